@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"io"
+	"iter"
+)
+
+// Store is a set of streams and the role of administering them. A Store has one
+// owner at a time; engines that share storage between processes must see to it.
+type Store interface {
+	// Streams returns the names of all streams, sorted.
+	Streams(ctx context.Context) ([]string, error)
+
+	// Stream returns the stream with that name, or ErrNotFound. The same stream
+	// is the same Stream value for as long as it is open.
+	Stream(ctx context.Context, name string) (Stream, error)
+
+	// Create makes an empty stream. When it returns nil the stream is durable,
+	// whatever the sync policy. It gives ErrExists if the name is taken, and
+	// ErrInvalid, ErrNameTooLong or ErrSubject for a configuration that is refused.
+	Create(ctx context.Context, cfg Config) (Stream, error)
+
+	// Remove takes a stream that has no live message and no draft out of the store,
+	// durably; ErrNotEmpty if it has one. Calls on the removed Stream give ErrClosed.
+	Remove(ctx context.Context, name string) error
+
+	// Watch follows all streams of the store, as [Follower.Watch] does one; it also
+	// tells of streams that were created and removed.
+	Watch() Subscription
+
+	// Usage tells how much room there is.
+	Usage(ctx context.Context) (Usage, error)
+
+	// Close makes everything durable that was stored, and gives the storage free. It
+	// waits for calls that are under way. Later calls give ErrClosed; a second
+	// Close does nothing and returns nil.
+	Close() error
+}
+
+// Stream is one stream in all of its roles.
+type Stream interface {
+	// Config is the stream's configuration as it is now.
+	Config() Config
+	// Incarnation tells this stream apart from every other one that the store has, had
+	// or will have, also under the same name. It is above 0 and survives a restart.
+	Incarnation() uint64
+
+	Reader
+	Writer
+	Follower
+	Drafts
+}
+
+// Reader is the role of reading messages. Reading never waits for a writer.
+type Reader interface {
+	// State returns the stream's numbers.
+	State(ctx context.Context) (State, error)
+
+	// Load reads message seq and checks it. Its Header and Data alias buf where
+	// buf's capacity suffices, else memory that is the caller's alone; buf may be nil.
+	//
+	// A sequence that is below First, was removed or skipped gives ErrNotFound; one
+	// above Last gives ErrBeyond; a message that was stored and can't be read any
+	// more gives a *CorruptError, never other bytes.
+	Load(ctx context.Context, seq Seq, buf []byte) (Msg, error)
+
+	// Stat returns what is known of message seq without its payload, with Load's
+	// errors. A message whose payload alone is damaged still has a Meta.
+	Stat(ctx context.Context, seq Seq) (Meta, error)
+
+	// LoadLast reads the newest live message whose subject matches, like Load. It
+	// gives ErrNotFound if there is none.
+	LoadLast(ctx context.Context, subject string, buf []byte) (Msg, error)
+
+	// Scan walks the live messages of q in order of sequence. A message that is
+	// stored or removed while the walk goes on may or may not be met; every other one
+	// is met exactly once. What is met was live when the iteration reached it.
+	// Messages that are lost are passed over. An error ends the walk.
+	Scan(ctx context.Context, q Query) iter.Seq2[Meta, error]
+
+	// Extents covers the stream, in order and without overlap, with runs of sequences
+	// of the engine's own choice, each small enough to be scanned in well under a
+	// second, and gives the State that they add up to. It costs no more than a State and
+	// the extents returned.
+	Extents(ctx context.Context) ([]Extent, State, error)
+
+	// Damage lists what is known to be damaged. Finding damage never ends a call on
+	// other messages.
+	Damage(ctx context.Context) ([]Damage, error)
+}
+
+// Writer is the role of changing a stream. A disk that is full refuses with
+// ErrNoSpace, and the stream goes on; after any other failed write or sync
+// the stream serves reads only, and every change gives ErrReadOnly, until it is reopened.
+type Writer interface {
+	// Append stores a message and returns its sequence number, one more than the
+	// last one handed out. When it returns nil the message is visible to every later
+	// call, and durable as far as the engine's sync policy says. It refuses with
+	// ErrTooLarge, ErrSubject, ErrInvalid, ErrSealed or ErrNoSpace before anything changes.
+	Append(ctx context.Context, e Entry) (Seq, error)
+
+	// AppendAll stores several messages in order, as Append does each, and returns how
+	// many were stored, from the first on: all of them if the error is nil. It costs one
+	// disk sync at most. Other writers' messages may come between them.
+	AppendAll(ctx context.Context, es []Entry) (int, error)
+
+	// Restore stores a message under its own sequence and time: m.Seq must be above
+	// Last, or it gives ErrExists; the sequences between are skipped. A time below
+	// the last one is raised to it. Of m only Seq, Time, Subject, Header and Data count.
+	Restore(ctx context.Context, m Msg) error
+
+	// Remove soft-deletes message seq and says whether it was live. A sequence above
+	// Last gives ErrBeyond, 0 gives ErrNotFound. First moves past what is removed; Last
+	// never moves. The removal survives the end of this process when Remove returns;
+	// see the engine for what it survives besides.
+	Remove(ctx context.Context, seq Seq) (bool, error)
+
+	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it
+	// is live, ErrNotFound if nothing is left of it.
+	Undelete(ctx context.Context, seq Seq) error
+
+	// Sync returns when everything that was stored or removed before it is durable,
+	// whatever the sync policy.
+	Sync(ctx context.Context) error
+}
+
+// Kind says what an Event tells.
+type Kind uint8
+
+// The kinds of events. Created and Removed have Seq 0.
+const (
+	Stored        Kind = iota + 1 // a message was stored
+	Deleted                       // a message was removed
+	Undeleted                     // a removed message came back
+	StreamCreated                 // a stream was created
+	StreamRemoved                 // a stream was removed
+)
+
+// Event is one change of a stream.
+type Event struct {
+	Kind        Kind
+	Stream      string
+	Incarnation uint64
+	// Rev is the stream's State.Rev from this change on. It rises by one with each event of
+	// a stream, so an event is part of a State iff its Rev is not above the State's.
+	Rev  uint64
+	Meta Meta // of the message, as Stat gave it while it was live
+}
+
+// Follower is the role of learning what changes.
+type Follower interface {
+	// Watch starts following the stream: every change that is made after Watch
+	// returned is told, in order.
+	Watch() Subscription
+}
+
+// Subscription is a bounded queue of events. The engine publishes a change before
+// it posts the event, and never waits for who takes it. One goroutine takes.
+type Subscription interface {
+	// C is poked, with capacity one, when there is something to take.
+	C() <-chan struct{}
+
+	// Take moves the events that wait into buf, which it overwrites and may replace,
+	// oldest first. lost means that events were dropped since the last Take: whatever
+	// the caller derived from events must be taken as changed. After lost, Take goes on with
+	// what comes later.
+	Take(buf []Event) (events []Event, lost bool)
+
+	// Close ends the subscription; C is closed. A second Close does nothing.
+	Close()
+}
+
+// Drafts is the role of keeping files that belong to a stream and are no messages
+// yet. Names are any bytes but NUL and '/', 1 to 255 of them. Drafts survive a restart.
+type Drafts interface {
+	// CreateDraft makes an empty draft and opens it; ErrExists if there is one.
+	CreateDraft(ctx context.Context, name string) (Draft, error)
+	// OpenDraft opens a draft; ErrNotFound if there is none.
+	OpenDraft(ctx context.Context, name string) (Draft, error)
+	// RenameDraft gives a draft another name, and replaces whatever had that.
+	RenameDraft(ctx context.Context, from, to string) error
+	// RemoveDraft takes the name away. Whoever has the draft open goes on using it.
+	RemoveDraft(ctx context.Context, name string) error
+	// ListDrafts returns all drafts, sorted by name.
+	ListDrafts(ctx context.Context) ([]DraftInfo, error)
+	// ScratchDraft opens a draft without a name, which is gone when it is closed.
+	ScratchDraft(ctx context.Context) (Draft, error)
+}
+
+// DraftInfo describes a draft.
+type DraftInfo struct {
+	Name    string
+	Size    int64
+	ModTime int64 // nanoseconds since the Unix epoch
+}
+
+// Draft is an open draft. Reads and writes may run concurrently. A write past the
+// end fills the gap with zeros; a read beyond the end gives io.EOF.
+type Draft interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Size() (int64, error)
+	// Sync makes the draft's bytes and its name durable.
+	Sync() error
+}
