@@ -1,0 +1,141 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// shellTimeout bounds every command: what hangs fails its test.
+const shellTimeout = 2 * time.Minute
+
+// result is what a shell script did.
+type result struct {
+	out  string // standard output
+	err  string // standard error
+	code int    // exit code; 128 + n for signal n
+}
+
+// command says how to run a script: the zero value runs it as the tests' user, in the
+// tests' directory.
+type command struct {
+	dir     string
+	user    string // run as this user, with setpriv
+	env     []string
+	stdin   []byte
+	timeout time.Duration // 0 is shellTimeout
+	tool    string        // the shell; "" is bash
+}
+
+// run executes the script with `bash -c`. It fails the test if it can't be started or
+// takes too long, and then kills all of it.
+func (c command) run(t testing.TB, script string) result {
+	t.Helper()
+	if c.timeout == 0 {
+		c.timeout = shellTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	var out, errOut bytes.Buffer
+	cmd := c.command(ctx, t, script)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Stdin = bytes.NewReader(c.stdin)
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		t.Fatalf("after %v this still ran:\n%s\nstdout: %s\nstderr: %s", c.timeout, script, out.String(), errOut.String())
+	}
+	r := result{out: out.String(), err: errOut.String()}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		status := exit.Sys().(syscall.WaitStatus)
+		r.code = status.ExitStatus()
+		if status.Signaled() {
+			r.code = 128 + int(status.Signal())
+		}
+	case err != nil:
+		t.Fatalf("run %q: %v", script, err)
+	}
+	return r
+}
+
+// command builds the process that runs script, in a process group of its own.
+func (c command) command(ctx context.Context, t testing.TB, script string) *exec.Cmd {
+	t.Helper()
+	shell := c.tool
+	if shell == "" {
+		shell = "bash"
+	}
+	args := []string{shell, "-c", script}
+	if c.user != "" {
+		needs(t, "setpriv")
+		args = append([]string{"setpriv", "--reuid=" + c.user, "--regid=" + groupOf(t, c.user), "--clear-groups"}, args...)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = c.dir
+	cmd.Env = append(append(os.Environ(), "LC_ALL=C.UTF-8", "JSFS="+bin), c.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// groupOf returns the number of the user's group.
+func groupOf(t testing.TB, user string) string {
+	t.Helper()
+	out, err := exec.Command("id", "-g", user).Output()
+	if err != nil {
+		t.Fatalf("id -g %s: %v", user, err)
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// ok runs the script, fails the test unless it succeeds, and returns its standard output.
+func (c command) ok(t testing.TB, script string) string {
+	t.Helper()
+	r := c.run(t, script)
+	if r.code != 0 {
+		t.Fatalf("exit code %d of:\n%s\nstdout: %s\nstderr: %s", r.code, script, r.out, r.err)
+	}
+	return r.out
+}
+
+// sh runs a script that must succeed outside of any mount, and returns its output.
+func sh(t testing.TB, script string) string {
+	t.Helper()
+	return command{}.ok(t, script)
+}
+
+// jsfs runs the binary with these arguments and returns what it did.
+func jsfs(t testing.TB, args ...string) result {
+	t.Helper()
+	return command{}.run(t, `exec "$JSFS" `+quoted(args...))
+}
+
+// quoted returns the arguments quoted for a shell.
+func quoted(args ...string) string {
+	var b bytes.Buffer
+	for i, a := range args {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "'%s'", bytes.ReplaceAll([]byte(a), []byte("'"), []byte(`'\''`)))
+	}
+	return b.String()
+}
+
+// eventually waits until cond is true, and fails the test after the time given.
+func eventually(t testing.TB, within time.Duration, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(within); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
