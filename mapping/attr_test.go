@@ -1,0 +1,162 @@
+package mapping
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jsfs/store"
+)
+
+func TestXattr(t *testing.T) {
+	header := []byte("NATS/1.0\r\nNats-Msg-Id: x\r\nA: 1\r\nA: 2\r\n\r\n")
+	m := store.Msg{Meta: store.Meta{Seq: 42, Time: 1767323045000000006}, Subject: "orders.new", Header: header}
+	want := map[string]string{
+		XattrSeq:                    "42",
+		XattrSubject:                "orders.new",
+		XattrTime:                   "2026-01-02T03:04:05.000000006Z",
+		XattrHeaders:                string(header),
+		XattrHeader + "Nats-Msg-Id": "x",
+		XattrHeader + "A":           "1, 2",
+	}
+	got := make(map[string]string)
+	for _, name := range XattrNames(m) {
+		v, ok := Xattr(m, name)
+		if !ok {
+			t.Errorf("%s is named and not there", name)
+		}
+		got[name] = string(v)
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("attributes, got -, want +:\n%s", diff)
+	}
+	for _, name := range []string{"user.other", XattrHeader, XattrHeader + "a", XattrConfig, "security.capability"} {
+		if v, ok := Xattr(m, name); ok {
+			t.Errorf("%s is there, with %q", name, v)
+		}
+	}
+}
+
+func TestXattrOfAMessageWithoutHeader(t *testing.T) {
+	var m store.Msg
+	if got, want := XattrNames(m), []string{XattrSeq, XattrSubject, XattrTime}; !slices.Equal(got, want) {
+		t.Errorf("names are %q, want %q", got, want)
+	}
+	if v, ok := Xattr(m, XattrHeaders); ok {
+		t.Errorf("headers are there, with %q", v)
+	}
+}
+
+func TestXattrListFitsTheKernel(t *testing.T) {
+	header := []byte("NATS/1.0\r\n" + strings.Repeat("N", 300) + ": long\r\n")
+	for i := range 7000 {
+		header = fmt.Appendf(header, "H%d:\r\n", i)
+	}
+	m := store.Msg{Header: append(header, "\r\n"...)}
+	total := 0
+	for _, name := range XattrNames(m) {
+		if len(name) > maxXattrName {
+			t.Errorf("a name of %d bytes", len(name))
+		}
+		total += len(name) + 1
+	}
+	if total > maxXattrList || total < maxXattrList-100 {
+		t.Errorf("the list takes %d bytes, want as much as fits in %d", total, maxXattrList)
+	}
+}
+
+func TestStreamXattr(t *testing.T) {
+	cfg := store.Config{Name: "ORDERS", Subjects: []string{"orders.>"}, MaxMsgSize: 100}
+	for _, name := range StreamXattrNames() {
+		v, ok := StreamXattr(cfg, name)
+		var got store.Config
+		if err := json.Unmarshal(v, &got); !ok || err != nil {
+			t.Fatalf("%s is %q: %v", name, v, err)
+		}
+		if diff := cmp.Diff(got, cfg); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+	}
+	if _, ok := StreamXattr(cfg, XattrSeq); ok {
+		t.Error("a stream has a sequence")
+	}
+}
+
+func TestInfo(t *testing.T) {
+	cfg := store.Config{Name: "ORDERS"}
+	for _, c := range []struct {
+		name   string
+		st     store.State
+		damage []store.Damage
+		want   string
+	}{
+		{
+			"an empty stream has no times", store.State{First: 1}, nil,
+			`{"name": "ORDERS", "subjects": [">"], "messages": 0, "bytes": 0, "log_bytes": 0,
+			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0}`,
+		},
+		{
+			"a damaged one says what is lost",
+			store.State{
+				First: 2, Last: 5, FirstTime: 1e9, LastTime: 2e9, Deleted: 1, Lost: 1,
+				Live: store.Totals{Messages: 2, Payload: 10, Log: 12, JSON: 100},
+			},
+			[]store.Damage{{Stream: "ORDERS", File: "1.blk", Offset: 7, Length: 3, First: 4, Last: 4, Cause: "checksum"}},
+			`{"name": "ORDERS", "subjects": [">"], "messages": 2, "bytes": 10, "log_bytes": 12,
+			"first_seq": 2, "first_ts": "1970-01-01T00:00:01.000000000Z",
+			"last_seq": 5, "last_ts": "1970-01-01T00:00:02.000000000Z", "num_deleted": 1, "num_lost": 1,
+			"damage": [{"stream": "ORDERS", "file": "1.blk", "offset": 7, "length": 3, "first_seq": 4, "last_seq": 4,
+			"cause": "checksum"}]}`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Info(cfg, c.st, c.damage)
+			var g, w any
+			if err := json.Unmarshal(got, &g); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(c.want), &w); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(g, w); diff != "" {
+				t.Errorf("got -, want +:\n%s", diff)
+			}
+			if !strings.HasPrefix(string(got), "{\n  \"name\": ") || !strings.HasSuffix(string(got), "}\n") {
+				t.Errorf("it is not indented, or has no newline at its end:\n%s", got)
+			}
+		})
+	}
+}
+
+func TestControls(t *testing.T) {
+	for _, dir := range []Control{ControlDir, ControlRootDir} {
+		if !dir.IsDir() || dir.String() != DirName {
+			t.Errorf("control %d is no directory", dir)
+		}
+		for _, c := range dir.Children() {
+			if got, ok := dir.Child(c.String()); !ok || got != c {
+				t.Errorf("%q is control %d, want %d", c.String(), got, c)
+			}
+			if c.Short() == "" {
+				continue
+			}
+			n, err := ParseName(c.Short(), DefaultWidth)
+			if want := (Name{Kind: NameControl, Control: c}); err != nil || n != want {
+				t.Errorf("%q is %+v, %v, want %+v", c.Short(), n, err, want)
+			}
+		}
+	}
+	if len(ControlDir.Children())+len(ControlRootDir.Children())+2 != len(controls) {
+		t.Error("a control is in no directory")
+	}
+	if c, ok := ControlDir.Child("README"); ok {
+		t.Errorf("a stream has the root's control %d", c)
+	}
+	if len(ControlLog.Children()) != 0 || ControlLog.IsDir() || ControlLog.IsLink() || !ControlFirst.IsLink() {
+		t.Error("the log is a directory or a link, or first is none")
+	}
+}
