@@ -40,20 +40,15 @@ func (h *Hub) adopt(child *Hub) {
 	child.listening.Add(h.listening.Load())
 }
 
-// Close takes the hub away from its parent, and ends its own subscriptions. Nothing
-// may be posted to it from then on.
+// Close takes the hub away from its parent. Its subscriptions stay, and get nothing more
+// unless something is posted here.
 func (h *Hub) Close() {
-	if h.parent != nil {
-		h.parent.mu.Lock()
-		h.parent.children = slices.DeleteFunc(h.parent.children, func(c *Hub) bool { return c == h })
-		h.parent.mu.Unlock()
+	if h.parent == nil {
+		return
 	}
-	h.mu.Lock()
-	subs := slices.Clone(h.subs)
-	h.mu.Unlock()
-	for _, s := range subs {
-		s.Close()
-	}
+	h.parent.mu.Lock()
+	defer h.parent.mu.Unlock()
+	h.parent.children = slices.DeleteFunc(h.parent.children, func(c *Hub) bool { return c == h })
 }
 
 // Listening says whether anybody would get an event that is posted now. Whoever

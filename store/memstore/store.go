@@ -1,0 +1,189 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/watch"
+)
+
+// DefaultMaxBytes is what a store takes unless its options say otherwise.
+const DefaultMaxBytes = 1 << 30
+
+// Options are the settings of a store. The zero Options are the defaults.
+type Options struct {
+	// Now is the time that messages are stored with; nil is the clock.
+	Now func() int64
+	// Logger is told when removed messages are forgotten; nil is silent.
+	Logger *slog.Logger
+	// MaxBytes bounds what messages and drafts take in memory; 0 is DefaultMaxBytes.
+	MaxBytes int64
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	return o
+}
+
+// Store is a set of streams in memory.
+type Store struct {
+	opt Options
+	hub *watch.Hub
+
+	// mu guards everything below, all streams and all drafts. Events are posted with it held.
+	mu      sync.Mutex
+	streams map[string]*stream
+	lastInc uint64
+	closed  bool
+	used    int64 // bytes that messages and drafts take
+	removed int64 // of these, bytes of removed messages
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New(opt Options) *Store {
+	return &Store{opt: opt.withDefaults(), hub: watch.NewHub(nil), streams: map[string]*stream{}}
+}
+
+// Streams implements [store.Store].
+func (s *Store) Streams(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, store.ErrClosed
+	}
+	return slices.Sorted(maps.Keys(s.streams)), nil
+}
+
+// Stream implements [store.Store].
+func (s *Store) Stream(_ context.Context, name string) (store.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.findLocked(name)
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+func (s *Store) findLocked(name string) (*stream, error) {
+	if s.closed {
+		return nil, store.ErrClosed
+	}
+	st := s.streams[name]
+	if st == nil {
+		return nil, fmt.Errorf("stream %q: %w", name, store.ErrNotFound)
+	}
+	return st, nil
+}
+
+// Create implements [store.Store].
+func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error) {
+	cfg = cloneConfig(cfg.WithDefaults())
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, store.ErrClosed
+	}
+	if s.streams[cfg.Name] != nil {
+		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
+	}
+	s.lastInc++
+	st := &stream{
+		s: s, cfg: cfg, inc: s.lastInc, hub: watch.NewHub(s.hub),
+		bySubject: map[string][]*message{}, drafts: map[string]*draftFile{},
+	}
+	s.streams[cfg.Name] = st
+	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
+	return st, nil
+}
+
+// Remove implements [store.Store].
+func (s *Store) Remove(_ context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.findLocked(name)
+	if err != nil {
+		return err
+	}
+	if st.live.Messages > 0 || len(st.drafts) > 0 {
+		return fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
+	}
+	delete(s.streams, name)
+	for _, m := range st.msgs { // none of them is live
+		s.used -= m.space()
+		s.removed -= m.space()
+	}
+	st.gone, st.msgs, st.bySubject = true, nil, nil
+	st.postLocked(store.StreamRemoved, store.Meta{})
+	st.hub.Close()
+	return nil
+}
+
+// Watch implements [store.Store].
+func (s *Store) Watch() store.Subscription { return s.hub.Watch() }
+
+// Usage implements [store.Store].
+func (s *Store) Usage(context.Context) (store.Usage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.Usage{}, store.ErrClosed
+	}
+	u := store.Usage{
+		Total: uint64(s.opt.MaxBytes), Used: uint64(s.used), BlockSize: 4096, //nolint:gosec // both are at least 0
+		Free: uint64(max(0, s.opt.MaxBytes-s.used+s.removed)), //nolint:gosec // as above
+	}
+	for _, st := range s.streams {
+		u.Messages += uint64(st.live.Messages) //nolint:gosec // a count
+	}
+	return u, nil
+}
+
+// Close implements [store.Store].
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// takeLocked counts n more bytes as used, and makes room for them if it must by
+// forgetting what was removed.
+func (s *Store) takeLocked(n int64) error {
+	if n > s.opt.MaxBytes-s.used+s.removed {
+		return fmt.Errorf("%d bytes more: %w of %d bytes", n, store.ErrNoSpace, s.opt.MaxBytes)
+	}
+	if n > s.opt.MaxBytes-s.used {
+		s.opt.Logger.Info("removed messages are forgotten to make room", "bytes", s.removed)
+		for _, st := range s.streams {
+			st.forgetLocked()
+		}
+		s.used, s.removed = s.used-s.removed, 0
+	}
+	s.used += n
+	return nil
+}
+
+func cloneConfig(c store.Config) store.Config {
+	c.Subjects, c.Metadata = slices.Clone(c.Subjects), maps.Clone(c.Metadata)
+	return c
+}

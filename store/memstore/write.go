@@ -1,0 +1,182 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"jsfs/store"
+)
+
+// Append implements [store.Writer].
+func (st *stream) Append(_ context.Context, e store.Entry) (store.Seq, error) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	return st.appendLocked(e)
+}
+
+// AppendAll implements [store.Writer].
+func (st *stream) AppendAll(_ context.Context, es []store.Entry) (int, error) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	for i, e := range es {
+		if _, err := st.appendLocked(e); err != nil {
+			return i, err
+		}
+	}
+	return len(es), st.openLocked()
+}
+
+func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
+	if err := st.openLocked(); err != nil {
+		return 0, err
+	}
+	if err := st.cfg.CheckEntry(e); err != nil {
+		return 0, err
+	}
+	if st.last == math.MaxUint64 {
+		return 0, fmt.Errorf("stream %s: %w: no sequence number is left", st.cfg.Name, store.ErrInvalid)
+	}
+	return st.last + 1, st.storeLocked(st.last+1, st.s.opt.Now(), e)
+}
+
+// Restore implements [store.Writer].
+func (st *stream) Restore(_ context.Context, m store.Msg) error {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	if err := st.openLocked(); err != nil {
+		return err
+	}
+	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
+	if err := st.cfg.CheckEntry(e); err != nil {
+		return err
+	}
+	if m.Seq <= st.last {
+		return fmt.Errorf("message %d of stream %s: %w", m.Seq, st.cfg.Name, store.ErrExists)
+	}
+	return st.storeLocked(m.Seq, m.Time, e)
+}
+
+// storeLocked stores a message that was checked. A time below the last one is raised to it.
+func (st *stream) storeLocked(seq store.Seq, t int64, e store.Entry) error {
+	if st.last > 0 {
+		t = max(t, st.lastTime)
+	}
+	m := &message{live: true, at: len(st.msgs), Msg: store.Msg{
+		Meta:    metaOf(seq, t, e.Subject, e.Header, e.Data),
+		Subject: strings.Clone(e.Subject), Header: bytes.Clone(e.Header), Data: bytes.Clone(e.Data),
+	}}
+	if err := st.s.takeLocked(m.space()); err != nil {
+		return err
+	}
+	m.at = len(st.msgs) // making room may have moved it
+	st.msgs = append(st.msgs, m)
+	st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
+	st.last, st.lastTime = seq, t
+	st.appended = st.appended.Add(m.Meta)
+	st.countLocked(m)
+	st.postLocked(store.Stored, m.Meta)
+	return nil
+}
+
+// countLocked counts in a message that became live.
+func (st *stream) countLocked(m *message) {
+	i := m.at / extentLen
+	if i == len(st.extents) {
+		st.extents = append(st.extents, store.Totals{})
+	}
+	st.extents[i] = st.extents[i].Add(m.Meta)
+	st.live = st.live.Add(m.Meta)
+	st.first = min(st.first, m.at)
+}
+
+// Remove implements [store.Writer].
+func (st *stream) Remove(_ context.Context, seq store.Seq) (bool, error) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	if err := st.openLocked(); err != nil {
+		return false, err
+	}
+	what := fmt.Sprintf("message %d of stream %s", seq, st.cfg.Name)
+	switch {
+	case st.cfg.Sealed:
+		return false, fmt.Errorf("%s: %w", what, store.ErrSealed)
+	case st.cfg.DenyDelete:
+		return false, fmt.Errorf("%s: %w", what, store.ErrDenied)
+	case seq == 0:
+		return false, fmt.Errorf("%s: %w", what, store.ErrNotFound)
+	case seq > st.last:
+		return false, fmt.Errorf("%s: %w", what, store.ErrBeyond)
+	}
+	m := st.findLocked(seq)
+	if m == nil || !m.live {
+		return false, nil
+	}
+	m.live = false
+	one := store.Totals{}.Add(m.Meta)
+	st.live = st.live.Minus(one)
+	st.extents[m.at/extentLen] = st.extents[m.at/extentLen].Minus(one)
+	st.s.removed += m.space()
+	st.postLocked(store.Deleted, m.Meta)
+	return true, nil
+}
+
+// Undelete implements [store.Writer].
+func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	if err := st.openLocked(); err != nil {
+		return err
+	}
+	m := st.findLocked(seq)
+	what := fmt.Sprintf("message %d of stream %s", seq, st.cfg.Name)
+	switch {
+	case st.cfg.Sealed:
+		return fmt.Errorf("%s: %w", what, store.ErrSealed)
+	case m == nil:
+		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
+	case m.live:
+		return fmt.Errorf("%s: %w", what, store.ErrExists)
+	}
+	m.live = true
+	st.s.removed -= m.space()
+	st.countLocked(m)
+	st.postLocked(store.Undeleted, m.Meta)
+	return nil
+}
+
+// Sync implements [store.Writer]: memory is as durable as it gets.
+func (st *stream) Sync(context.Context) error {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	return st.openLocked()
+}
+
+// forgetLocked drops what was removed. The store's numbers are the caller's to correct.
+func (st *stream) forgetLocked() {
+	all := st.msgs
+	st.msgs, st.extents, st.bySubject = nil, nil, map[string][]*message{}
+	st.live, st.first = store.Totals{}, 0
+	for _, m := range all {
+		if m.live {
+			m.at = len(st.msgs)
+			st.msgs = append(st.msgs, m)
+			st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
+			st.countLocked(m)
+		}
+	}
+}
+
+func (st *stream) eventLocked(kind store.Kind, m store.Meta) store.Event {
+	return store.Event{Kind: kind, Stream: st.cfg.Name, Incarnation: st.inc, Rev: st.rev, Meta: m}
+}
+
+// postLocked counts a change and tells of it.
+func (st *stream) postLocked(kind store.Kind, m store.Meta) {
+	st.rev++
+	if st.hub.Listening() {
+		st.hub.Post(st.eventLocked(kind, m))
+	}
+}
