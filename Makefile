@@ -33,7 +33,7 @@ integration: tools ## run the tests that mount
 	$(GO) test -tags $(TAGS) -timeout $(TIMEOUT) ./integration
 
 race: tools ## run every test under the race detector, the program too
-	$(GO) test -race -tags $(TAGS) -timeout 40m ./... -args -trials=quick
+	JSFS_TRIALS=quick $(GO) test -race -tags $(TAGS) -timeout 40m ./...
 
 lint: ## check the code's form
 	$(GO) vet -tags $(TAGS) ./...

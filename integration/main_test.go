@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 )
 
 // trials chooses how often the trials under faults are repeated.
-var trials = flag.String("trials", "ci", "how long the trials are: quick, ci or release")
+var trials = flag.String("trials", cmp.Or(os.Getenv("JSFS_TRIALS"), "ci"), "how long the trials are: quick, ci or release (default $JSFS_TRIALS)")
 
 // scaled picks the count for the tier that -trials asks for.
 func scaled(quick, ci, release int) int {
