@@ -1,0 +1,187 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"jsfs/store"
+)
+
+// Control is a record that changes what is known of sequences (FORMAT.md section 5).
+type Control struct {
+	Kind byte   // FlagRemove, FlagUndelete or FlagSkip
+	Seq  uint64 // the sequence that comes next; of a skip, the first one skipped
+	Time int64
+	// Ranges are what a removal or an undeletion is about.
+	Ranges []Range
+	// Skip and Why are what a skip is about: how many sequences, and what became of them.
+	Skip uint64
+	Why  byte
+}
+
+// Reasons for a skip.
+const (
+	SkipUnused   = 0 // no message was ever stored there: a restore left them out
+	SkipReserved = 1 // passed over after an unclean stop; no message is known there
+	SkipLost     = 2 // messages were there, and went with a torn tail
+)
+
+// Range is a run of sequences and the totals of the messages in it that changed.
+type Range struct {
+	First, Count uint64
+	Sums         store.Totals
+}
+
+// maxRanges bounds what one control can be about.
+const maxRanges = 4096
+
+// AppendControl appends ct twice to dst, the first record to stand at offset off: each
+// is valid by itself, so that no damage to one of them undoes it.
+func (c *Coder) AppendControl(dst []byte, off, durable int64, ct *Control) []byte {
+	var a [96]byte
+	body := ct.appendBody(a[:0])
+	for range 2 {
+		start := len(dst)
+		dst = c.appendHead(dst, off, len(body), &Head{Flags: ct.Kind, Seq: ct.Seq, Durable: durable, Time: ct.Time})
+		dst = append(dst, body...)
+		dst = c.appendSum(dst, start, off)
+		off += int64(len(dst) - start)
+	}
+	return dst
+}
+
+func (ct *Control) appendBody(b []byte) []byte {
+	if ct.Kind == FlagSkip {
+		b = binary.AppendUvarint(b, ct.Skip)
+		return append(b, ct.Why)
+	}
+	b = binary.AppendUvarint(b, uint64(len(ct.Ranges)))
+	for _, r := range ct.Ranges {
+		b = appendUvarints(b, ct.Seq-r.First, r.Count, uint64(r.Sums.Messages),
+			uint64(r.Sums.Payload), uint64(r.Sums.Log), uint64(r.Sums.JSON))
+	}
+	return b
+}
+
+// ControlOf decodes the content of a whole, checked record with head h.
+func (h *Head) ControlOf(rec []byte) (Control, error) {
+	_, _, b := h.Parts(rec)
+	return parseControl(h.Flags&flagsControl, h.Seq, h.Time, b)
+}
+
+func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) {
+	ct := Control{Kind: kind, Seq: seq, Time: time}
+	r := reader{b: b}
+	if kind == FlagSkip {
+		ct.Skip, ct.Why = r.uvarint(), r.byte()
+		if ct.Skip == 0 || ct.Skip > ^seq || ct.Why > SkipLost {
+			r.fail()
+		}
+		return ct, r.end()
+	}
+	n := r.count(maxRanges, 6)
+	if r.err != nil {
+		return ct, r.err
+	}
+	ct.Ranges = make([]Range, n)
+	for i := range ct.Ranges {
+		back, count := r.uvarint(), r.uvarint()
+		if back > seq || count == 0 || count > back {
+			return ct, fmt.Errorf("range of a control: %w", ErrBad)
+		}
+		ct.Ranges[i] = Range{seq - back, count, r.totals()}
+	}
+	return ct, r.end()
+}
+
+// Same says whether b does exactly what ct does: the twin of it.
+func (ct *Control) Same(b *Control) bool {
+	if ct.Kind != b.Kind || ct.Seq != b.Seq || ct.Time != b.Time || ct.Skip != b.Skip || ct.Why != b.Why ||
+		len(ct.Ranges) != len(b.Ranges) {
+		return false
+	}
+	for i := range ct.Ranges {
+		if ct.Ranges[i] != b.Ranges[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func appendUvarints(b []byte, vs ...uint64) []byte {
+	for _, v := range vs {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+// reader takes numbers from the front of b; its first error sticks.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail() {
+	if r.err == nil {
+		r.err = ErrBad
+	}
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := uvarint(r.b)
+	if n <= 0 || r.err != nil {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) byte() byte {
+	if b := r.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+// bytes takes n bytes, which alias the input.
+func (r *reader) bytes(n uint64) []byte {
+	if r.err != nil || n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+// count takes a number of things that take at least size bytes each.
+func (r *reader) count(limit, size int) int {
+	n := r.uvarint()
+	if n > uint64(limit) || n > uint64(len(r.b)/size) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// totals takes the four sums. None of them can be above 2^62.
+func (r *reader) totals() store.Totals {
+	var v [4]int64
+	for i := range v {
+		u := r.uvarint()
+		if u > 1<<62 {
+			r.fail()
+		}
+		v[i] = int64(u)
+	}
+	return store.Totals{Messages: v[0], Payload: v[1], Log: v[2], JSON: v[3]}
+}
+
+// end returns the error, or ErrBad if something is left.
+func (r *reader) end() error {
+	if len(r.b) > 0 {
+		r.fail()
+	}
+	return r.err
+}

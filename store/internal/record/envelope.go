@@ -1,0 +1,72 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"jsfs/store"
+)
+
+// Magics of the small files (FORMAT.md section 2).
+const (
+	MagicStore  = "JSFSSTOR" // jsfs.store
+	MagicConfig = "JSFSCONF" // a stream's config
+	MagicNext   = "JSFSNEXT" // the counter of incarnations
+)
+
+const (
+	envelopeHead = 16      // magic, version, length
+	maxEnvelope  = 4 << 20 // of the content
+	copyAlign    = 4096    // the second copy begins at a multiple of it
+)
+
+// Envelope returns the bytes of a small file: content twice, each copy with magic,
+// version, length and sum.
+func Envelope(magic string, content []byte) []byte {
+	one := append([]byte(nil), magic...)
+	one = binary.LittleEndian.AppendUint32(one, Version)
+	one = binary.LittleEndian.AppendUint32(one, uint32(len(content)))
+	one = append(one, content...)
+	one = binary.LittleEndian.AppendUint64(one, sum64(0, one))
+	pad := (copyAlign - len(one)%copyAlign) % copyAlign
+	return append(append(one, make([]byte, pad)...), one...)
+}
+
+// OpenEnvelope returns the content of the first whole copy in b, which is a whole file.
+// damaged says that the other copy is not whole, or that they differ. store.ErrVersion means a
+// whole copy of a later version, ErrBad that there is no whole copy.
+func OpenEnvelope(magic string, b []byte) (content []byte, damaged bool, err error) {
+	err = fmt.Errorf("no whole copy: %w", ErrBad)
+	good := 0
+	for at := 0; at < len(b); at += copyAlign {
+		one, e := openCopy(magic, b[at:])
+		switch {
+		case IsVersion(e):
+			return nil, false, e
+		case e == nil && good == 0:
+			content, err, good = one, nil, 1
+			at += (len(one) + envelopeHead + 8 - 1) / copyAlign * copyAlign
+		case e == nil && string(one) == string(content):
+			good++
+		}
+	}
+	return content, good != 2, err
+}
+
+func openCopy(magic string, b []byte) ([]byte, error) {
+	if len(b) < envelopeHead+8 || string(b[:8]) != magic {
+		return nil, ErrBad
+	}
+	version, size := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+	if size > maxEnvelope || int(size) > len(b)-envelopeHead-8 {
+		return nil, ErrBad
+	}
+	end := envelopeHead + int(size)
+	if binary.LittleEndian.Uint64(b[end:]) != sum64(0, b[:end]) {
+		return nil, ErrBad
+	}
+	if version != Version {
+		return nil, fmt.Errorf("version %d: %w", version, store.ErrVersion)
+	}
+	return b[envelopeHead:end], nil
+}

@@ -1,0 +1,321 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"jsfs/store"
+)
+
+// TrailerSize is the length of the fixed part that ends a sealed block (FORMAT.md section 6).
+const TrailerSize = 512
+
+const (
+	footerMagic  = "JSFSFOOT" // opens the footer, right behind the last record
+	trailerMagic = "JSFSSEAL"
+)
+
+// IsFooter says whether b begins as a footer does.
+func IsFooter(b []byte) bool {
+	return len(b) >= len(footerMagic) && string(b[:len(footerMagic)]) == footerMagic
+}
+
+// Section is a part of a footer that is read by itself.
+type Section int
+
+// The sections, in their order.
+const (
+	Offsets  Section = iota // where each message stands
+	Runs                    // which sequences they have
+	Controls                // what the block's controls said
+	Subjects                // which subjects they are on
+	Bad                     // bytes that were bad when the block was sealed
+	sections
+)
+
+// Run is a run of messages with rising sequences: from Index on (counted in the block,
+// from 0) they have Seq, Seq+1, … up to where the next run begins.
+type Run struct {
+	Seq   uint64
+	Index uint32
+}
+
+// Subject is what a footer tells of one subject in the block.
+type Subject struct {
+	Name  string
+	Count uint32
+	Last  uint64 // the highest sequence on it
+}
+
+// Span is a stretch of bytes in the block that no record accounts for.
+type Span struct {
+	Off, Len int64
+}
+
+// Footer is what a sealed block says about its records.
+type Footer struct {
+	Trailer
+	Offsets  []uint32
+	Runs     []Run
+	Controls []Control // one of each pair
+	Subjects []Subject // sorted by name
+	Bad      []Span
+}
+
+// Trailer is the part of a footer that opening a stream reads.
+type Trailer struct {
+	DataEnd   int64  // end of the last record
+	Next      uint64 // the sequence that came next when the block was sealed
+	FirstTime int64  // of the first message
+	LastTime  int64  // of the last message
+	All       store.Totals
+	parts     [sections]part
+}
+
+type part struct {
+	off   int64
+	size  uint32
+	count uint32
+	sum   uint64
+}
+
+// Count returns how many things a section has.
+func (t *Trailer) Count(s Section) int { return int(t.parts[s].count) }
+
+// Place returns where in the block a section stands, and its length.
+func (t *Trailer) Place(s Section) (off int64, size int) { return t.parts[s].off, int(t.parts[s].size) }
+
+// Append appends the footer of the block with header h to dst. It stands at DataEnd.
+func (f *Footer) Append(dst []byte, h *Header) []byte {
+	start := len(dst)
+	dst = append(dst, footerMagic...)
+	c := h.Coder()
+	for s := range sections {
+		from := len(dst)
+		dst = f.appendSection(dst, s, h)
+		off := f.DataEnd + int64(from-start)
+		f.parts[s] = part{off, uint32(len(dst) - from), uint32(f.count(s)), c.sum(dst[from:], off)}
+	}
+	return f.Trailer.append(dst, h)
+}
+
+func (f *Footer) count(s Section) int {
+	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls), len(f.Subjects), len(f.Bad)}[s]
+}
+
+func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
+	switch s {
+	case Offsets:
+		last := uint32(DataStart)
+		for _, off := range f.Offsets {
+			b = binary.AppendUvarint(b, uint64(off-last))
+			last = off
+		}
+	case Runs:
+		for _, r := range f.Runs {
+			b = appendUvarints(b, r.Seq-h.First, uint64(r.Index))
+		}
+	case Controls:
+		for i := range f.Controls {
+			ct := &f.Controls[i]
+			body := ct.appendBody(nil)
+			b = append(b, ct.Kind)
+			b = appendUvarints(b, ct.Seq-h.First, uint64(ct.Time-h.Time), uint64(len(body)))
+			b = append(b, body...)
+		}
+	case Subjects:
+		prev := ""
+		for _, e := range f.Subjects {
+			n := commonPrefix(prev, e.Name)
+			b = appendUvarints(b, uint64(n), uint64(len(e.Name)-n))
+			b = append(b, e.Name[n:]...)
+			b = appendUvarints(b, uint64(e.Count), e.Last-h.First)
+			prev = e.Name
+		}
+	case Bad:
+		for _, e := range f.Bad {
+			b = appendUvarints(b, uint64(e.Off), uint64(e.Len))
+		}
+	}
+	return b
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// append appends the trailer: the third copy of the header, the summary, its sum.
+func (t *Trailer) append(dst []byte, h *Header) []byte {
+	start := len(dst)
+	dst = h.Append(dst)
+	dst = append(dst, trailerMagic...)
+	dst = binary.LittleEndian.AppendUint32(dst, Version)
+	dst = binary.LittleEndian.AppendUint32(dst, 0) // features: none
+	for _, v := range []int64{
+		t.DataEnd, int64(t.Next), t.FirstTime, t.LastTime, t.All.Messages, t.All.Payload, t.All.Log, t.All.JSON,
+	} {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
+	}
+	for _, p := range t.parts {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(p.off))
+		dst = binary.LittleEndian.AppendUint32(dst, p.size)
+		dst = binary.LittleEndian.AppendUint32(dst, p.count)
+		dst = binary.LittleEndian.AppendUint64(dst, p.sum)
+	}
+	dst = append(dst, make([]byte, start+TrailerSize-8-len(dst))...)
+	return binary.LittleEndian.AppendUint64(dst, sum64(0, dst[start:]))
+}
+
+// ParseTrailer decodes the last TrailerSize bytes of a block of size bytes. h is the
+// block's header if the caller has a whole copy of it, else nil: then the copy in the trailer
+// is taken. It returns the header that is valid.
+func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
+	var t Trailer
+	if len(b) != TrailerSize || size < DataStart+TrailerSize {
+		return t, Header{}, fmt.Errorf("footer: %w", ErrShort)
+	}
+	if h == nil {
+		own, err := ParseHeader(b)
+		if err != nil {
+			return t, own, err
+		}
+		h = &own
+	}
+	d := sum64(0, append(h.Append(make([]byte, 0, TrailerSize)), b[HeaderSize:TrailerSize-8]...))
+	b = b[HeaderSize:]
+	le := binary.LittleEndian
+	if string(b[:8]) != trailerMagic || le.Uint64(b[len(b)-8:]) != d {
+		return t, *h, fmt.Errorf("footer: %w", ErrBad)
+	}
+	if v, f := le.Uint32(b[8:]), le.Uint32(b[12:]); v != Version || f != 0 {
+		return t, *h, fmt.Errorf("footer of version %d with features %#x: %w", v, f, store.ErrVersion)
+	}
+	var v [8]int64
+	for i := range v {
+		v[i] = int64(le.Uint64(b[16+8*i:]))
+	}
+	t.DataEnd, t.Next, t.FirstTime, t.LastTime = v[0], uint64(v[1]), v[2], v[3]
+	t.All = store.Totals{Messages: v[4], Payload: v[5], Log: v[6], JSON: v[7]}
+	for i := range t.parts {
+		p := b[80+24*i:]
+		t.parts[i] = part{int64(le.Uint64(p)), le.Uint32(p[8:]), le.Uint32(p[12:]), le.Uint64(p[16:])}
+	}
+	return t, *h, t.check(h, size)
+}
+
+// check looks at what no honest writer gives, so that nobody else has to.
+func (t *Trailer) check(h *Header, size int64) error {
+	bad := t.DataEnd < DataStart || t.DataEnd > size-TrailerSize || t.Next < h.First ||
+		t.All.Messages != int64(t.parts[Offsets].count) || t.All.Messages > math.MaxUint32
+	for _, p := range t.parts {
+		bad = bad || p.off < t.DataEnd || p.off > size-TrailerSize || int64(p.size) > size-TrailerSize-p.off || p.count > p.size
+	}
+	if bad {
+		return fmt.Errorf("footer: %w", ErrBad)
+	}
+	return nil
+}
+
+// section checks the bytes of a section.
+func (t *Trailer) section(s Section, h *Header, b []byte) (reader, error) {
+	p, c := t.parts[s], h.Coder()
+	if len(b) != int(p.size) || c.sum(b, p.off) != p.sum {
+		return reader{}, fmt.Errorf("footer section %d: %w", s, ErrBad)
+	}
+	return reader{b: b}, nil
+}
+
+// Offsets decodes the section of that name.
+func (t *Trailer) Offsets(h *Header, b []byte) ([]uint32, error) {
+	r, err := t.section(Offsets, h, b)
+	if err != nil {
+		return nil, err
+	}
+	offs, last := make([]uint32, t.parts[Offsets].count), uint64(DataStart)
+	for i := range offs {
+		last += r.uvarint()
+		if last >= uint64(t.DataEnd) || last > math.MaxUint32 {
+			return nil, fmt.Errorf("footer offsets: %w", ErrBad)
+		}
+		offs[i] = uint32(last)
+	}
+	return offs, r.end()
+}
+
+// Runs decodes the section of that name.
+func (t *Trailer) Runs(h *Header, b []byte) ([]Run, error) {
+	r, err := t.section(Runs, h, b)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, t.parts[Runs].count)
+	for i := range runs {
+		seq, index := h.First+r.uvarint(), r.uvarint()
+		if index >= uint64(t.All.Messages) || i == 0 && index != 0 ||
+			i > 0 && (index <= uint64(runs[i-1].Index) || seq <= runs[i-1].Seq) {
+			return nil, fmt.Errorf("footer runs: %w", ErrBad)
+		}
+		runs[i] = Run{seq, uint32(index)}
+	}
+	return runs, r.end()
+}
+
+// Controls decodes the section of that name.
+func (t *Trailer) Controls(h *Header, b []byte) ([]Control, error) {
+	r, err := t.section(Controls, h, b)
+	if err != nil {
+		return nil, err
+	}
+	cts := make([]Control, t.parts[Controls].count)
+	for i := range cts {
+		kind, seq, time := r.byte(), h.First+r.uvarint(), h.Time+int64(r.uvarint())
+		body := r.bytes(r.uvarint())
+		if r.err != nil {
+			return nil, r.err
+		}
+		if cts[i], err = parseControl(kind, seq, time, body); err != nil {
+			return nil, fmt.Errorf("footer controls: %w", err)
+		}
+	}
+	return cts, r.end()
+}
+
+// Subjects decodes the section of that name.
+func (t *Trailer) Subjects(h *Header, b []byte) ([]Subject, error) {
+	r, err := t.section(Subjects, h, b)
+	if err != nil {
+		return nil, err
+	}
+	subs, prev := make([]Subject, t.parts[Subjects].count), ""
+	for i := range subs {
+		n := r.uvarint()
+		rest := r.bytes(r.uvarint())
+		if r.err != nil || n > uint64(len(prev)) || int(n)+len(rest) > store.MaxSubject {
+			return nil, fmt.Errorf("footer subjects: %w", ErrBad)
+		}
+		prev = prev[:n] + string(rest)
+		subs[i] = Subject{prev, uint32(r.uvarint()), h.First + r.uvarint()}
+	}
+	return subs, r.end()
+}
+
+// Bad decodes the section of that name.
+func (t *Trailer) Bad(h *Header, b []byte) ([]Span, error) {
+	r, err := t.section(Bad, h, b)
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]Span, t.parts[Bad].count)
+	for i := range spans {
+		spans[i] = Span{int64(r.uvarint()), int64(r.uvarint())}
+		if spans[i].Off < 0 || spans[i].Len < 0 || spans[i].Off > t.DataEnd-spans[i].Len {
+			return nil, fmt.Errorf("footer spans: %w", ErrBad)
+		}
+	}
+	return spans, r.end()
+}

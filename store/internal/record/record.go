@@ -1,0 +1,295 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"github.com/cespare/xxhash/v2"
+
+	"jsfs/store"
+)
+
+// Errors of decoding.
+var (
+	// ErrShort means that the bytes end too early; with more of them they may be valid.
+	ErrShort = errors.New("cut short")
+	// ErrBad means that the bytes are not what they should be.
+	ErrBad = errors.New("checksum or form is wrong")
+)
+
+// Flags of a record (FORMAT.md section 4.1).
+const (
+	FlagRemove     = 1 << 0 // the deletion bit: a control that removes messages
+	FlagUndelete   = 1 << 1 // a control that brings messages back
+	FlagSkip       = 1 << 2 // a control that accounts for sequences without a message
+	FlagHeader     = 1 << 3 // the message has a header block
+	FlagNoNewline  = 1 << 4 // the payload does not end in a newline
+	flagCompressed = 1 << 5
+	flagEncrypted  = 1 << 6
+	flagMore       = 1 << 7
+
+	flagsControl  = FlagRemove | FlagUndelete | FlagSkip
+	flagsReserved = flagCompressed | flagEncrypted | flagMore
+)
+
+const (
+	checkSize = 4 // of the head check
+	sumSize   = 8 // of the sum that ends a record
+
+	// MaxHead is the most that a head takes, its check included.
+	MaxHead = 64
+	// MaxRecord is the most that a record takes.
+	MaxRecord = store.MaxMsgSize + store.MaxSubject + MaxHead + sumSize
+	// MinRecord is the least that a record takes.
+	MinRecord = 7 + checkSize + sumSize
+)
+
+// Coder reads and writes the records of one block. It is immutable.
+type Coder struct {
+	base uint64 // first sequence of the block
+	time int64  // base time of the block
+	head uint64 // seed of head checks
+	body uint64 // seed of record sums
+}
+
+// Head is what a record says about itself before its body.
+type Head struct {
+	Flags   byte
+	Seq     uint64 // of the message; of a control, the sequence that comes next
+	Durable int64  // the offset below which the block was known to be on disk
+	Time    int64
+	Subject int   // length
+	Header  int   // length
+	Data    int64 // length of the payload, or of a control's content
+	JSON    int64 // length of the message as a JSON line
+	Len     int   // of the head itself, its check included
+	Size    int64 // of the whole record
+}
+
+// Control says whether the record is no message.
+func (h *Head) Control() bool { return h.Flags&flagsControl != 0 }
+
+// Meta is what the contract tells of a message.
+func (h *Head) Meta() store.Meta {
+	return store.Meta{
+		Seq: store.Seq(h.Seq), Time: h.Time, Size: h.Data, JSON: h.JSON,
+		HasHeader: h.Flags&FlagHeader != 0, NoNewline: h.Flags&FlagNoNewline != 0,
+	}
+}
+
+// Message is a message that is to be encoded.
+type Message struct {
+	Seq     uint64
+	Time    int64
+	Durable int64 // as in Head
+	JSON    int64
+	Subject string
+	Header  []byte
+	Data    []byte
+}
+
+// AppendMessage appends the record of m, which is to stand at offset off of the
+// block, to dst. The caller has checked m against the limits of package store.
+func (c *Coder) AppendMessage(dst []byte, off int64, m *Message) []byte {
+	var flags byte
+	if len(m.Header) > 0 {
+		flags |= FlagHeader
+	}
+	if n := len(m.Data); n == 0 || m.Data[n-1] != '\n' {
+		flags |= FlagNoNewline
+	}
+	start := len(dst)
+	body := len(m.Subject) + len(m.Header) + len(m.Data)
+	dst = c.appendHead(dst, off, body, &Head{
+		Flags: flags, Seq: m.Seq, Durable: m.Durable, Time: m.Time,
+		Subject: len(m.Subject), Header: len(m.Header), JSON: m.JSON - int64(len(m.Data)),
+	})
+	dst = append(dst, m.Subject...)
+	dst = append(dst, m.Header...)
+	dst = append(dst, m.Data...)
+	return c.appendSum(dst, start, off)
+}
+
+// appendHead appends a head. Of h, JSON is the excess over the payload here.
+func (c *Coder) appendHead(dst []byte, off int64, body int, h *Head) []byte {
+	var a [MaxHead]byte
+	b := append(a[:0], h.Flags)
+	b = binary.AppendUvarint(b, h.Seq-c.base)
+	b = binary.AppendUvarint(b, uint64(off-h.Durable))
+	b = binary.AppendUvarint(b, uint64(h.Time-c.time))
+	b = binary.AppendUvarint(b, uint64(h.Subject))
+	if h.Flags&FlagHeader != 0 {
+		b = binary.AppendUvarint(b, uint64(h.Header))
+	}
+	b = binary.AppendUvarint(b, uint64(h.JSON))
+	start := len(dst)
+	dst = binary.AppendUvarint(dst, uint64(len(b)+checkSize+body+sumSize))
+	dst = append(dst, b...)
+	return binary.LittleEndian.AppendUint32(dst, c.headCheck(dst[start:], off))
+}
+
+func (c *Coder) appendSum(dst []byte, start int, off int64) []byte {
+	return binary.LittleEndian.AppendUint64(dst, c.sum(dst[start:], off))
+}
+
+// Odd constants that spread an offset over the bits of a seed.
+const (
+	spreadHead = 0x9E3779B97F4A7C15
+	spreadBody = 0xC2B2AE3D27D4EB4F
+)
+
+func (c *Coder) headCheck(b []byte, off int64) uint32 {
+	s := sum64(c.head^uint64(off)*spreadHead, b)
+	return uint32(s ^ s>>32)
+}
+
+func (c *Coder) sum(b []byte, off int64) uint64 {
+	return sum64(c.bodySeed(off), b)
+}
+
+func (c *Coder) bodySeed(off int64) uint64 {
+	return c.body ^ uint64(off)*spreadBody
+}
+
+func sum64(seed uint64, b []byte) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(seed)
+	_, _ = d.Write(b)
+	return d.Sum64()
+}
+
+// Head decodes the head of the record at offset off, of which b has the first bytes:
+// [MaxHead] of them are always enough.
+func (c *Coder) Head(b []byte, off int64) (Head, error) {
+	var h Head
+	length, n := uvarint(b)
+	switch {
+	case n < 0 || n > 0 && (length < MinRecord-1 || length > MaxRecord):
+		return h, ErrBad
+	case n == 0 || len(b) <= n:
+		return h, short(b)
+	}
+	h.Flags = b[n]
+	if bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&(FlagHeader|FlagNoNewline) != 0 {
+		return h, ErrBad
+	}
+	return c.headFields(h, b, n+1, off, n+int(length))
+}
+
+// headFields decodes what follows the flags, from b[p:]. size is the record's.
+func (c *Coder) headFields(h Head, b []byte, p int, off int64, size int) (Head, error) {
+	var f [6]uint64
+	for i := range f {
+		if i == 4 && h.Flags&FlagHeader == 0 {
+			continue
+		}
+		v, n := uvarint(b[p:])
+		if n < 0 {
+			return h, ErrBad
+		}
+		if n == 0 {
+			return h, short(b)
+		}
+		f[i], p = v, p+n
+	}
+	if len(b) < p+checkSize {
+		return h, short(b)
+	}
+	if binary.LittleEndian.Uint32(b[p:]) != c.headCheck(b[:p], off) {
+		return h, ErrBad
+	}
+	h.Len, h.Size = p+checkSize, int64(size)
+	h.Seq, h.Durable, h.Time = c.base+f[0], off-int64(f[1]), c.time+int64(f[2])
+	return h, h.setLengths(f[3], f[4], f[5], off, f[1])
+}
+
+// setLengths fills in the lengths of the body's parts, and checks all of them.
+func (h *Head) setLengths(subject, header, excess uint64, off int64, back uint64) error {
+	if h.Flags&flagsReserved != 0 {
+		return fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
+	}
+	if subject > store.MaxSubject || header > store.MaxHeader || back > uint64(off) {
+		return ErrBad
+	}
+	data := h.Size - int64(h.Len) - int64(subject) - int64(header) - sumSize
+	if data < 0 || h.Control() != (subject == 0) || h.Flags&FlagHeader != 0 && header == 0 ||
+		excess > 6*uint64(h.Size)+256 {
+		return ErrBad
+	}
+	h.Subject, h.Header, h.Data, h.JSON = int(subject), int(header), data, data+int64(excess)
+	return nil
+}
+
+// Check says whether rec, the whole record at offset off, is what was written.
+func (c *Coder) Check(rec []byte, off int64) error {
+	n := len(rec) - sumSize
+	if n < 0 {
+		return ErrShort
+	}
+	if binary.LittleEndian.Uint64(rec[n:]) != c.sum(rec[:n], off) {
+		return ErrBad
+	}
+	return nil
+}
+
+// Sum checks a record that arrives in pieces: write the whole record to it, sum and all.
+type Sum struct {
+	d    xxhash.Digest
+	left int64 // bytes still to come before the sum
+	tail []byte
+}
+
+// Sum starts checking the record with head h at offset off.
+func (c *Coder) Sum(h *Head, off int64) *Sum {
+	s := &Sum{left: h.Size - sumSize}
+	s.d.ResetWithSeed(c.bodySeed(off))
+	return s
+}
+
+// Write takes the next piece; bytes behind the record are passed over.
+func (s *Sum) Write(p []byte) (int, error) {
+	n := min(int64(len(p)), s.left)
+	_, _ = s.d.Write(p[:n])
+	s.left -= n
+	if rest := p[n:]; len(rest) > 0 {
+		s.tail = append(s.tail, rest[:min(len(rest), sumSize-len(s.tail))]...)
+	}
+	return len(p), nil
+}
+
+// Check returns nil if the record is whole.
+func (s *Sum) Check() error {
+	if len(s.tail) < sumSize {
+		return ErrShort
+	}
+	if binary.LittleEndian.Uint64(s.tail) != s.d.Sum64() {
+		return ErrBad
+	}
+	return nil
+}
+
+// Parts cuts a whole record into its subject, its header and its payload.
+func (h *Head) Parts(rec []byte) (subject, header, data []byte) {
+	p := h.Len
+	subject, p = rec[p:p+h.Subject:p+h.Subject], p+h.Subject
+	header, p = rec[p:p+h.Header:p+h.Header], p+h.Header
+	return subject, header, rec[p : p+int(h.Data) : p+int(h.Data)]
+}
+
+// uvarint is binary.Uvarint: n is 0 if b is too short, below 0 if it is no number.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
+}
+
+// short tells what it means that a head did not fit into b.
+func short(b []byte) error {
+	if len(b) >= MaxHead {
+		return ErrBad
+	}
+	return ErrShort
+}
