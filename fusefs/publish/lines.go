@@ -1,0 +1,133 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"jsfs/store"
+)
+
+// maxBatch is how many lines are appended in one call at most.
+const maxBatch = 16 << 10
+
+// batches recycles the entries of AppendAll: they are many, and needed during a call only.
+var batches = sync.Pool{New: func() any { return new([]store.Entry) }}
+
+// Lines is an open of a log: each line that is written becomes a message, its newline
+// included, before the write returns. What follows the last newline waits for the
+// rest of its line, or for a commit by the package's rule.
+type Lines struct {
+	*open
+	subject Subject
+	// pending is an error that the next Write gives: the last one was refused in the middle.
+	// Guarded by mu.
+	pending error
+}
+
+// NewLines returns the Lines of a log that was opened.
+func (d *Desk) NewLines(s Subject, o Open) *Lines {
+	o.Empty = false
+	return &Lines{open: d.open(s.Stream, s, o), subject: s}
+}
+
+// Write appends the lines that p completes, with one sync at most for each maxBatch of them,
+// and returns how many bytes of p it took. A refusal at a line returns the bytes before it; the
+// next call gives the error. It gives the error itself if it took nothing.
+func (l *Lines) Write(ctx context.Context, p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.pending; err != nil {
+		l.pending = nil
+		return 0, err
+	}
+	n, err := l.appendLocked(ctx, p)
+	if err == nil && n < len(p) {
+		if err = l.carryLocked(ctx, p[n:]); err == nil {
+			n = len(p)
+		}
+	}
+	if err != nil && n > 0 {
+		l.pending, err = err, nil
+	}
+	return n, err
+}
+
+// appendLocked appends the whole lines of p, and returns how many bytes those are.
+func (l *Lines) appendLocked(ctx context.Context, p []byte) (n int, err error) {
+	end := bytes.LastIndexByte(p, '\n') + 1
+	if end == 0 {
+		return 0, nil
+	}
+	batch := batches.Get().(*[]store.Entry)
+	defer func() {
+		clear(*batch)
+		*batch = (*batch)[:0]
+		batches.Put(batch)
+	}()
+	carried := int(l.buf.size)
+	for n < end && err == nil {
+		es := (*batch)[:0]
+		for at := n; at < end && len(es) < maxBatch; {
+			i := at + bytes.IndexByte(p[at:end], '\n') + 1
+			es = append(es, store.Entry{Subject: l.subject.Name, Data: p[at:i]})
+			at = i
+		}
+		*batch = es
+		var k int
+		if k, err = l.storeLocked(ctx, es); k == 0 {
+			break
+		}
+		for _, e := range es[:k] {
+			n += len(e.Data)
+		}
+		n -= carried // the carry is not part of p
+		carried = 0
+	}
+	return n, err
+}
+
+// storeLocked appends the entries, the first one behind what was carried over, and returns how
+// many were stored. Of the first one Data is replaced by the whole line.
+func (l *Lines) storeLocked(ctx context.Context, es []store.Entry) (int, error) {
+	if l.buf.size > 0 {
+		size := l.buf.size + int64(len(es[0].Data))
+		if size > l.limit {
+			return 0, tooLarge(size, l.limit)
+		}
+		if err := l.stream.Config().CheckEntry(store.Entry{Subject: l.subject.Name}); err != nil {
+			return 0, err
+		}
+		head, done, err := l.buf.load(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer done()
+		es[0].Data = append(head[:len(head):len(head)], es[0].Data...)
+	}
+	k, err := l.stream.AppendAll(ctx, es)
+	if k > 0 && l.buf.size > 0 {
+		if cerr := l.settleLocked(); err == nil {
+			err = cerr
+		}
+	}
+	return k, err
+}
+
+// carryLocked keeps the beginning of a line.
+func (l *Lines) carryLocked(ctx context.Context, p []byte) error {
+	size := l.buf.size + int64(len(p))
+	if size > l.limit {
+		return tooLarge(size, l.limit)
+	}
+	if l.buf.size == 0 {
+		if err := l.target.Check(ctx, int64(len(p))); err != nil {
+			return err
+		}
+	}
+	if err := l.buf.writeAt(ctx, p, l.buf.size); err != nil {
+		return err
+	}
+	l.dirty = true
+	return nil
+}

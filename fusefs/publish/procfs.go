@@ -1,0 +1,179 @@
+package publish
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ProcFS is the Proc of the running kernel. It reads /proc alone, never the files that
+// descriptors lead to: those may be on the mount that asks.
+type ProcFS struct {
+	// Dir is where proc is mounted; "" is /proc.
+	Dir string
+	// Device tells the device of the mount as mountinfo writes it, "0:52", so that equal inode
+	// numbers elsewhere don't count. nil or "" counts every mount.
+	Device func() string
+}
+
+var errProc = errors.New("unexpected form")
+
+func (p ProcFS) path(id int, name string) string {
+	dir := p.Dir
+	if dir == "" {
+		dir = "/proc"
+	}
+	return dir + "/" + strconv.Itoa(id) + "/" + name
+}
+
+// Process implements Proc.
+func (p ProcFS) Process(tid uint32) (int, error) {
+	var buf [4096]byte
+	b, err := readSmall(unix.AT_FDCWD, p.path(int(tid), "status"), buf[:])
+	if err != nil {
+		return 0, err
+	}
+	v, ok := field(b, "\nTgid:")
+	if !ok {
+		return 0, fmt.Errorf("status of %d: %w", tid, errProc)
+	}
+	return strconv.Atoi(string(v))
+}
+
+// Killed implements Proc. It looks at the exit code of the thread group (field 52 of
+// stat): a signal's number stands in its low seven bits, an exit's status above
+// them. The flag PF_SIGNALED says nothing: threads of a program that exits have it too.
+func (p ProcFS) Killed(pid int) (bool, error) {
+	var buf [4096]byte
+	b, err := readSmall(unix.AT_FDCWD, p.path(pid, "stat"), buf[:])
+	if err != nil {
+		return false, err
+	}
+	// The second field is the command in parentheses, and may hold any byte.
+	i := bytes.LastIndexByte(b, ')')
+	if i < 0 {
+		return false, fmt.Errorf("stat of %d: %w", pid, errProc)
+	}
+	fields := bytes.Fields(b[i+1:]) // the first of these is field 3
+	const exitCode = 52 - 3
+	if len(fields) <= exitCode {
+		return false, fmt.Errorf("stat of %d: %w", pid, errProc)
+	}
+	if state := fields[0][0]; state == 'T' || state == 't' {
+		return false, nil // stopped, by the signal that stands there
+	}
+	code, err := strconv.Atoi(string(fields[exitCode]))
+	return code&0x7f != 0, err
+}
+
+// Writable implements Proc. The thread's own table is read, not its leader's: a leader that
+// has ended while its threads go on has none any more.
+func (p ProcFS) Writable(tid uint32, inode uint64, enough int) (n, all int, err error) {
+	dir, err := os.Open(p.path(int(tid), "fdinfo"))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer dir.Close()
+	dirFD := int(dir.Fd())
+	want := strconv.AppendUint(nil, inode, 10)
+	var buf [1024]byte
+	for {
+		names, err := dir.Readdirnames(64)
+		for _, name := range names {
+			b, err := readSmall(dirFD, name, buf[:])
+			if err != nil {
+				continue // closed meanwhile
+			}
+			all++
+			if p.counts(tid, b, want) {
+				if n++; n > enough {
+					return n, all, nil
+				}
+			}
+		}
+		if err != nil || len(names) == 0 {
+			return n, all, nil // the end, or the process is gone
+		}
+	}
+}
+
+// counts says whether an fdinfo tells of a descriptor for writing on the inode.
+func (p ProcFS) counts(tid uint32, info, inode []byte) bool {
+	ino, ok := field(info, "\nino:")
+	if !ok || !bytes.Equal(ino, inode) {
+		return false
+	}
+	if v, ok := field(info, "\nflags:"); ok {
+		flags, err := strconv.ParseUint(string(v), 8, 64)
+		if err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
+			return false
+		}
+	}
+	mount, ok := field(info, "\nmnt_id:")
+	return !ok || p.ours(tid, mount)
+}
+
+// ours says whether a mount, by its id in the thread's namespace, is of our device.
+func (p ProcFS) ours(tid uint32, id []byte) bool {
+	if p.Device == nil {
+		return true
+	}
+	device := p.Device()
+	if device == "" {
+		return true
+	}
+	b, err := os.ReadFile(p.path(int(tid), "mountinfo"))
+	if err != nil {
+		return true
+	}
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) > 2 && bytes.Equal(f[0], id) {
+			return string(f[2]) == device
+		}
+	}
+	return true
+}
+
+// field returns the word behind a key that stands at the start of a line.
+func field(b []byte, key string) ([]byte, bool) {
+	var rest []byte
+	if bytes.HasPrefix(b, []byte(key[1:])) {
+		rest = b[len(key)-1:]
+	} else if i := bytes.Index(b, []byte(key)); i >= 0 {
+		rest = b[i+len(key):]
+	} else {
+		return nil, false
+	}
+	rest, _, _ = bytes.Cut(rest, []byte("\n"))
+	return bytes.TrimSpace(rest), true
+}
+
+// readSmall reads the file into buf, as far as it goes: the files read here are shorter,
+// or have what is looked for at their beginning.
+func readSmall(dir int, name string, buf []byte) ([]byte, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer unix.Close(fd)
+	n := 0
+	for n < len(buf) {
+		k, err := unix.Read(fd, buf[n:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "read", Path: name, Err: err}
+		}
+		if k == 0 {
+			break
+		}
+		n += k
+	}
+	return buf[:n], nil
+}

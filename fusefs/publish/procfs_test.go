@@ -1,0 +1,155 @@
+package publish
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestProcFSProcess(t *testing.T) {
+	tid := make(chan int)
+	stop := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		tid <- unix.Gettid()
+		<-stop
+	}()
+	defer close(stop)
+	if got, err := (ProcFS{}).Process(uint32(<-tid)); got != os.Getpid() || err != nil {
+		t.Errorf("got %d, %v; want %d, nil", got, err, os.Getpid())
+	}
+	if _, err := (ProcFS{}).Process(1 << 30); err == nil {
+		t.Error("no error for a process that is not there")
+	}
+}
+
+func TestProcFSWritable(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	open := func(flag int) *os.File {
+		f, err := os.OpenFile(name, flag|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	first := open(os.O_WRONLY)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(first.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	check := func(p ProcFS, enough, want int) {
+		t.Helper()
+		n, all, err := p.Writable(uint32(os.Getpid()), st.Ino, enough)
+		if n != want || all < want || err != nil {
+			t.Errorf("got %d of %d, %v; want %d", n, all, err, want)
+		}
+	}
+	check(ProcFS{}, 9, 1)
+	open(os.O_RDONLY)
+	check(ProcFS{}, 9, 1)
+	open(os.O_RDWR)
+	check(ProcFS{}, 9, 2)
+	check(ProcFS{}, 0, 1)
+	device := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
+	check(ProcFS{Device: func() string { return device }}, 9, 2)
+	check(ProcFS{Device: func() string { return "" }}, 9, 2)
+	check(ProcFS{Device: func() string { return "9999:9" }}, 9, 0)
+	first.Close()
+	check(ProcFS{}, 9, 1)
+}
+
+func TestProcFSKilled(t *testing.T) {
+	tests := []struct {
+		name, script string
+		want         bool
+	}{
+		{"exit 0", "exit 0", false},
+		{"exit 9", "exit 9", false},
+		{"exit 137", "exit 137", false},
+		{"SIGKILL", "kill -KILL $$", true},
+		{"SIGTERM", "kill -TERM $$", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := exec.Command("sh", "-c", test.script)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Wait()
+			// Wait for its end, but leave it in /proc.
+			var info unix.Siginfo
+			if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := (ProcFS{}).Killed(cmd.Process.Pid); got != test.want || err != nil {
+				t.Errorf("got %v, %v; want %v, nil", got, err, test.want)
+			}
+		})
+	}
+	t.Run("running", func(t *testing.T) {
+		if got, err := (ProcFS{}).Killed(os.Getpid()); got || err != nil {
+			t.Errorf("got %v, %v; want false, nil", got, err)
+		}
+	})
+	t.Run("stopped", func(t *testing.T) {
+		cmd := exec.Command("sleep", "100")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { cmd.Process.Kill(); cmd.Wait() }()
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		var info unix.Siginfo
+		if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (ProcFS{}).Killed(cmd.Process.Pid); got || err != nil {
+			t.Errorf("got %v, %v; want false, nil", got, err)
+		}
+	})
+}
+
+func TestProcFSStatOfAnyCommand(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "5"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for command, code := range map[string]int{"a": 9, "a) b": 9, ") R 1 2 (": 9, "x\ny": 0, "": 256} {
+		stat := fmt.Sprintf("5 (%s) Z%s %d\n", command, strings.Repeat(" 1", 52-4), code)
+		if err := os.WriteFile(filepath.Join(dir, "5", "stat"), []byte(stat), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (ProcFS{Dir: dir}).Killed(5); got != (code == 9) || err != nil {
+			t.Errorf("%q, %d: got %v, %v", command, code, got, err)
+		}
+	}
+}
+
+func TestBudgetLoadsWait(t *testing.T) {
+	b := NewBudget(10)
+	if err := b.load(t.Context(), 100); err != nil {
+		t.Fatal(err) // alone, a load of any size goes on
+	}
+	done := make(chan error)
+	go func() { done <- b.load(t.Context(), 1) }()
+	select {
+	case <-done:
+		t.Fatal("a second load did not wait")
+	case <-time.After(10 * time.Millisecond):
+	}
+	b.unload(100)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,144 @@
+package publish
+
+import "sync"
+
+// verdict is what a FLUSH means for an open.
+type verdict uint8
+
+const (
+	goesOn verdict = iota // somebody may still write: nothing is due
+	closed                // the opener closed its last descriptor
+	killed                // the opener, or who wrote after it, was killed
+)
+
+// rule decides what a FLUSH means; see the package comment. It is guarded by the
+// mutex of the open that it belongs to.
+type rule struct {
+	proc  Proc
+	peers *peers
+	inode uint64
+
+	thread uint32 // that called open(2); 0 if it is not known
+	opener int    // its process; 0 if it is not known
+	gone   bool   // the opener has closed its last descriptor
+	killed bool
+	// leaving says that the caller of the last FLUSH had no descriptors at all any more: it
+	// exits, and an error of close(2) reaches nobody.
+	leaving bool
+}
+
+func newRule(proc Proc, ps *peers, inode uint64, tid uint32) rule {
+	r := rule{proc: proc, peers: ps, inode: inode, thread: tid}
+	if tid != 0 {
+		if pid, err := proc.Process(tid); err == nil {
+			r.opener = pid
+			ps.add(peer{inode, pid}, 1)
+		}
+	}
+	return r
+}
+
+// flush decides on a FLUSH by a thread. due says that something was written since the
+// last commit; emptyDue that an empty message is due at release.
+func (r *rule) flush(tid uint32, due, emptyDue bool) verdict {
+	r.leaving = false
+	if tid == 0 || r.opener == 0 {
+		return r.unknown(due)
+	}
+	pid := r.opener
+	if tid != r.thread || r.gone {
+		var err error
+		if pid, err = r.proc.Process(tid); err != nil {
+			return r.unknown(due)
+		}
+	}
+	if pid != r.opener || r.gone {
+		return r.foreign(pid, due)
+	}
+	others := r.peers.count(peer{r.inode, r.opener}) - 1
+	if !due && !emptyDue && others == 0 {
+		return goesOn // whether it is the last close makes no difference
+	}
+	if k, err := r.proc.Killed(pid); err == nil && k {
+		r.killed, r.leaving = true, true
+		r.leave()
+		return killed
+	}
+	// Other opens of the same file by the same process look the same in /proc; each of
+	// them that is not gone has a descriptor at least.
+	n, all, err := r.proc.Writable(tid, r.inode, others)
+	switch {
+	case err != nil:
+		return r.unknown(due)
+	case n > others:
+		return goesOn
+	}
+	r.leaving = all == 0
+	r.leave()
+	return closed
+}
+
+// unknown is the verdict where the processes can't be told apart.
+func (r *rule) unknown(due bool) verdict {
+	if due {
+		return closed
+	}
+	return goesOn
+}
+
+// foreign is the verdict on a FLUSH by a process that inherited a descriptor. Its
+// data waits for the opener or for the release; a kill counts if nobody else can have meant
+// the rest to be a message.
+func (r *rule) foreign(pid int, due bool) verdict {
+	if !due {
+		return goesOn
+	}
+	if k, err := r.proc.Killed(pid); err != nil || !k {
+		return goesOn
+	}
+	if !r.gone {
+		if n, _, err := r.proc.Writable(uint32(r.opener), r.inode, 0); err == nil && n > 0 {
+			return goesOn
+		}
+		r.leave()
+	}
+	r.killed = true
+	return killed
+}
+
+// leave notes that the opener has no descriptor left.
+func (r *rule) leave() {
+	if !r.gone && r.opener != 0 {
+		r.peers.add(peer{r.inode, r.opener}, -1)
+	}
+	r.gone = true
+}
+
+// peer names the opens of one file by one process.
+type peer struct {
+	inode  uint64
+	opener int
+}
+
+// peers counts, for each peer, the opens whose opener is not known to be gone.
+type peers struct {
+	mu sync.Mutex
+	n  map[peer]int // guarded by mu; no entry is 0
+}
+
+func (ps *peers) add(p peer, d int) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.n == nil {
+		ps.n = map[peer]int{}
+	}
+	if ps.n[p] += d; ps.n[p] == 0 {
+		delete(ps.n, p)
+	}
+}
+
+func (ps *peers) count(p peer) int {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.n[p]
+}

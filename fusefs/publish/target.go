@@ -1,0 +1,103 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// Target is where the messages of an open go.
+type Target interface {
+	// Limit is how long a message may be, in bytes.
+	Limit() int64
+	// Check refuses, before a message is whole, one of at least size bytes that can't be
+	// stored for certain.
+	Check(ctx context.Context, size int64) error
+	// Commit stores a message whole. modTime is what utimens asked for, in nanoseconds
+	// since the Unix epoch, or nil.
+	Commit(ctx context.Context, data []byte, modTime *int64) (store.Seq, error)
+}
+
+// Subject is the Target that appends to a subject of a stream.
+type Subject struct {
+	Stream store.Stream
+	Name   string
+	// Room, unless nil, refuses a message of that size where the store is full or can't
+	// be written.
+	Room func(ctx context.Context, size int64) error
+}
+
+// Limit implements Target.
+func (s Subject) Limit() int64 { return s.Stream.Config().WithDefaults().MaxMsgSize }
+
+// Check implements Target.
+func (s Subject) Check(ctx context.Context, size int64) error {
+	cfg := s.Stream.Config().WithDefaults()
+	if err := cfg.CheckEntry(store.Entry{Subject: s.Name}); err != nil {
+		return err
+	}
+	if size > cfg.MaxMsgSize {
+		return tooLarge(size, cfg.MaxMsgSize)
+	}
+	if s.Room != nil {
+		return s.Room(ctx, size)
+	}
+	return nil
+}
+
+// Commit implements Target. The time goes into the header Jsfs-Mtime, unless the
+// message would be too large for it.
+func (s Subject) Commit(ctx context.Context, data []byte, modTime *int64) (store.Seq, error) {
+	var header []byte
+	if modTime != nil {
+		h, err := mapping.AppendHeader(nil, mapping.HeaderMtime, mapping.FormatTime(*modTime))
+		if err != nil {
+			return 0, err
+		}
+		if int64(len(h)+len(data)) <= s.Limit() {
+			header = h
+		}
+	}
+	return s.Stream.Append(ctx, store.Entry{Subject: s.Name, Header: header, Data: data})
+}
+
+func tooLarge(size, limit int64) error {
+	return fmt.Errorf("message of %d bytes or more: %w (at most %d)", size, store.ErrTooLarge, limit)
+}
+
+// Desk is what the opens of one mount share.
+type Desk struct {
+	proc   Proc
+	budget *Budget
+	peers  peers
+}
+
+// NewDesk returns a Desk. A nil budget is one of DefaultBudget.
+func NewDesk(proc Proc, budget *Budget) *Desk {
+	if budget == nil {
+		budget = NewBudget(0)
+	}
+	return &Desk{proc: proc, budget: budget}
+}
+
+// Open tells how a file was opened.
+type Open struct {
+	// Inode is the file's inode number, as /proc shows it.
+	Inode uint64
+	// Thread is the pid in the request: of the thread that called open(2).
+	Thread uint32
+	// Empty says that the file was made, or emptied, by the open: an empty message is due at
+	// release if nothing is written.
+	Empty bool
+}
+
+// Outcome tells what release did with what was left.
+type Outcome struct {
+	Seq    store.Seq // of the message that was appended, or 0
+	Draft  string    // that keeps what was not appended, or ""
+	Killed bool      // it was not appended because its writer was killed
+	Size   int64     // of what was left
+	Err    error     // why it was not appended, or not kept
+}

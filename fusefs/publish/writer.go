@@ -1,0 +1,124 @@
+package publish
+
+import (
+	"context"
+	"io"
+	"math"
+
+	"jsfs/store"
+)
+
+// Writer is an open of a name that stands for a subject: what is written between open and
+// close is one message. All methods may be called concurrently.
+type Writer struct {
+	*open
+}
+
+// NewWriter returns the Writer of a file that was opened. Drafts of s hold what is
+// large, killed or refused.
+func (d *Desk) NewWriter(s store.Stream, t Target, o Open) *Writer {
+	return &Writer{d.open(s, t, o)}
+}
+
+// Write writes p at an offset of the file, or at its end. Nothing is allocated for a
+// message that would be too large. Like write(2) it gives an error only if it wrote nothing.
+//
+// The offsets that the kernel gives go on after a commit. So the next message begins with the
+// lowest byte that is written after it: nothing before it is filled up.
+func (w *Writer) Write(ctx context.Context, p []byte, off int64, atEnd bool) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if atEnd {
+		off = w.base + w.buf.size
+	}
+	if off < 0 || off > math.MaxInt64-int64(len(p)) {
+		return 0, tooLarge(math.MaxInt64, w.limit)
+	}
+	base := w.base
+	if w.settled && (off < base || !w.dirty) {
+		base = off
+	}
+	size := max(off+int64(len(p)), w.base+w.buf.size) - base
+	if w.buf.size == 0 {
+		size = off + int64(len(p)) - base
+	}
+	if size > w.limit {
+		return 0, tooLarge(size, w.limit)
+	}
+	if !w.dirty || w.refused != nil {
+		if err := w.target.Check(ctx, size); err != nil {
+			return 0, err
+		}
+	}
+	if w.buf.size > 0 && base < w.base {
+		if err := w.buf.shift(ctx, w.base-base); err != nil {
+			return 0, err
+		}
+	}
+	w.base = base
+	if err := w.buf.writeAt(ctx, p, off-base); err != nil {
+		return 0, err
+	}
+	w.dirty, w.empty = true, false
+	return len(p), nil
+}
+
+// Truncate sets the file's size. At 0 nothing is left to commit but, if there was no commit
+// yet, an empty message. Bytes that are added are zeros, and count as written.
+func (w *Writer) Truncate(ctx context.Context, size int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end := w.base + w.buf.size
+	switch {
+	case size < 0:
+		return store.ErrInvalid
+	case size <= w.base:
+		w.base = size
+		w.dirty, w.empty = false, !w.settled
+		w.modTime = nil
+		return w.buf.reset()
+	case size == end:
+		return nil
+	case size-w.base > w.limit:
+		return tooLarge(size-w.base, w.limit)
+	}
+	if !w.dirty {
+		if err := w.target.Check(ctx, size-w.base); err != nil {
+			return err
+		}
+	}
+	if err := w.buf.truncate(ctx, size-w.base); err != nil {
+		return err
+	}
+	w.dirty, w.empty = true, false
+	return nil
+}
+
+// Size is the size of the file as its writer sees it: the end of what was written,
+// committed or not.
+func (w *Writer) Size() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.base + w.buf.size
+}
+
+// Fresh says that the file is still as it was opened: neither written nor truncated.
+func (w *Writer) Fresh() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.dirty && !w.empty && !w.settled
+}
+
+// ReadAt reads what was written since the last commit, as io.ReaderAt does. What was committed
+// is no longer there.
+func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if off < w.base {
+		return 0, io.EOF
+	}
+	return w.buf.ReadAt(p, off-w.base)
+}
