@@ -1,0 +1,202 @@
+package fusefs
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// How long the kernel may use what it was told. keep is for what never changes, or
+// is notified when it does; fresh for what may change any moment. SEMANTICS.md says
+// which is used where.
+const (
+	keep  = time.Hour
+	fresh = time.Duration(0)
+)
+
+const (
+	blockSize = 512 // the unit of st_blocks
+	// What a program should read at once: of a log as much as one request brings.
+	fileBlksize = 4096
+	logBlksize  = 128 << 10
+)
+
+// fileAttr fills in the attributes of a regular file.
+func (fs *FS) fileAttr(a *fuse.Attr, id uint64, size, mtime int64) {
+	fs.anyAttr(a, id, syscall.S_IFREG|0o666, mtime)
+	a.Size = uint64(size)
+	a.Blocks = uint64(size+blockSize-1) / blockSize
+}
+
+// dirAttr fills in the attributes of a directory. Its link count says nothing about
+// what is in it, as on other file systems where counting would cost too much.
+func (fs *FS) dirAttr(a *fuse.Attr, id uint64, mtime int64) {
+	fs.anyAttr(a, id, syscall.S_IFDIR|0o777, mtime)
+}
+
+func (fs *FS) linkAttr(a *fuse.Attr, id uint64, target string, mtime int64) {
+	fs.anyAttr(a, id, syscall.S_IFLNK, mtime)
+	a.Mode |= 0o777
+	a.Size = uint64(len(target))
+}
+
+func (fs *FS) anyAttr(a *fuse.Attr, id uint64, mode uint32, mtime int64) {
+	a.Ino = id
+	a.Mode = mode &^ *fs.opt.Umask
+	a.Nlink = 1
+	a.Uid, a.Gid = *fs.opt.UID, *fs.opt.GID
+	a.Blksize = fileBlksize
+	setTimes(a, mtime)
+}
+
+// setTimes sets all times of a file to ns, in nanoseconds since the Unix epoch.
+func setTimes(a *fuse.Attr, ns int64) {
+	sec, nsec := ns/int64(time.Second), ns%int64(time.Second)
+	if nsec < 0 {
+		sec, nsec = sec-1, nsec+int64(time.Second)
+	}
+	a.Atime, a.Mtime, a.Ctime = uint64(sec), uint64(sec), uint64(sec)
+	a.Atimensec, a.Mtimensec, a.Ctimensec = uint32(nsec), uint32(nsec), uint32(nsec)
+}
+
+func (fs *FS) messageAttr(a *fuse.Attr, id uint64, m store.Meta) {
+	fs.fileAttr(a, id, m.Size, m.Time)
+}
+
+// messageEntry answers for a message under a name that may be cached, or not.
+func (fs *FS) messageEntry(out *fuse.EntryOut, id uint64, m store.Meta, timeout time.Duration) {
+	out.NodeId = id
+	out.SetEntryTimeout(timeout)
+	out.SetAttrTimeout(keep)
+	fs.messageAttr(&out.Attr, id, m)
+}
+
+// streamEntry answers for a stream's directory.
+func (fs *FS) streamEntry(c *call, s *stream, out *fuse.EntryOut) error {
+	mtime, err := fs.streamTime(c, s)
+	if err != nil {
+		return err
+	}
+	out.NodeId = s.node
+	out.SetEntryTimeout(keep)
+	out.SetAttrTimeout(keep)
+	fs.dirAttr(&out.Attr, s.node, mtime)
+	return nil
+}
+
+// streamTime is when something was stored in the stream, or removed from it.
+func (fs *FS) streamTime(c *call, s *stream) (int64, error) {
+	st, err := s.State(c)
+	if err != nil {
+		return 0, err
+	}
+	mtime := max(st.LastTime, s.changed.Load())
+	if mtime == 0 {
+		mtime = fs.started.UnixNano()
+	}
+	return mtime, nil
+}
+
+// GetAttr is stat(2).
+func (fs *FS) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) (st fuse.Status) {
+	c := fs.call("getattr", &in.InHeader, cancel, "")
+	defer c.recover(&st)
+	var h handle
+	if in.Flags()&fuse.FUSE_GETATTR_FH != 0 {
+		h = fs.handles.get(in.Fh())
+	}
+	return c.status(fs.getAttr(c, h, out))
+}
+
+func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
+	id := c.hdr.NodeId
+	s, at, err := fs.split(id)
+	if err != nil {
+		return err
+	}
+	switch at.kind {
+	case 0:
+		out.SetTimeout(keep)
+		fs.dirAttr(&out.Attr, id, fs.changed.Load())
+	case mapping.KindStream:
+		mtime, err := fs.streamTime(c, s)
+		if err != nil {
+			return err
+		}
+		out.SetTimeout(keep)
+		fs.dirAttr(&out.Attr, id, mtime)
+	case mapping.KindMessage:
+		m, err := s.Stat(c, store.Seq(at.n))
+		if err != nil {
+			return gone(err)
+		}
+		out.SetTimeout(keep)
+		fs.messageAttr(&out.Attr, id, m)
+	case mapping.KindControl:
+		return fs.controlAttr(c, s, at, h, &out.Attr, out.SetTimeout)
+	default:
+		obj := fs.objects.get(id)
+		if obj == nil {
+			return errStale
+		}
+		out.SetTimeout(fresh)
+		fs.fileAttr(&out.Attr, id, 0, fs.started.UnixNano())
+		return obj.stat(c, h, &out.Attr)
+	}
+	return nil
+}
+
+// SetAttr is chmod, chown, utimens and truncate.
+func (fs *FS) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) (st fuse.Status) {
+	c := fs.call("setattr", &in.InHeader, cancel, "")
+	defer c.recover(&st)
+	var h handle
+	if fh, ok := in.GetFh(); ok {
+		h = fs.handles.get(fh)
+	}
+	err := fs.setAttr(c, h, in)
+	if err == nil {
+		err = fs.getAttr(c, h, out)
+	}
+	return c.status(err)
+}
+
+func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
+	s, at, err := fs.split(c.hdr.NodeId)
+	if err != nil {
+		return err
+	}
+	if err := fs.writable(s); err != nil {
+		return err
+	}
+	switch at.kind {
+	case mapping.KindStream:
+		return nil // cp -a and tar set a directory's mode and times; they are what they are
+	case mapping.KindMessage:
+		return refuse(syscall.EPERM, "messages never change")
+	case mapping.KindSubject, mapping.KindDraft:
+		obj := fs.objects.get(c.hdr.NodeId)
+		if obj == nil {
+			return errStale
+		}
+		return obj.setAttr(c, h, in)
+	case mapping.KindControl:
+		if at.control() == mapping.ControlLog {
+			return fs.setLogAttr(c, s, h, in)
+		}
+	}
+	return refuse(syscall.EPERM, "it can't be changed")
+}
+
+// gone is err, or errStale if err says that a message is no more: its node was known,
+// so the kernel is to look its name up again.
+func gone(err error) error {
+	if errno, _ := errnoOf(err); errno == syscall.ENOENT {
+		return errStale
+	}
+	return err
+}

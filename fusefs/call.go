@@ -1,0 +1,118 @@
+package fusefs
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// call is one request, and the context of what is done for it: INTERRUPT ends it.
+// It must not be used once the request is answered.
+type call struct {
+	fs     *FS
+	op     string
+	hdr    *fuse.InHeader
+	cancel <-chan struct{}
+	name   string // the name that the request gives in the directory hdr.NodeId, or ""
+}
+
+func (fs *FS) call(op string, hdr *fuse.InHeader, cancel <-chan struct{}, name string) *call {
+	return &call{fs, op, hdr, cancel, name}
+}
+
+// Deadline, Done, Err and Value make a call a context.Context.
+func (c *call) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done is closed when the caller is interrupted.
+func (c *call) Done() <-chan struct{} { return c.cancel }
+
+// Err tells whether the caller was interrupted.
+func (c *call) Err() error {
+	select {
+	case <-c.cancel:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// Value holds nothing.
+func (c *call) Value(any) any { return nil }
+
+// status turns what came of the call into the answer. Refusals get their line in
+// .jsfs/errors here, and nowhere else.
+func (c *call) status(err error) fuse.Status {
+	if err == nil {
+		return fuse.OK
+	}
+	errno, quiet := errnoOf(err)
+	if !quiet {
+		c.report(errno, err)
+	}
+	return fuse.Status(errno)
+}
+
+// report enters what went wrong into .jsfs/errors, for a call that can't be refused
+// any more as well.
+func (c *call) report(errno syscall.Errno, err error) {
+	c.fs.errors.add(c.fs.now(), c.op, c.fs.path(c.hdr.NodeId, c.name), errno, err.Error())
+}
+
+// recover, deferred by every handler, turns a panic into EIO, and makes the stream
+// read-only for which the handler worked.
+func (c *call) recover(st *fuse.Status) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	*st = fuse.EIO
+	c.report(syscall.EIO, fmt.Errorf("a bug in jsfs, please report it: %v", r))
+	c.fs.opt.Logger.Error("panic in a handler", "call", c.op, "panic", r, "stack", string(debug.Stack()))
+	if s, _, err := c.fs.split(c.hdr.NodeId); err == nil && s != nil {
+		s.broken.Store(true)
+	}
+}
+
+// path names a node, and a name in it, for people.
+func (fs *FS) path(node uint64, name string) string {
+	var parts []string
+	switch kind, incarnation, n := mapping.SplitNode(node); {
+	case node == mapping.Root:
+	case kind == mapping.KindControl && mapping.Control(n) == mapping.ControlRootDir:
+		parts = append(parts, mapping.DirName)
+	case kind == mapping.KindControl && isRootControl(mapping.Control(n)):
+		parts = append(parts, mapping.DirName, mapping.Control(n).String())
+	default:
+		stream := "(removed stream)"
+		if s := fs.streams.byNode(incarnation); s != nil {
+			stream = s.name
+		}
+		parts = append(parts, stream)
+		switch kind {
+		case mapping.KindMessage:
+			parts = append(parts, mapping.FormatSeq(store.Seq(n), fs.opt.SeqWidth))
+		case mapping.KindControl:
+			parts = append(parts, mapping.DirName)
+			if c := mapping.Control(n); !c.IsDir() {
+				parts = append(parts, c.String())
+			}
+		case mapping.KindSubject, mapping.KindDraft:
+			parts = append(parts, fs.objects.nameOf(node))
+		}
+	}
+	if name != "" {
+		parts = append(parts, name)
+	}
+	if len(parts) == 0 {
+		return "/"
+	}
+	return strings.Join(parts, "/")
+}

@@ -1,0 +1,16 @@
+// Package fusefs shows a store.Store as a file system, over FUSE.
+//
+// Its terms. A node is an inode; its number is made by package mapping from a kind,
+// the incarnation of a stream and a number alone, so that messages, directories and
+// control files need no table: what was listed, looked up or read leaves nothing
+// behind. An object is a node that has a name but no number of its own: a subject
+// node or a draft; objects live in a table for as long as the kernel knows them. A
+// handle is an open file that has state; what is open without state has handle 0.
+//
+// What users may see, and for how long it may be stale, is in SEMANTICS.md.
+//
+// Locks. Every lock in this package is a leaf: none is held while another is taken,
+// while the store is called, or while the kernel is told something. One goroutine
+// (notifier) tells the kernel what changed; a handler never does, because the
+// kernel may hold the very lock that the notification needs until the handler answers.
+package fusefs

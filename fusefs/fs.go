@@ -1,0 +1,146 @@
+package fusefs
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// FS answers the kernel's requests. What it does not define, the embedded file system
+// refuses with ENOSYS: the kernel then does without, or asks no more.
+type FS struct {
+	fuse.RawFileSystem
+
+	// Dependencies and constants, set before the first request.
+	st      store.Store
+	opt     Options
+	now     func() time.Time
+	started time.Time
+
+	streams streams
+	objects *objects
+	handles handles
+	errors  *errorLog
+	big     payloads
+
+	// changed is when a stream was created or removed last, in nanoseconds since the
+	// Unix epoch.
+	changed atomic.Int64
+	// stopping is set when the mount is about to end: nothing is opened for writing
+	// any more.
+	stopping atomic.Bool
+}
+
+// newFS returns a file system for st; opt is complete.
+func newFS(st store.Store, opt Options) *FS {
+	fs := &FS{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		st:            st,
+		opt:           opt,
+		now:           time.Now,
+		streams:       streams{st: st, byNum: map[uint64]*stream{}},
+		objects:       newObjects(),
+		handles:       handles{m: map[uint64]handle{}},
+		errors:        &errorLog{log: opt.Logger},
+	}
+	fs.started = fs.now()
+	fs.changed.Store(fs.started.UnixNano())
+	return fs
+}
+
+// String is the type of the file system.
+func (fs *FS) String() string { return "jsfs" }
+
+// Init is called before the first request.
+func (fs *FS) Init(*fuse.Server) {}
+
+// SetDebug does nothing: Options.Debug does.
+func (fs *FS) SetDebug(bool) {}
+
+// reportDamage enters into .jsfs/errors what the store knows to be damaged.
+func (fs *FS) reportDamage(ctx context.Context) error {
+	names, err := fs.st.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		s, err := fs.streams.named(ctx, name)
+		if err != nil {
+			fs.errors.add(fs.now(), "open", name, syscall.EIO, err.Error())
+			continue
+		}
+		damage, err := s.Damage(ctx)
+		if err != nil {
+			fs.errors.add(fs.now(), "open", name, syscall.EIO, err.Error())
+		}
+		for _, d := range damage {
+			fs.errors.add(fs.now(), "open", name, syscall.EIO, describeDamage(d))
+		}
+	}
+	return nil
+}
+
+func describeDamage(d store.Damage) string {
+	where := ""
+	if d.File != "" {
+		where = fmt.Sprintf(" in %s at offset %d, %d bytes", d.File, d.Offset, d.Length)
+	}
+	lost := ""
+	switch {
+	case d.First != 0 && d.First == d.Last:
+		lost = fmt.Sprintf("; message %d is lost", d.First)
+	case d.First != 0:
+		lost = fmt.Sprintf("; messages %d to %d are lost", d.First, d.Last)
+	}
+	return "damage" + where + ": " + d.Cause + lost
+}
+
+// place is what a node number says besides the stream.
+type place struct {
+	kind mapping.Kind // 0 for the root
+	n    uint64
+}
+
+// shortLink is a bit in the n of the links .first and .last: they stand one directory
+// above .jsfs/first and .jsfs/last, so that they point to something else.
+const shortLink = 1 << 8
+
+// control returns which control file the place is.
+func (p place) control() mapping.Control { return mapping.Control(p.n &^ shortLink) }
+
+// split finds out what a node number stands for. The stream is nil for the root and
+// its control files. The error is errStale for what was removed.
+func (fs *FS) split(id uint64) (*stream, place, error) {
+	if id == mapping.Root {
+		return nil, place{}, nil
+	}
+	kind, incarnation, n := mapping.SplitNode(id)
+	p := place{kind, n}
+	if kind == mapping.KindControl && isRootControl(p.control()) {
+		return nil, p, nil
+	}
+	if s := fs.streams.byNode(incarnation); s != nil {
+		return s, p, nil
+	}
+	return nil, p, errStale
+}
+
+// writable returns why nothing can be changed, nil if it can. s is nil for the root.
+func (fs *FS) writable(s *stream) error {
+	switch {
+	case fs.opt.ReadOnly:
+		return refuse(syscall.EROFS, "the mount is read-only")
+	case fs.stopping.Load():
+		return refuse(syscall.EROFS, "the mount is about to end")
+	case s != nil && s.broken.Load():
+		return refuse(syscall.EROFS, "a bug in jsfs was met in stream %s (see the log): it is only read until the next mount", s.name)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package fusefs
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// Lookup finds a name in a directory. ENOENT is never cached.
+func (fs *FS) Lookup(cancel <-chan struct{}, hdr *fuse.InHeader, name string, out *fuse.EntryOut) (st fuse.Status) {
+	c := fs.call("lookup", hdr, cancel, name)
+	defer c.recover(&st)
+	return c.status(fs.lookup(c, name, out))
+}
+
+func (fs *FS) lookup(c *call, name string, out *fuse.EntryOut) error {
+	s, at, err := fs.split(c.hdr.NodeId)
+	if err != nil {
+		return err
+	}
+	if len(name) > mapping.MaxName {
+		return refuse(syscall.ENAMETOOLONG, "a name has at most %d bytes, this one has %d", mapping.MaxName, len(name))
+	}
+	switch at.kind {
+	case 0:
+		return fs.lookupStream(c, name, out)
+	case mapping.KindStream:
+		return fs.lookupIn(c, s, name, out)
+	case mapping.KindControl:
+		child, ok := at.control().Child(name)
+		if !ok {
+			return errAbsent
+		}
+		return fs.controlEntry(c, s, place{mapping.KindControl, uint64(child)}, out)
+	}
+	return errNotDir
+}
+
+// lookupStream finds a name at the root.
+func (fs *FS) lookupStream(c *call, name string, out *fuse.EntryOut) error {
+	if name == mapping.DirName {
+		return fs.controlEntry(c, nil, place{mapping.KindControl, uint64(mapping.ControlRootDir)}, out)
+	}
+	if store.CheckName(name) != nil {
+		return errAbsent
+	}
+	s, err := fs.streams.named(c, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return errAbsent
+	}
+	if err != nil {
+		return err
+	}
+	return fs.streamEntry(c, s, out)
+}
+
+// lookupIn finds a name in a stream's directory.
+func (fs *FS) lookupIn(c *call, s *stream, name string, out *fuse.EntryOut) error {
+	n, err := mapping.ParseName(name, fs.opt.SeqWidth)
+	if err != nil {
+		return errAbsent // what a name must look like is said to whoever makes one
+	}
+	switch n.Kind {
+	case mapping.NameSeq:
+		return fs.lookupMessage(c, s, n, out)
+	case mapping.NameControl:
+		p := place{mapping.KindControl, uint64(n.Control)}
+		if n.Control.IsLink() {
+			p.n |= shortLink
+		}
+		return fs.controlEntry(c, s, p, out)
+	}
+	id, obj, err := fs.lookupObject(c, s, n, name)
+	if err != nil {
+		return err
+	}
+	return fs.objectEntry(c, id, obj, nil, out)
+}
+
+func (fs *FS) lookupMessage(c *call, s *stream, n mapping.Name, out *fuse.EntryOut) error {
+	id, ok := s.message(n.Seq)
+	if !ok {
+		return errAbsent
+	}
+	m, err := s.Stat(c, n.Seq)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBeyond) {
+		return errAbsent
+	}
+	if err != nil {
+		return err
+	}
+	timeout := fresh
+	if n.Listed {
+		timeout = keep
+	}
+	fs.messageEntry(out, id, m, timeout)
+	return nil
+}
+
+// objectEntry answers for an object that was entered in the table for this answer.
+// h is the handle that was opened with it, or nil.
+func (fs *FS) objectEntry(c *call, id uint64, obj object, h handle, out *fuse.EntryOut) error {
+	out.NodeId = id
+	out.SetEntryTimeout(fresh)
+	out.SetAttrTimeout(fresh)
+	fs.fileAttr(&out.Attr, id, 0, fs.started.UnixNano())
+	if err := obj.stat(c, h, &out.Attr); err != nil {
+		fs.objects.forget(id, 1)
+		*out = fuse.EntryOut{}
+		return err
+	}
+	return nil
+}
+
+// Forget is how the kernel says that it does not know a node any more.
+func (fs *FS) Forget(id, n uint64) {
+	switch kind, _, _ := mapping.SplitNode(id); kind {
+	case mapping.KindSubject, mapping.KindDraft:
+		fs.objects.forget(id, n)
+	}
+}

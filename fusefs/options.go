@@ -1,0 +1,76 @@
+package fusefs
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"jsfs/mapping"
+)
+
+// Options say how a store is shown. The zero Options shows it read-write to the
+// user who runs the program.
+type Options struct {
+	// ReadOnly refuses every change with EROFS.
+	ReadOnly bool
+	// AllowOther lets other users in, as far as owner and mode let them.
+	AllowOther bool
+	// UID and GID own everything; nil is whoever runs the program.
+	UID, GID *uint32
+	// Umask takes bits away from 0777 for directories and 0666 for files; nil is 022.
+	Umask *uint32
+	// NoXattr switches extended attributes off for the whole mount.
+	NoXattr bool
+	// SeqWidth is how many digits listed names have at least; 0 is mapping.DefaultWidth.
+	SeqWidth int
+	// Subjects are the patterns that a stream takes which mkdir makes; none is the
+	// engine's default.
+	Subjects []string
+	// Source is what mount(8) and df name as the file system; "" is "jsfs".
+	Source string
+	// Version is what .jsfs/version says.
+	Version string
+	// Logger gets what happens, refusals included; nil is silent.
+	Logger *slog.Logger
+	// Debug logs every request and answer.
+	Debug bool
+}
+
+const (
+	minSeqWidth = 1
+	maxSeqWidth = 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.UID == nil {
+		o.UID = ref(uint32(os.Geteuid()))
+	}
+	if o.GID == nil {
+		o.GID = ref(uint32(os.Getegid()))
+	}
+	if o.Umask == nil {
+		o.Umask = ref(uint32(0o022))
+	}
+	if o.SeqWidth == 0 {
+		o.SeqWidth = mapping.DefaultWidth
+	}
+	if o.Source == "" {
+		o.Source = "jsfs"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	if o.SeqWidth < minSeqWidth || o.SeqWidth > maxSeqWidth {
+		return fmt.Errorf("seq_width=%d: it must be between %d and %d", o.SeqWidth, minSeqWidth, maxSeqWidth)
+	}
+	if *o.Umask > 0o777 {
+		return fmt.Errorf("umask=%o: it must be between 0 and 777", *o.Umask)
+	}
+	return nil
+}
+
+func ref[T any](v T) *T { return &v }

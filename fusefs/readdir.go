@@ -1,0 +1,216 @@
+package fusefs
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// The offset cookie of an entry says where to go on behind it, without a snapshot:
+// a directory read in parts is right also when entries come and go in between.
+// 1 and 2 are the directory itself and its parent. In a stream's directory a message
+// has its sequence and cookieFirst, and a draft, in a range behind all messages, the
+// hash of its name.
+const (
+	cookieSelf   = 1
+	cookieParent = 2
+	cookieFirst  = 2
+	cookieDrafts = 1 << 62
+)
+
+// listing is a READDIR or READDIRPLUS that is being answered.
+type listing struct {
+	out  *fuse.DirEntryList
+	plus bool
+}
+
+// add adds an entry and says whether it fitted. With READDIRPLUS the entry is to be
+// filled in by the caller; a node number 0 there leaves it to a LOOKUP.
+func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fuse.EntryOut, bool) {
+	e := fuse.DirEntry{Name: name, Ino: ino, Mode: mode, Off: cookie}
+	if !l.plus {
+		return nil, l.out.AddDirEntry(e)
+	}
+	out := l.out.AddDirLookupEntry(e)
+	return out, out != nil
+}
+
+// OpenDir opens a directory, which takes no state.
+func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, _ *fuse.OpenOut) (st fuse.Status) {
+	c := fs.call("opendir", &in.InHeader, cancel, "")
+	defer c.recover(&st)
+	_, _, err := fs.split(in.NodeId)
+	return c.status(err)
+}
+
+// ReleaseDir closes a directory.
+func (fs *FS) ReleaseDir(*fuse.ReleaseIn) {}
+
+// ReadDir lists a directory.
+func (fs *FS) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
+	c := fs.call("readdir", &in.InHeader, cancel, "")
+	defer c.recover(&st)
+	return c.status(fs.readDir(c, in.Offset, &listing{out, false}))
+}
+
+// ReadDirPlus lists a directory with attributes.
+func (fs *FS) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
+	c := fs.call("readdir", &in.InHeader, cancel, "")
+	defer c.recover(&st)
+	return c.status(fs.readDir(c, in.Offset, &listing{out, true}))
+}
+
+func (fs *FS) readDir(c *call, off uint64, l *listing) error {
+	id := c.hdr.NodeId
+	s, at, err := fs.split(id)
+	if err != nil {
+		return err
+	}
+	if off < cookieSelf {
+		if _, ok := l.add(".", id, syscall.S_IFDIR, cookieSelf); !ok {
+			return nil
+		}
+	}
+	if off < cookieParent {
+		parent := uint64(mapping.Root)
+		if at.kind == mapping.KindControl && s != nil {
+			parent = s.node
+		}
+		if _, ok := l.add("..", parent, syscall.S_IFDIR, cookieParent); !ok {
+			return nil
+		}
+		off = cookieParent
+	}
+	switch at.kind {
+	case 0:
+		return fs.listStreams(c, off, l)
+	case mapping.KindStream:
+		if off < cookieDrafts {
+			if full, err := fs.listMessages(c, s, off, l); full || err != nil {
+				return err
+			}
+			off = cookieDrafts
+		}
+		return fs.listDrafts(c, s, off, l)
+	case mapping.KindControl:
+		return fs.listControls(c, s, at, off, l)
+	}
+	return errNotDir
+}
+
+// listMessages lists the messages of a stream, and says whether the answer is full.
+func (fs *FS) listMessages(c *call, s *stream, off uint64, l *listing) (full bool, err error) {
+	for m, err := range s.Scan(c, store.Query{From: store.Seq(off-cookieFirst) + 1}) {
+		if err != nil {
+			return false, err
+		}
+		id, ok := s.message(m.Seq)
+		if !ok {
+			c.report(syscall.EOVERFLOW, refuse(syscall.EOVERFLOW, "message %d and those behind it have numbers too high to be shown", m.Seq))
+			return false, nil
+		}
+		entry, ok := l.add(mapping.FormatSeq(m.Seq, fs.opt.SeqWidth), id, syscall.S_IFREG, uint64(m.Seq)+cookieFirst)
+		if !ok {
+			return true, nil
+		}
+		if entry != nil {
+			fs.messageEntry(entry, id, m, keep)
+		}
+	}
+	return false, nil
+}
+
+// listDrafts lists the drafts of a stream in the order of their cookies. Their node
+// numbers are left to LOOKUP.
+func (fs *FS) listDrafts(c *call, s *stream, off uint64, l *listing) error {
+	drafts, err := s.ListDrafts(c)
+	if err != nil || len(drafts) == 0 {
+		return err
+	}
+	byCookie := make(map[uint64]string, len(drafts))
+	cookies := make([]uint64, 0, len(drafts))
+	for _, d := range drafts {
+		k := cookieDrafts | xxhash.Sum64String(d.Name)>>2
+		for byCookie[k] != "" {
+			k++ // two names in 2^62 with one hash: neither must be left out
+		}
+		byCookie[k] = d.Name
+		if k > off {
+			cookies = append(cookies, k)
+		}
+	}
+	slices.Sort(cookies)
+	for _, k := range cookies {
+		id, _ := fs.objects.find(objectKey{mapping.KindDraft, s, byCookie[k]})
+		if _, ok := l.add(byCookie[k], id, syscall.S_IFREG, k); !ok {
+			return nil
+		}
+	}
+	return nil
+}
+
+// listStreams lists the root: streams in the order in which they were made.
+func (fs *FS) listStreams(c *call, off uint64, l *listing) error {
+	names, err := fs.st.Streams(c)
+	if err != nil {
+		return err
+	}
+	found := make([]*stream, 0, len(names))
+	for _, name := range names {
+		s, err := fs.streams.named(c, name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			c.report(syscall.EIO, err) // one stream that can't be opened must not hide the others
+			continue
+		}
+		found = append(found, s)
+	}
+	slices.SortFunc(found, func(a, b *stream) int { return int(a.num) - int(b.num) })
+	for _, s := range found {
+		cookie := s.num + cookieParent + 1
+		if cookie <= off {
+			continue
+		}
+		entry, ok := l.add(s.name, s.node, syscall.S_IFDIR, cookie)
+		if !ok {
+			return nil
+		}
+		if entry != nil && fs.streamEntry(c, s, entry) != nil {
+			*entry = fuse.EntryOut{}
+		}
+	}
+	return nil
+}
+
+// listControls lists a control directory.
+func (fs *FS) listControls(c *call, s *stream, at place, off uint64, l *listing) error {
+	for i, child := range at.control().Children() {
+		cookie := uint64(i) + cookieParent + 1
+		if cookie <= off {
+			continue
+		}
+		p := place{mapping.KindControl, uint64(child)}
+		var got fuse.EntryOut
+		if err := fs.controlEntry(c, s, p, &got); errors.Is(err, errAbsent) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		entry, ok := l.add(child.String(), got.NodeId, got.Mode, cookie)
+		if !ok {
+			return nil
+		}
+		if entry != nil {
+			*entry = got
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package fusefs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// stream is a stream that somebody looked up, and what the mount knows about it.
+type stream struct {
+	store.Stream
+	name string
+	// num is the part of the incarnation that node numbers hold; node is the number
+	// of the stream's directory.
+	num, node uint64
+
+	// broken is set when a handler panicked: the stream is only read from then on.
+	broken atomic.Bool
+	// changed is when a message was removed last, in nanoseconds since the Unix epoch.
+	changed atomic.Int64
+
+	writing writing // what the writing half remembers of the stream
+
+	// unlinked are the messages that the kernel asked to remove under their listed names,
+	// from before the removal until its event was taken: the kernel knows of them.
+	unlinked seqSet
+}
+
+// message returns the node number of a message, ok is false if it has none.
+func (s *stream) message(seq store.Seq) (uint64, bool) {
+	return mapping.Node(mapping.KindMessage, s.num, uint64(seq))
+}
+
+// control returns the node number of a control file.
+func (s *stream) control(c mapping.Control) uint64 {
+	id, _ := mapping.Node(mapping.KindControl, s.num, uint64(c))
+	return id
+}
+
+// streams holds the streams that were looked up, by what node numbers hold of their
+// incarnations.
+type streams struct {
+	st store.Store
+
+	// mu guards byNum. It is a leaf.
+	mu    sync.RWMutex
+	byNum map[uint64]*stream
+}
+
+// byNode returns the stream to which a node belongs, nil if it was removed.
+func (t *streams) byNode(num uint64) *stream {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byNum[num]
+}
+
+// named returns the stream that has a name now; store.ErrNotFound if there is none.
+func (t *streams) named(ctx context.Context, name string) (*stream, error) {
+	found, err := t.st.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return t.enter(found)
+}
+
+// enter returns the entry of a stream, which it makes if there is none.
+func (t *streams) enter(found store.Stream) (*stream, error) {
+	name, num := found.Config().Name, mapping.Incarnation(found.Incarnation())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.byNum[num]
+	if old != nil && old.Incarnation() == found.Incarnation() {
+		return old, nil
+	}
+	if old != nil {
+		return nil, fmt.Errorf("stream %s can't be shown beside %s: their incarnations %d and %d have the same node numbers",
+			name, old.name, found.Incarnation(), old.Incarnation())
+	}
+	s := &stream{Stream: found, name: name, num: num}
+	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
+	t.byNum[num] = s
+	return s, nil
+}
+
+// drop forgets a stream that was removed.
+func (t *streams) drop(incarnation uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	num := mapping.Incarnation(incarnation)
+	if s := t.byNum[num]; s != nil && s.Incarnation() == incarnation {
+		delete(t.byNum, num)
+	}
+}
+
+// all returns the streams that were looked up.
+func (t *streams) all() []*stream {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	out := make([]*stream, 0, len(t.byNum))
+	for _, s := range t.byNum {
+		out = append(out, s)
+	}
+	return out
+}
+
+// seqSet is a small set of sequences.
+type seqSet struct {
+	// mu guards m. It is a leaf.
+	mu sync.Mutex
+	m  map[store.Seq]struct{}
+}
+
+func (s *seqSet) add(seq store.Seq) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[store.Seq]struct{}{}
+	}
+	s.m[seq] = struct{}{}
+}
+
+// take removes seq, and says whether it was there.
+func (s *seqSet) take(seq store.Seq) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.m[seq]
+	delete(s.m, seq)
+	return ok
+}
+
+func (s *seqSet) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.m)
+}
