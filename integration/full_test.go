@@ -1,0 +1,88 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// fullMount mounts a store on a tmpfs of that size, which must be there before anything is
+// written: else a loop that fills it would fill the host's disk.
+func fullMount(t *testing.T, size string, args ...string) *mnt {
+	t.Helper()
+	dir := scratch(t)
+	sh(t, fmt.Sprintf("mkdir %[1]s/disk && mount -t tmpfs -o size=%[2]s none %[1]s/disk && mountpoint -q %[1]s/disk", dir, size))
+	t.Cleanup(func() { sh(t, "umount "+quoted(dir+"/disk")) })
+	return mount(t, withSource(dir+"/disk/store"), withArgs(args...))
+}
+
+// fill appends messages of 20 kB until one is refused, and returns how many were taken. It stops
+// at 64 MB, whatever happens.
+func fill(t *testing.T, m *mnt) int {
+	t.Helper()
+	text := strings.Repeat("0123456789abcdef ", 1200)
+	for n := range 3200 {
+		if err := os.WriteFile(m.path("S", "x"), []byte(fmt.Sprintf("%d ", n)+text), 0o644); err != nil {
+			if !strings.Contains(err.Error(), "no space left") {
+				t.Fatalf("message %d: got %v, want ENOSPC", n, err)
+			}
+			return n
+		}
+	}
+	t.Fatal("64 MB went onto a small disk")
+	return 0
+}
+
+func TestFullDiskTellsTheWriterAndRemovesAndReadsAndGoesOn(t *testing.T) {
+	for _, policy := range []string{"always", "interval"} {
+		t.Run(policy, func(t *testing.T) {
+			m := fullMount(t, "12m", "--sync="+policy, "-o", "block_size=1M")
+			m.sh("mkdir S")
+			n := fill(t, m)
+			if n < 100 {
+				t.Fatalf("a disk of 12 MB took %d messages of 20 kB", n)
+			}
+			r := m.try("yes 0123456789 | head -c 200000 > /tmp/full-src.$$; cp /tmp/full-src.$$ S/x; code=$?; rm /tmp/full-src.$$; exit $code")
+			if r.code == 0 || !strings.Contains(r.err, "No space left") {
+				t.Errorf("cp onto a full disk: got %+v, want ENOSPC", r)
+			}
+			checkCount(t, m, n)
+			m.sh("rm S/1 S/2 S/3")
+			if r := m.try("cat S/1"); r.code == 0 {
+				t.Error("a message that was removed on a full disk is still there")
+			}
+			checkCount(t, m, n-3)
+			m.crash()
+			checkCount(t, m, n-3)
+			sh(t, "mount -o remount,size=20m "+quoted(strings.TrimSuffix(m.store, "/store")))
+			m.sh("echo again > S/x")
+			if got, want := m.sh("cat S/x"), "again\n"; got != want {
+				t.Errorf("once there is space: got %q, want %q", got, want)
+			}
+			m.remount()
+			checkCount(t, m, n-2)
+			m.stop()
+			if r := jsfs(t, "check", m.store); r.code != 0 {
+				t.Errorf("check afterwards: %+v", r)
+			}
+		})
+	}
+}
+
+// checkCount lists and reads every message of S.
+func checkCount(t *testing.T, m *mnt, want int) {
+	t.Helper()
+	all := m.messages("S")
+	if len(all) != want {
+		t.Fatalf("there are %d messages, want %d", len(all), want)
+	}
+	for i, text := range all {
+		if len(text) < 6 {
+			t.Fatalf("message %d is %q", i, text)
+		}
+		if text != "again\n" && !strings.HasSuffix(text, "abcdef ") {
+			t.Fatalf("message %d is cut: it ends in %q", i, lastBytes(text, 20))
+		}
+	}
+}

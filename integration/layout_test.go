@@ -1,0 +1,68 @@
+package integration
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layout says which of our packages, and which modules, each package may import; "std" stands for nothing
+// but the standard library. A new package must be entered here.
+var layout = map[string]string{
+	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/store jsfs/store/blockstore jsfs/store/memstore cobra x/sys",
+	"jsfs/fusefs":                "jsfs/fusefs/publish jsfs/fusefs/logview jsfs/mapping jsfs/store go-fuse x/sys",
+	"jsfs/fusefs/logview":        "jsfs/mapping jsfs/store",
+	"jsfs/fusefs/publish":        "jsfs/mapping jsfs/store",
+	"jsfs/integration":           "std",
+	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
+	"jsfs/store":                 "std",
+	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/internal/record jsfs/store/internal/vfs jsfs/store/internal/watch xxhash x/sys",
+	"jsfs/store/internal/record": "jsfs/store xxhash",
+	"jsfs/store/internal/vfs":    "jsfs/store x/sys",
+	"jsfs/store/internal/watch":  "jsfs/store",
+	"jsfs/store/jsonl":           "jsfs/store",
+	"jsfs/store/memstore":        "jsfs/store jsfs/store/jsonl jsfs/store/internal/watch",
+	"jsfs/store/storetest":       "jsfs/store jsfs/store/jsonl jsfs/store/memstore go-cmp rapid",
+}
+
+// modules are the short names of what is imported from elsewhere.
+var modules = map[string]string{
+	"cobra": "github.com/spf13/cobra", "go-cmp": "github.com/google/go-cmp", "go-fuse": "github.com/hanwen/go-fuse/v2",
+	"rapid": "pgregory.net/rapid", "x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
+}
+
+func TestLayout(t *testing.T) {
+	out := command{dir: ".."}.ok(t, `go list -f '{{.ImportPath}} {{join .Imports " "}}' ./...`)
+	found := make(map[string]bool)
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		pkg, imports := f[0], f[1:]
+		found[pkg] = true
+		allowed, ok := layout[pkg]
+		if !ok {
+			t.Errorf("package %s is not in the layout; enter it with what it may import", pkg)
+			continue
+		}
+		for _, imp := range imports {
+			if !strings.HasPrefix(imp, "jsfs/") && !strings.Contains(strings.Split(imp, "/")[0], ".") {
+				continue // the standard library
+			}
+			if !slices.ContainsFunc(strings.Fields(allowed), func(a string) bool { return allows(a, imp) }) {
+				t.Errorf("package %s imports %s, which the layout does not allow", pkg, imp)
+			}
+		}
+	}
+	for pkg := range layout {
+		if !found[pkg] {
+			t.Errorf("package %s is in the layout and does not exist", pkg)
+		}
+	}
+}
+
+// allows says whether an entry of the layout covers an import.
+func allows(entry, imp string) bool {
+	if path, ok := modules[entry]; ok {
+		return imp == path || strings.HasPrefix(imp, path+"/")
+	}
+	return imp == entry
+}

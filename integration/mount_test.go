@@ -1,0 +1,272 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestMountMakesWhatIsMissingAndSaysSo(t *testing.T) {
+	dir := scratch(t)
+	m := mount(t, withSource(dir+"/a/store"), withMountPoint(dir+"/b/mnt"))
+	m.stop()
+	sh(t, "rm -r "+quoted(dir+"/a", dir+"/b"))
+	m.start()
+	for _, want := range []string{"made the store " + dir + "/a/store", "made the mount point " + dir + "/b/mnt"} {
+		if got := m.serverLog(); !strings.Contains(got, want) {
+			t.Errorf("the server said:\n%s\nwant a line with %q", got, want)
+		}
+	}
+	m.sh("mkdir S && echo hi > S/x")
+	m.remount()
+	if got, want := m.sh("cat S/*"), "hi\n"; got != want {
+		t.Errorf("after a remount: got %q, want %q", got, want)
+	}
+}
+
+func TestMountInfoNamesTheStore(t *testing.T) {
+	m := mount(t)
+	got := sh(t, "findmnt -n -o FSTYPE,SOURCE,OPTIONS "+quoted(m.dir))
+	for _, want := range []string{"fuse.jsfs", m.store, "nosuid", "nodev", "noexec", "default_permissions"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("findmnt says %q, want %q in it", got, want)
+		}
+	}
+}
+
+func TestMountMemory(t *testing.T) {
+	m := mount(t, withSource("mem:"))
+	m.sh("mkdir S && echo hi > S/x")
+	if got, want := m.sh("cat S/1"), "hi\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	m.remount()
+	if got := m.sh("ls"); got != "" {
+		t.Errorf("after a remount a memory store has %q, want nothing", got)
+	}
+}
+
+func TestReadOnlyMountChangesNothing(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo hi > S/x")
+	m.stop()
+	before := checksums(t, m.store)
+	m.args = append(m.args, "--read-only")
+	m.start()
+	if got, want := m.sh("cat S/1"), "hi\n"; got != want {
+		t.Errorf("read: got %q, want %q", got, want)
+	}
+	for _, script := range []string{"echo no > S/x", "rm S/1", "mkdir T", "rmdir S", "echo no >> S/.log", "touch S/.draft"} {
+		if r := m.try(script); r.code == 0 || !strings.Contains(r.err, "Read-only file system") {
+			t.Errorf("%s: got exit code %d and %q, want a refusal with EROFS", script, r.code, r.err)
+		}
+	}
+	m.stop()
+	if got := checksums(t, m.store); got != before {
+		t.Errorf("the store changed:\n%s\nwas:\n%s", got, before)
+	}
+}
+
+// checksums lists every file below dir with its size and checksum.
+func checksums(t testing.TB, dir string) string {
+	t.Helper()
+	return command{dir: dir}.ok(t, "find . -type f -print0 | sort -z | xargs -0 -r sha256sum; find . | sort")
+}
+
+func TestSignalsUnmountCleanly(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			m := mount(t)
+			m.sh("mkdir S && echo hi > S/x")
+			if err := m.proc.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			m.wait(20 * time.Second)
+			if got := m.proc.ProcessState.ExitCode(); got != 0 {
+				t.Errorf("got exit code %d, want 0", got)
+			}
+			if m.mounted() {
+				t.Error("it is still mounted")
+			}
+			m.start()
+			if got, want := m.sh("cat S/*"), "hi\n"; got != want {
+				t.Errorf("after a remount: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestSecondSignalForcesABusyMount(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo hi > S/x")
+	f, err := os.Open(m.path("S/000000000001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	_ = m.proc.Process.Signal(syscall.SIGTERM)
+	eventually(t, 10*time.Second, "the server says that the mount is in use", func() bool {
+		return strings.Contains(m.serverLog(), "in use")
+	})
+	if !m.running() || !m.mounted() {
+		t.Fatal("after one signal a mount in use is gone")
+	}
+	_ = m.proc.Process.Signal(syscall.SIGTERM)
+	m.wait(20 * time.Second)
+	if m.mounted() {
+		t.Error("after two signals it is still mounted")
+	}
+	m.start()
+	if got, want := m.sh("cat S/*"), "hi\n"; got != want {
+		t.Errorf("after a remount: got %q, want %q", got, want)
+	}
+}
+
+func TestDeadMountIsTakenAway(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo hi > S/x && echo there > S/y")
+	m.kill()
+	if r := (command{}).run(t, "ls "+quoted(m.dir)); !strings.Contains(r.err, "not connected") {
+		t.Fatalf("the mount is not dead: %q %q", r.out, r.err)
+	}
+	start := time.Now()
+	m.start()
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("mounting over a dead mount took %v, want 2 s at most", took)
+	}
+	if got, want := m.sh("cat S/*"), "hi\nthere\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := len(mountsBelow(t, m.dir)); got != 1 {
+		t.Errorf("there are %d mounts, want 1", got)
+	}
+}
+
+func TestDaemonReturnsWhenTheFirstListingWorks(t *testing.T) {
+	dir := scratch(t)
+	c := command{dir: dir}
+	t.Cleanup(func() { c.run(t, `"$JSFS" umount --lazy mnt 2>/dev/null`) })
+	out := c.ok(t, `said=$("$JSFS" mount --daemon --log-file=log store mnt 2>&1); ls -a mnt; mkdir mnt/S; echo hi > mnt/S/x; echo "$said"`)
+	if !strings.Contains(out, "made the store") {
+		t.Errorf("the daemon said %q, want what it made", out)
+	}
+	pid := strings.TrimSpace(c.ok(t, `for p in /proc/[0-9]*; do
+		if [ "$(readlink "$p/exe")" = "$JSFS" ] && tr '\0' ' ' < "$p/cmdline" | grep -q -- --detached && [ "$(readlink "$p/cwd")" = / ]; then
+			ls -l "$p/fd" | grep -q `+quoted(dir+"/store")+` && basename "$p"; fi; done; true`))
+	if pid == "" {
+		t.Fatal("no serving process was found")
+	}
+	if got := strings.TrimSpace(c.ok(t, "ps -o sid= -p "+pid)); got != pid {
+		t.Errorf("the daemon %s is in session %s, want one of its own", pid, got)
+	}
+	c.ok(t, `"$JSFS" umount mnt`)
+	if r := c.run(t, `"$JSFS" mount --daemon store mnt && cat mnt/S/1 && "$JSFS" umount mnt`); r.code != 0 || r.out != "hi\n" {
+		t.Errorf("right after umount returned, mounting again: %+v", r)
+	}
+	eventually(t, 5*time.Second, "the daemon's process ends", func() bool {
+		_, err := os.Stat("/proc/" + pid)
+		return err != nil
+	})
+}
+
+func TestDaemonSaysWhyNot(t *testing.T) {
+	dir := scratch(t)
+	sh(t, "touch "+quoted(dir+"/file"))
+	r := command{dir: dir}.run(t, `"$JSFS" mount --daemon file mnt`)
+	if r.code != 1 || !strings.Contains(r.err, "is a file") {
+		t.Errorf("got exit code %d and %q, want 1 and why", r.code, r.err)
+	}
+	if _, err := os.Stat(dir + "/mnt"); err == nil {
+		t.Error("the mount point was made all the same")
+	}
+}
+
+func TestUmount(t *testing.T) {
+	m := mount(t)
+	dir := filepath.Dir(m.dir)
+	m.sh("mkdir S && echo hi > S/x")
+	if r := jsfs(t, "umount", dir); r.code != 1 || !strings.Contains(r.err, "nothing is mounted") {
+		t.Errorf("where nothing is mounted: %+v", r)
+	}
+	if r := jsfs(t, "umount", "/proc"); r.code != 1 || !strings.Contains(r.err, "no jsfs but proc") {
+		t.Errorf("where something else is mounted: %+v", r)
+	}
+	if r := m.try(`"$JSFS" umount "$M"`); r.code != 1 || !strings.Contains(r.err, "is in use") || !m.mounted() {
+		t.Errorf("with a shell in it: %+v, mounted: %v", r, m.mounted())
+	}
+	if r := jsfs(t, "umount", m.dir); r.code != 0 || m.mounted() {
+		t.Errorf("umount: %+v, mounted: %v", r, m.mounted())
+	}
+	m.wait(10 * time.Second)
+	if got := m.proc.ProcessState.ExitCode(); got != 0 {
+		t.Errorf("the server ended with %v, want 0", m.proc.ProcessState)
+	}
+	m.start()
+	sh(t, "ln -s mnt "+quoted(dir+"/link"))
+	if r := (command{dir: m.dir}).run(t, `"$JSFS" umount --lazy `+quoted(dir+"/link")); r.code != 0 || m.mounted() {
+		t.Errorf("umount --lazy by a symbolic link, with a shell in it: %+v, mounted: %v", r, m.mounted())
+	}
+	m.wait(10 * time.Second)
+}
+
+func TestUserMountsThroughFusermount(t *testing.T) {
+	needs(t, "fusermount3")
+	m := mount(t, withUser("nobody"))
+	if r := m.as("nobody", "mkdir S && echo hi > S/x && cat S/1 && stat -c %U S/1"); r.out != "hi\nnobody\n" {
+		t.Errorf("got %+v", r)
+	}
+	c := command{user: "nobody"}
+	if r := c.run(t, `"$JSFS" umount `+quoted(m.dir)); r.code != 0 || m.mounted() {
+		t.Errorf("umount as the user: %+v, mounted: %v", r, m.mounted())
+	}
+	m.wait(10 * time.Second)
+}
+
+func TestUserWithoutFusermountIsToldHowToGetIt(t *testing.T) {
+	dir := scratch(t)
+	sh(t, "mkdir -m 777 "+quoted(dir+"/u"))
+	needs(t, "unshare", "setpriv", "fusermount3")
+	r := command{dir: dir + "/u"}.run(t, `unshare -m sh -c '
+		mount --bind /dev/null "$(readlink -f "$(command -v fusermount3)")" &&
+		exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$JSFS" mount store mnt'`)
+	if r.code != 1 || !strings.Contains(r.err, "apt-get install fuse3") {
+		t.Errorf("got %+v, want how to get fusermount3", r)
+	}
+}
+
+func TestOtherUsersAreLetInOnlyIfAsked(t *testing.T) {
+	private := mount(t)
+	if r := (command{user: "nobody"}).run(t, "ls "+quoted(private.dir)); r.code == 0 {
+		t.Errorf("without --allow-other another user lists %q", r.out)
+	}
+	open := mount(t, withArgs("--allow-other", "-o", "umask=077,uid=nobody,gid=nogroup"))
+	if r := (command{user: "nobody", dir: open.dir}).run(t, "mkdir S && echo hi > S/x && cat S/1"); r.out != "hi\n" {
+		t.Errorf("with --allow-other,uid=nobody nobody gets %+v", r)
+	}
+	if r := (command{user: "daemon"}).run(t, "ls "+quoted(open.dir)); r.code == 0 {
+		t.Errorf("with umask=077 a third user lists %q", r.out)
+	}
+}
+
+func TestModesAndOwners(t *testing.T) {
+	m := mount(t, withArgs("--uid=12", "--gid=13", "--umask=027"))
+	m.sh("mkdir S && echo hi > S/x")
+	if got, want := m.sh("stat -c '%u %g %a' . S S/1"), "12 13 750\n12 13 750\n12 13 640\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestMountHelperFormOfTheCommandLine(t *testing.T) {
+	dir := scratch(t)
+	sh(t, "ln -s "+quoted(bin, dir+"/mount.jsfs"))
+	t.Cleanup(func() { jsfs(t, "umount", "--lazy", dir+"/mnt") })
+	c := command{dir: dir}
+	c.ok(t, "./mount.jsfs store mnt -sv -t jsfs -o rw,noauto,_netdev,umask=077")
+	if got, want := c.ok(t, "mkdir mnt/S; stat -c %a mnt/S"), "700\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	c.ok(t, "umount mnt")
+}
