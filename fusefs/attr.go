@@ -94,11 +94,16 @@ func (fs *FS) streamTime(c *call, s *stream) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	mtime := max(st.LastTime, s.changed.Load())
-	if mtime == 0 {
-		mtime = fs.started.UnixNano()
+	s.lowerFloor(st.First)
+	return fs.modTime(s, st), nil
+}
+
+// modTime is the time of a stream's last change as far as it is known.
+func (fs *FS) modTime(s *stream, st store.State) int64 {
+	if mtime := max(st.LastTime, s.changed.Load()); mtime != 0 {
+		return mtime
 	}
-	return mtime, nil
+	return fs.started.UnixNano()
 }
 
 // GetAttr is stat(2).

@@ -97,11 +97,7 @@ func (fs *FS) info(c *call, s *stream) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	mtime := max(st.LastTime, s.changed.Load())
-	if mtime == 0 {
-		mtime = fs.started.UnixNano()
-	}
-	return mapping.Info(s.Config(), st, damage), mtime, nil
+	return mapping.Info(s.Config(), st, damage), fs.modTime(s, st), nil
 }
 
 // linkTarget is where a stream's first or last link points to, and that message's time.

@@ -12,7 +12,7 @@ func (fs *FS) logAttr(c *call, s *stream, id uint64, a *fuse.Attr) error {
 	if err != nil {
 		return err
 	}
-	fs.fileAttr(a, id, st.Live.Log, max(st.LastTime, s.changed.Load()))
+	fs.fileAttr(a, id, st.Live.Log, fs.modTime(s, st))
 	a.Blksize = logBlksize
 	return nil
 }

@@ -23,6 +23,9 @@ type stream struct {
 	// changed is when a message was removed last, in nanoseconds since the Unix epoch.
 	changed atomic.Int64
 
+	// floor is the lowest sequence that the kernel may have been shown, 0 before any was.
+	floor atomic.Uint64
+
 	writing writing // what the writing half remembers of the stream
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,
@@ -35,10 +38,23 @@ func (s *stream) message(seq store.Seq) (uint64, bool) {
 	return mapping.Node(mapping.KindMessage, s.num, uint64(seq))
 }
 
-// control returns the node number of a control file.
-func (s *stream) control(c mapping.Control) uint64 {
-	id, _ := mapping.Node(mapping.KindControl, s.num, uint64(c))
-	return id
+// lowerFloor notes that the kernel may be shown messages from seq on.
+func (s *stream) lowerFloor(seq store.Seq) {
+	for {
+		old := s.floor.Load()
+		if old != 0 && old <= uint64(seq) || s.floor.CompareAndSwap(old, uint64(seq)) {
+			return
+		}
+	}
+}
+
+// lowestShown returns the lowest sequence that the kernel may have been shown, given
+// the stream's first one.
+func (s *stream) lowestShown(first store.Seq) store.Seq {
+	if floor := s.floor.Load(); floor != 0 {
+		return min(first, store.Seq(floor))
+	}
+	return first
 }
 
 // streams holds the streams that were looked up, by what node numbers hold of their

@@ -1,0 +1,150 @@
+package fusefs
+
+import (
+	"context"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// kernel is what the kernel can be told. ENOENT means that it did not know of it.
+type kernel interface {
+	// InodeNotify drops the attributes of a node and, from off on, its pages; off < 0
+	// is the attributes alone.
+	InodeNotify(node uint64, off, length int64) fuse.Status
+	// EntryNotify drops a name; under a directory's name, everything that is not in use.
+	EntryNotify(parent uint64, name string) fuse.Status
+	// DeleteNotify drops a name because what it stood for was removed.
+	DeleteNotify(parent, child uint64, name string) fuse.Status
+}
+
+// notifier takes the store's events and tells the kernel of them. It is one
+// goroutine; it holds no lock while it tells.
+type notifier struct {
+	fs     *FS
+	kernel kernel
+}
+
+// run takes events until the subscription is closed.
+func (n *notifier) run(sub store.Subscription) {
+	var events []store.Event
+	for range sub.C() {
+		var lost bool
+		events, lost = sub.Take(events)
+		if lost {
+			n.afterLoss(context.Background())
+		}
+		n.tell(events)
+	}
+}
+
+// tell tells the kernel of some events. However many there are, a directory's
+// attributes are dropped once.
+func (n *notifier) tell(events []store.Event) {
+	touched := map[*stream]bool{}
+	root := false
+	for i := range events {
+		e := &events[i]
+		switch e.Kind {
+		case store.StreamCreated:
+			root = true
+			continue
+		case store.StreamRemoved:
+			root = true
+			n.fs.streams.drop(e.Incarnation)
+			n.kernel.EntryNotify(mapping.Root, e.Stream)
+			continue
+		}
+		s := n.fs.streams.byNode(mapping.Incarnation(e.Incarnation))
+		if s == nil || s.Incarnation() != e.Incarnation {
+			continue // nobody looked it up: the kernel knows nothing of it
+		}
+		touched[s] = true
+		switch e.Kind {
+		case store.Deleted:
+			s.changed.Store(n.fs.now().UnixNano())
+			if !s.unlinked.take(e.Meta.Seq) {
+				n.deleted(s, e.Meta.Seq)
+			}
+		case store.Undeleted:
+			s.lowerFloor(e.Meta.Seq)
+			if id, ok := s.message(e.Meta.Seq); ok {
+				n.kernel.InodeNotify(id, -1, 0)
+			}
+		}
+	}
+	if root {
+		n.fs.changed.Store(n.fs.now().UnixNano())
+		n.kernel.InodeNotify(mapping.Root, -1, 0)
+	}
+	for s := range touched {
+		n.kernel.InodeNotify(s.node, -1, 0)
+	}
+}
+
+// deleted tells that a message is gone: its listed name, attributes and pages.
+func (n *notifier) deleted(s *stream, seq store.Seq) {
+	id, ok := s.message(seq)
+	if !ok {
+		return
+	}
+	n.kernel.DeleteNotify(s.node, id, mapping.FormatSeq(seq, n.fs.opt.SeqWidth))
+	n.kernel.InodeNotify(id, 0, 0)
+}
+
+// maxRetold bounds the names of one stream that are gone through after a loss.
+const maxRetold = 1 << 20
+
+// afterLoss makes good for events that were dropped: everything that the kernel may
+// know is looked at again.
+func (n *notifier) afterLoss(ctx context.Context) {
+	n.fs.opt.Logger.Warn("more happened than could be told: dropping all names")
+	n.fs.changed.Store(n.fs.now().UnixNano())
+	n.kernel.InodeNotify(mapping.Root, -1, 0)
+	for _, s := range n.fs.streams.all() {
+		s.unlinked.clear()
+		s.changed.Store(n.fs.now().UnixNano())
+		// What is not in use goes with the name of the directory.
+		n.kernel.EntryNotify(mapping.Root, s.name)
+		n.kernel.InodeNotify(s.node, -1, 0)
+		if now, err := n.fs.st.Stream(ctx, s.name); err != nil || now.Incarnation() != s.Incarnation() {
+			n.fs.streams.drop(s.Incarnation())
+			continue
+		}
+		if err := n.retell(ctx, s); err != nil {
+			n.fs.opt.Logger.Error("names of removed messages could not be dropped", "stream", s.name, "error", err)
+		}
+	}
+}
+
+// retell drops the names of all messages that are not live, one by one: those in use
+// must go as well.
+func (n *notifier) retell(ctx context.Context, s *stream) error {
+	st, err := s.State(ctx)
+	if err != nil {
+		return err
+	}
+	next, told := s.lowestShown(st.First), 0
+	gap := func(end store.Seq) {
+		for ; next < end && told < maxRetold; next++ {
+			n.deleted(s, next)
+			told++
+		}
+		next = max(next, end)
+	}
+	for m, err := range s.Scan(ctx, store.Query{From: next, To: st.Last}) {
+		if err != nil {
+			return err
+		}
+		gap(m.Seq)
+		next = m.Seq + 1
+	}
+	gap(st.Last + 1)
+	if told == maxRetold {
+		n.fs.opt.Logger.Warn("too many removed messages: some names may live on for a while", "stream", s.name, "limit", keep.Round(time.Minute))
+	}
+	return nil
+}

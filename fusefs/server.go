@@ -1,0 +1,137 @@
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/store"
+)
+
+// Server is a store that is mounted.
+type Server struct {
+	fs         *FS
+	srv        *fuse.Server
+	mountpoint string
+	ended      chan struct{} // closed when the mount has ended and all is released
+}
+
+// Mount mounts st and serves it until it is unmounted, by Unmount or by anyone else. The
+// store stays the caller's, who must not close it before Wait has returned.
+func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
+	opt = opt.withDefaults()
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return nil, err
+	}
+	fs := newFS(st, opt)
+	if err := fs.reportDamage(context.Background()); err != nil {
+		return nil, fmt.Errorf("look for damage: %w", err)
+	}
+	sub := st.Watch()
+	srv, err := connect(fs, mountpoint)
+	if err != nil {
+		sub.Close()
+		return nil, err
+	}
+	s := &Server{fs: fs, srv: srv, mountpoint: mountpoint, ended: make(chan struct{})}
+	notified := make(chan struct{})
+	go func() {
+		defer close(notified)
+		(&notifier{fs: fs, kernel: srv}).run(sub)
+	}()
+	go func() {
+		defer close(s.ended)
+		srv.Serve()
+		fs.releaseAll()
+		sub.Close()
+		<-notified
+	}()
+	return s, nil
+}
+
+// Wait returns when the mount has ended, and what was written through it is in the store.
+func (s *Server) Wait() { <-s.ended }
+
+// How often and how fast an unmount is tried again while the kernel still releases
+// files that were closed a moment ago.
+const (
+	unmountTries = 6
+	unmountPause = 10 * time.Millisecond
+)
+
+// Unmount ends the mount: nothing is opened for writing any more, what was written
+// through .log is appended, and the mount is taken away. An error that wraps
+// syscall.EBUSY means that files are open in it or somebody works there: it goes on,
+// for reading, and Unmount can be called again.
+func (s *Server) Unmount() error {
+	s.fs.stopping.Store(true)
+	s.fs.drain()
+	pause := unmountPause
+	for try := 1; ; try++ {
+		err := disconnect(s.mountpoint, false)
+		if err == nil || s.hasEnded() {
+			break
+		}
+		if !errors.Is(err, syscall.EBUSY) || try == unmountTries {
+			return fmt.Errorf("unmount %s: %w", s.mountpoint, err)
+		}
+		time.Sleep(pause)
+		pause *= 2
+	}
+	<-s.ended
+	return nil
+}
+
+// Detach takes the mount out of the tree whoever uses it. It ends when the last of
+// them closes its files, or with the process.
+func (s *Server) Detach() error {
+	s.fs.stopping.Store(true)
+	s.fs.drain()
+	return disconnect(s.mountpoint, true)
+}
+
+func (s *Server) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// drainer is a handle that holds written bytes back until its file is closed, and
+// can be told to wait no longer.
+type drainer interface {
+	drain(c *call)
+}
+
+// drain asks open handles to store what they hold back.
+func (fs *FS) drain() {
+	for _, fh := range fs.handles.all() {
+		if d, ok := fs.handles.get(fh).(drainer); ok {
+			d.drain(fs.ownCall("unmount"))
+		}
+	}
+}
+
+// releaseAll releases the handles that are still open when the mount has ended: the
+// kernel drops RELEASEs that wait when a mount is taken away.
+func (fs *FS) releaseAll() {
+	for _, fh := range fs.handles.all() {
+		fs.Release(nil, &fuse.ReleaseIn{Fh: fh})
+	}
+}
+
+// ownCall returns a call that nobody made and nobody cancels.
+func (fs *FS) ownCall(op string) *call {
+	return fs.call(op, &fuse.InHeader{NodeId: fuse.FUSE_ROOT_ID}, nil, "")
+}
