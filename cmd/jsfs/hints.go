@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"jsfs/store"
+)
+
+// explainStore turns an engine's refusal to open src into a sentence that says what to do.
+func explainStore(src source, err error) error {
+	var hint string
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		hint = "it is in use, and only one process may have it open; unmount it there first"
+	case errors.Is(err, store.ErrVersion):
+		hint = "a newer jsfs wrote it; use that version. Nothing was changed"
+	case errors.Is(err, store.ErrNotStore):
+		hint = "the directory belongs to something else; give an empty or a new one. Nothing was changed"
+	case errors.Is(err, os.ErrPermission):
+		hint = fmt.Sprintf("you (uid %d) may not use it", os.Geteuid())
+	case errors.Is(err, syscall.EROFS):
+		hint = "it lies on a read-only file system; mount it with --read-only"
+	case errors.Is(err, store.ErrNoSpace), errors.Is(err, syscall.ENOSPC):
+		hint = "the disk is full; make room, or mount it with --read-only"
+	default:
+		return fmt.Errorf("open the store %s: %w", src.name, err)
+	}
+	return fmt.Errorf("open the store %s: %s: %w", src.name, hint, err)
+}
+
+// findFusermount says how to get fusermount3 if this user needs it and it is missing.
+func findFusermount() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	for _, name := range []string{"fusermount3", "/bin/fusermount3", "fusermount", "/bin/fusermount"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return nil
+		}
+	}
+	return errors.New(noFusermount)
+}
+
+// explainMount turns a failed mount into a sentence that says what to do.
+func explainMount(path string, s settings, err error) error {
+	user := os.Geteuid() != 0
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return errors.New(noFusermount)
+	case user && s.allowOther:
+		return fmt.Errorf("mount at %s: --allow-other needs the line user_allow_other in /etc/fuse.conf, which root adds: %w", path, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("mount at %s: you (uid %d) may not mount there; as a user, mount in a directory of your own, and in a container, with CAP_SYS_ADMIN: %w", path, os.Geteuid(), err)
+	}
+	return fmt.Errorf("mount at %s: %w", path, err)
+}

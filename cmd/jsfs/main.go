@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK = 0
+	// exitFailed: what was asked for could not be done; `check` found damage.
+	exitFailed = 1
+	// exitUsage: the command line is wrong; `check` could not look.
+	exitUsage = 2
+)
+
+// exitError is an error with an exit code of its own. A nil err prints nothing.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+}
+
+// run executes one command line, args[0] included, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	argv := args[1:]
+	if strings.HasPrefix(filepath.Base(args[0]), "mount.") {
+		var err error
+		if argv, err = helperArgs(argv); err != nil {
+			_, _ = fmt.Fprintln(stderr, "jsfs:", err)
+			return exitUsage
+		}
+	}
+	cmd := rootCommand(stdout, stderr)
+	cmd.SetArgs(argv)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code, say := exitFailed, err
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		code, say = exit.code, exit.err
+	}
+	if say != nil {
+		_, _ = fmt.Fprintln(stderr, "jsfs:", say)
+	}
+	return code
+}
+
+// rootCommand returns the command line's tree.
+func rootCommand(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jsfs",
+		Short: "Message streams as a file system",
+		Long: `jsfs mounts message streams as a file system: streams are directories, messages
+are files named by sequence, writing a file appends a message, rm removes one and
+tail -f follows.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &exitError{exitUsage, fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+	})
+	root.AddCommand(mountCommand(), umountCommand(), versionCommand())
+	return root
+}
+
+// exactArgs is cobra.ExactArgs with a sentence for who gave too few or too many.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return &exitError{exitUsage, fmt.Errorf("`%s` takes %s, and got %d arguments; see `%s --help`",
+			c.CommandPath(), strings.Join(names, " and "), len(args), c.CommandPath())}
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"jsfs/fusefs"
+	"jsfs/store"
+)
+
+// serve mounts st at path and returns when it is unmounted: by umount, or because of a signal.
+func serve(ctx context.Context, s settings, st store.Store, src source, path string, logger *slog.Logger, out io.Writer) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	srv, err := fusefs.Mount(path, st, fusefs.Options{
+		ReadOnly:   s.readOnly,
+		AllowOther: s.allowOther,
+		UID:        s.uid,
+		GID:        s.gid,
+		Umask:      s.umask,
+		NoXattr:    s.noXattr,
+		SeqWidth:   s.seqWidth,
+		Subjects:   s.subjects,
+		Source:     src.name,
+		Version:    versionLine(),
+		Logger:     logger,
+		Debug:      s.debugFuse,
+	})
+	if err != nil {
+		return &notServed{explainMount(path, s, err)}
+	}
+	note(out, "%s is mounted at %s", src.name, path)
+	if s.detached {
+		if err := detach(s.logFile); err != nil {
+			logger.Error("detach from the terminal", "error", err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		srv.Wait()
+		close(ended)
+	}()
+	return awaitEnd(ctx, srv, path, signals, ended, logger)
+}
+
+// awaitEnd returns when the mount has ended. The first signal asks for that, and the second
+// one takes the mount out of the tree whoever uses it.
+func awaitEnd(ctx context.Context, srv *fusefs.Server, path string, signals <-chan os.Signal, ended <-chan struct{}, logger *slog.Logger) error {
+	asked := ctx.Done()
+	for n := 0; ; {
+		select {
+		case <-ended:
+			return nil
+		case sig := <-signals:
+			logger.Info("unmounting", "signal", sig.String())
+			n++
+		case <-asked:
+			asked = nil
+			n++
+		}
+		if n == 1 {
+			go func() { // it waits for writers; a second signal must get through meanwhile
+				if err := srv.Unmount(); err != nil {
+					logger.Error("the mount is in use; end who uses it (`fuser -vm` lists them) and signal again, which forces it", "mountpoint", path, "error", err)
+				}
+			}()
+			continue
+		}
+		if err := srv.Detach(); err != nil {
+			return fmt.Errorf("force the unmounting of %s: %w", path, err)
+		}
+		return nil
+	}
+}
