@@ -39,7 +39,11 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 	if st.last == math.MaxUint64 {
 		return 0, fmt.Errorf("stream %s: %w: no sequence number is left", st.cfg.Name, store.ErrInvalid)
 	}
-	return st.last + 1, st.storeLocked(st.last+1, st.s.opt.Now(), e)
+	seq := st.last + 1
+	if err := st.storeLocked(seq, st.s.opt.Now(), e); err != nil {
+		return 0, err
+	}
+	return seq, nil
 }
 
 // Restore implements [store.Writer].

@@ -1,0 +1,15 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/memstore"
+	"jsfs/store/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, storetest.Engine{
+		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+	})
+}
