@@ -1,0 +1,459 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+	"jsfs/store/memstore"
+)
+
+// Model makes random operations on the engine and on a memory store. Results, errors,
+// states, events and contents must be the same after each; a durable engine is
+// reopened now and then.
+func Model(t *testing.T, e Engine) {
+	root := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(root, "model")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		m := newModel(t, rt, e, dir)
+		defer m.close()
+		actions := map[string]func(*rapid.T){
+			"":           m.compareStates,
+			"append":     m.append,
+			"append all": m.appendAll,
+			"restore":    m.restore,
+			"remove":     m.remove,
+			"undelete":   m.undelete,
+			"load":       m.load,
+			"load last":  m.loadLast,
+			"scan":       m.scan,
+			"create":     m.create,
+			"drop":       m.drop,
+			"draft":      m.draft,
+			"sync":       m.sync,
+		}
+		if e.Durable {
+			actions["reopen"] = m.reopen
+		}
+		rt.Repeat(actions)
+		m.compareContents(rt)
+	})
+}
+
+// model drives two stores alike.
+type model struct {
+	tb     testing.TB
+	engine Engine
+	dir    string
+	got    store.Store // the engine under test
+	want   store.Store
+	// clock holds the times that want takes next: those that got gave.
+	clock []int64
+	subs  map[string]*pair
+	incs  map[uint64]bool
+}
+
+// pair is one stream in both stores.
+type pair struct {
+	name                      string
+	got, want                 store.Stream
+	gotSub, wantSub           store.Subscription
+	gotRev, wantRev           uint64       // when the subscriptions began
+	gotAppended, wantAppended store.Totals // likewise
+}
+
+func newModel(tb testing.TB, rt *rapid.T, e Engine, dir string) *model {
+	m := &model{tb: tb, engine: e, dir: dir, subs: map[string]*pair{}, incs: map[uint64]bool{}}
+	m.got = e.Open(tb, dir)
+	m.want = memstore.New(memstore.Options{Now: m.now})
+	m.create(rt)
+	return m
+}
+
+func (m *model) now() int64 {
+	if len(m.clock) == 0 {
+		return 0
+	}
+	t := m.clock[0]
+	m.clock = m.clock[1:]
+	return t
+}
+
+func (m *model) close() {
+	_ = m.got.Close()
+	_ = m.want.Close()
+}
+
+// same demands that both stores gave the same kind of error, and says whether it was none.
+func same(rt *rapid.T, what string, got, want error) bool {
+	rt.Helper()
+	for _, s := range store.Sentinels() {
+		if errors.Is(got, s) != errors.Is(want, s) {
+			rt.Fatalf("%s: got error %v, want %v", what, got, want)
+		}
+	}
+	if (got == nil) != (want == nil) {
+		rt.Fatalf("%s: got error %v, want %v", what, got, want)
+	}
+	return got == nil
+}
+
+func check(rt *rapid.T, err error) {
+	rt.Helper()
+	if err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// pick returns one of the streams, or skips the action if there is none.
+func (m *model) pick(rt *rapid.T) *pair {
+	names := make([]string, 0, len(m.subs))
+	for name := range m.subs {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		rt.Skip("no stream")
+	}
+	slices.Sort(names)
+	return m.subs[rapid.SampledFrom(names).Draw(rt, "stream")]
+}
+
+func (m *model) open(rt *rapid.T, name string) {
+	ctx := rt.Context()
+	p := &pair{name: name}
+	var err error
+	p.got, err = m.got.Stream(ctx, name)
+	check(rt, err)
+	p.want, err = m.want.Stream(ctx, name)
+	check(rt, err)
+	p.gotSub, p.wantSub = p.got.Watch(), p.want.Watch()
+	gs, err := p.got.State(ctx)
+	check(rt, err)
+	ws, err := p.want.State(ctx)
+	check(rt, err)
+	p.gotRev, p.wantRev, p.gotAppended, p.wantAppended = gs.Rev, ws.Rev, gs.Appended, ws.Appended
+	m.subs[name] = p
+}
+
+func (m *model) create(rt *rapid.T) {
+	name := rapid.SampledFrom([]string{"S", "T"}).Draw(rt, "name")
+	cfg := store.Config{Name: name, MaxMsgSize: 500}
+	st, got := m.got.Create(rt.Context(), cfg)
+	_, want := m.want.Create(rt.Context(), cfg)
+	if same(rt, "create", got, want) {
+		if m.incs[st.Incarnation()] {
+			rt.Fatalf("incarnation %d is used again", st.Incarnation())
+		}
+		m.incs[st.Incarnation()] = true
+		m.open(rt, name)
+	}
+}
+
+func (m *model) drop(rt *rapid.T) {
+	p := m.pick(rt)
+	got, want := m.got.Remove(rt.Context(), p.name), m.want.Remove(rt.Context(), p.name)
+	if same(rt, "drop", got, want) {
+		p.compareEvents(rt)
+		delete(m.subs, p.name)
+	}
+}
+
+var subjects = []string{"a", "a.b", "a.c", "b.b", "long.subject.with.many.tokens"}
+
+func drawEntry(rt *rapid.T) store.Entry {
+	e := store.Entry{Subject: rapid.SampledFrom(append([]string{"", "a.*"}, subjects...)).Draw(rt, "subject")}
+	if rapid.IntRange(0, 3).Draw(rt, "with header") == 0 {
+		e.Header = []byte(header)
+	}
+	e.Data = rapid.OneOf(
+		rapid.SliceOfN(rapid.Byte(), 0, 60),
+		rapid.SampledFrom([][]byte{[]byte("text\n"), []byte("\"q\"\\\x00"), make([]byte, 400), make([]byte, 501)}),
+	).Draw(rt, "data")
+	return e
+}
+
+func (m *model) append(rt *rapid.T) {
+	p, e := m.pick(rt), drawEntry(rt)
+	gotSeq, got := p.got.Append(rt.Context(), e)
+	m.timesOf(rt, p, gotSeq, 1, got)
+	wantSeq, want := p.want.Append(rt.Context(), e)
+	if same(rt, "append", got, want) && gotSeq != wantSeq {
+		rt.Fatalf("append: got sequence %d, want %d", gotSeq, wantSeq)
+	}
+}
+
+// timesOf lets the model store the next n messages at the times that the engine did.
+func (m *model) timesOf(rt *rapid.T, p *pair, first store.Seq, n int, err error) {
+	m.clock = nil
+	for i := range n {
+		if err != nil && n == 1 {
+			return
+		}
+		meta, err := p.got.Stat(rt.Context(), first+store.Seq(i)) //nolint:gosec // small
+		check(rt, err)
+		m.clock = append(m.clock, meta.Time)
+	}
+}
+
+func (m *model) appendAll(rt *rapid.T) {
+	p := m.pick(rt)
+	es := make([]store.Entry, rapid.IntRange(0, 20).Draw(rt, "entries"))
+	for i := range es {
+		es[i] = drawEntry(rt)
+		if rapid.IntRange(0, 7).Draw(rt, "may be refused") > 0 {
+			es[i].Subject, es[i].Data = "a", es[i].Data[:min(len(es[i].Data), 300)]
+		}
+	}
+	state, err := p.got.State(rt.Context())
+	check(rt, err)
+	gotN, got := p.got.AppendAll(rt.Context(), es)
+	m.timesOf(rt, p, state.Last+1, gotN, nil)
+	wantN, want := p.want.AppendAll(rt.Context(), es)
+	same(rt, "append all", got, want)
+	if gotN != wantN {
+		rt.Fatalf("append all: got %d, want %d", gotN, wantN)
+	}
+}
+
+// drawSeq draws a sequence that is in the stream, or about it.
+func (p *pair) drawSeq(rt *rapid.T) store.Seq {
+	state, err := p.want.State(rt.Context())
+	check(rt, err)
+	if state.First < state.Last && rapid.IntRange(0, 4).Draw(rt, "inside") > 0 {
+		span := min(uint64(state.Last-state.First), 60)
+		return state.Last - store.Seq(rapid.Uint64Range(0, span).Draw(rt, "back from last"))
+	}
+	return store.Seq(rapid.Uint64Range(0, uint64(state.Last)+2).Draw(rt, "seq"))
+}
+
+func (m *model) restore(rt *rapid.T) {
+	p, e := m.pick(rt), drawEntry(rt)
+	seq := p.drawSeq(rt)
+	if up := rapid.SampledFrom([]store.Seq{0, 1, 2, 3, 40, 100_000}).Draw(rt, "up"); up > 0 {
+		state, err := p.want.State(rt.Context())
+		check(rt, err)
+		seq = state.Last + up
+	}
+	msg := store.Msg{
+		Meta:    store.Meta{Seq: seq, Time: rapid.Int64Range(0, 1<<62).Draw(rt, "time")},
+		Subject: e.Subject, Header: e.Header, Data: e.Data,
+	}
+	if rapid.Bool().Draw(rt, "now") {
+		msg.Time = 1
+	}
+	same(rt, "restore", p.got.Restore(rt.Context(), msg), p.want.Restore(rt.Context(), msg))
+}
+
+func (m *model) remove(rt *rapid.T) {
+	p := m.pick(rt)
+	seq := p.drawSeq(rt)
+	gotLive, got := p.got.Remove(rt.Context(), seq)
+	wantLive, want := p.want.Remove(rt.Context(), seq)
+	same(rt, "remove", got, want)
+	if gotLive != wantLive {
+		rt.Fatalf("remove %d: got %v, want %v", seq, gotLive, wantLive)
+	}
+}
+
+func (m *model) undelete(rt *rapid.T) {
+	p := m.pick(rt)
+	seq := p.drawSeq(rt)
+	same(rt, fmt.Sprint("undelete ", seq), p.got.Undelete(rt.Context(), seq), p.want.Undelete(rt.Context(), seq))
+}
+
+func (m *model) load(rt *rapid.T) {
+	p := m.pick(rt)
+	seq := p.drawSeq(rt)
+	buf := make([]byte, rapid.IntRange(0, 700).Draw(rt, "buffer"))
+	got, gotErr := p.got.Load(rt.Context(), seq, buf)
+	want, wantErr := p.want.Load(rt.Context(), seq, nil)
+	if same(rt, fmt.Sprint("load ", seq), gotErr, wantErr) {
+		sameMsg(rt, got, want)
+	}
+}
+
+func (m *model) loadLast(rt *rapid.T) {
+	p := m.pick(rt)
+	subject := rapid.SampledFrom(append([]string{"", ">", "a.*", "*.b", "none"}, subjects...)).Draw(rt, "subject")
+	got, gotErr := p.got.LoadLast(rt.Context(), subject, nil)
+	want, wantErr := p.want.LoadLast(rt.Context(), subject, nil)
+	if same(rt, "load last of "+subject, gotErr, wantErr) {
+		sameMsg(rt, got, want)
+	}
+}
+
+func sameMsg(rt *rapid.T, got, want store.Msg) {
+	rt.Helper()
+	if got.Meta != want.Meta || got.Subject != want.Subject || string(got.Header) != string(want.Header) || string(got.Data) != string(want.Data) {
+		rt.Fatalf("message: got %+v, want %+v", got, want)
+	}
+}
+
+func (m *model) scan(rt *rapid.T) {
+	p := m.pick(rt)
+	q := store.Query{From: p.drawSeq(rt), To: p.drawSeq(rt), Subject: rapid.SampledFrom([]string{"", "a", "a.*", ">"}).Draw(rt, "subject")}
+	p.compareScans(rt, q)
+}
+
+func (p *pair) compareScans(rt *rapid.T, q store.Query) {
+	rt.Helper()
+	scan := func(st store.Stream) (out []store.Meta) {
+		for meta, err := range st.Scan(rt.Context(), q) {
+			check(rt, err)
+			out = append(out, meta)
+		}
+		return out
+	}
+	if d := cmp.Diff(scan(p.want), scan(p.got)); d != "" {
+		rt.Fatalf("scan of %+v (-want +got):\n%s", q, d)
+	}
+}
+
+func (m *model) sync(rt *rapid.T) {
+	p := m.pick(rt)
+	same(rt, "sync", p.got.Sync(rt.Context()), p.want.Sync(rt.Context()))
+}
+
+func (m *model) draft(rt *rapid.T) {
+	p, ctx := m.pick(rt), rt.Context()
+	name := rapid.SampledFrom([]string{".a", ".b", "c~"}).Draw(rt, "draft")
+	switch rapid.IntRange(0, 3).Draw(rt, "what") {
+	case 0:
+		same(rt, "remove draft", p.got.RemoveDraft(ctx, name), p.want.RemoveDraft(ctx, name))
+	case 1:
+		to := rapid.SampledFrom([]string{".a", ".b", "c~"}).Draw(rt, "to")
+		same(rt, "rename draft", p.got.RenameDraft(ctx, name, to), p.want.RenameDraft(ctx, name, to))
+	default:
+		got, gotErr := p.got.CreateDraft(ctx, name)
+		want, wantErr := p.want.CreateDraft(ctx, name)
+		if !same(rt, "create draft", gotErr, wantErr) {
+			got, gotErr = p.got.OpenDraft(ctx, name)
+			want, wantErr = p.want.OpenDraft(ctx, name)
+			same(rt, "open draft", gotErr, wantErr)
+		}
+		data, off := rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(rt, "data"), rapid.Int64Range(0, 100).Draw(rt, "offset")
+		for _, d := range []store.Draft{got, want} {
+			_, err := d.WriteAt(data, off)
+			check(rt, errors.Join(err, d.Close()))
+		}
+	}
+}
+
+func (m *model) reopen(rt *rapid.T) {
+	for _, p := range m.subs {
+		p.compareEvents(rt)
+		p.gotSub.Close()
+		p.wantSub.Close()
+	}
+	check(rt, m.got.Close())
+	m.got = m.engine.Open(m.tb, m.dir)
+	for name := range m.subs {
+		m.open(rt, name)
+	}
+}
+
+// compareStates runs after every action.
+func (m *model) compareStates(rt *rapid.T) {
+	got, err := m.got.Streams(rt.Context())
+	check(rt, err)
+	want, err := m.want.Streams(rt.Context())
+	check(rt, err)
+	if !slices.Equal(got, want) {
+		rt.Fatalf("streams: got %q, want %q", got, want)
+	}
+	for _, p := range m.subs {
+		p.compareState(rt)
+		p.compareEvents(rt)
+	}
+}
+
+func (p *pair) compareState(rt *rapid.T) {
+	rt.Helper()
+	extents, got, err := p.got.Extents(rt.Context())
+	check(rt, err)
+	state, err := p.got.State(rt.Context())
+	check(rt, err)
+	if got != state {
+		rt.Fatalf("state of %s: Extents says %+v, State %+v", p.name, got, state)
+	}
+	want, err := p.want.State(rt.Context())
+	check(rt, err)
+	got.Rev, want.Rev = got.Rev-p.gotRev, want.Rev-p.wantRev
+	got.Appended, want.Appended = got.Appended.Minus(p.gotAppended), want.Appended.Minus(p.wantAppended)
+	if d := cmp.Diff(want, got); d != "" {
+		rt.Fatalf("state of %s (-want +got):\n%s", p.name, d)
+	}
+	var sum store.Totals
+	for _, e := range extents {
+		sum = sum.Plus(e.Live)
+	}
+	if sum != got.Live {
+		rt.Fatalf("extents of %s add up to %+v, want %+v", p.name, sum, got.Live)
+	}
+}
+
+func (p *pair) compareEvents(rt *rapid.T) {
+	rt.Helper()
+	take := func(sub store.Subscription, base uint64) []store.Event {
+		events, lost := sub.Take(nil)
+		if lost {
+			rt.Fatal("events were lost")
+		}
+		out := make([]store.Event, 0, len(events))
+		for _, e := range events {
+			e.Rev, e.Incarnation = e.Rev-base, 0
+			out = append(out, e)
+		}
+		return out
+	}
+	if d := cmp.Diff(take(p.wantSub, p.wantRev), take(p.gotSub, p.gotRev)); d != "" {
+		rt.Fatalf("events of %s (-want +got):\n%s", p.name, d)
+	}
+}
+
+// compareContents runs once at the end.
+func (m *model) compareContents(rt *rapid.T) {
+	for _, p := range m.subs {
+		p.compareScans(rt, store.Query{})
+		for meta, err := range p.want.Scan(rt.Context(), store.Query{}) {
+			check(rt, err)
+			got, err := p.got.Load(rt.Context(), meta.Seq, nil)
+			check(rt, err)
+			want, err := p.want.Load(rt.Context(), meta.Seq, nil)
+			check(rt, err)
+			sameMsg(rt, got, want)
+		}
+		p.compareDrafts(rt)
+	}
+}
+
+func (p *pair) compareDrafts(rt *rapid.T) {
+	read := func(st store.Stream) map[string]string {
+		out := map[string]string{}
+		list, err := st.ListDrafts(rt.Context())
+		check(rt, err)
+		for _, info := range list {
+			d, err := st.OpenDraft(rt.Context(), info.Name)
+			check(rt, err)
+			buf := make([]byte, info.Size)
+			if n, err := d.ReadAt(buf, 0); n != len(buf) {
+				rt.Fatalf("draft %q: read %d of %d bytes: %v", info.Name, n, len(buf), err)
+			}
+			check(rt, d.Close())
+			out[info.Name] = string(buf)
+		}
+		return out
+	}
+	if d := cmp.Diff(read(p.want), read(p.got)); d != "" {
+		rt.Fatalf("drafts of %s (-want +got):\n%s", p.name, d)
+	}
+}
