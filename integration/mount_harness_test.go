@@ -81,6 +81,9 @@ func mount(t testing.TB, opts ...option) *mnt {
 	dir := scratch(t)
 	m := &mnt{t: t, dir: filepath.Join(dir, "mnt"), store: filepath.Join(dir, "store"), log: filepath.Join(dir, "server.log")}
 	m.source = m.store
+	if source := os.Getenv("JSFS_SOURCE"); source != "" {
+		withSource(source)(m) // for trying tests that never mount twice on another engine
+	}
 	for _, o := range opts {
 		o(m)
 	}
@@ -141,7 +144,7 @@ func (m *mnt) awaitReady() {
 		default:
 		}
 		if m.mounted() {
-			if _, err := os.ReadDir(m.dir); err == nil {
+			if m.lists() {
 				return
 			}
 		}
@@ -149,6 +152,15 @@ func (m *mnt) awaitReady() {
 			m.t.Fatalf("no listing of %s within %v", m.dir, readyWithin)
 		}
 	}
+}
+
+// lists says whether whoever mounted can list the root.
+func (m *mnt) lists() bool {
+	if m.user != "" { // a private mount lets not even root in
+		return command{user: m.user}.run(m.t, "ls "+quoted(m.dir)).code == 0
+	}
+	_, err := os.ReadDir(m.dir)
+	return err == nil
 }
 
 // mounted says whether a jsfs is mounted at the mount point, dead or alive.
@@ -320,6 +332,9 @@ func (m *mnt) as(user, script string) result {
 	m.t.Helper()
 	c := m.command()
 	c.user = user
+	if m.user != "" { // only that user may enter
+		c.dir, script = "", `cd "$M" || exit; `+script
+	}
 	return c.run(m.t, script)
 }
 

@@ -212,8 +212,22 @@ func TestUmount(t *testing.T) {
 	m.wait(10 * time.Second)
 }
 
+// openFUSE lets every user open /dev/fuse while the test runs, as distributions do.
+func openFUSE(t *testing.T) {
+	t.Helper()
+	info, err := os.Stat("/dev/fuse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod("/dev/fuse", info.Mode().Perm()) })
+	if err := os.Chmod("/dev/fuse", 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUserMountsThroughFusermount(t *testing.T) {
 	needs(t, "fusermount3")
+	openFUSE(t)
 	m := mount(t, withUser("nobody"))
 	if r := m.as("nobody", "mkdir S && echo hi > S/x && cat S/1 && stat -c %U S/1"); r.out != "hi\nnobody\n" {
 		t.Errorf("got %+v", r)
@@ -229,6 +243,7 @@ func TestUserWithoutFusermountIsToldHowToGetIt(t *testing.T) {
 	dir := scratch(t)
 	sh(t, "mkdir -m 777 "+quoted(dir+"/u"))
 	needs(t, "unshare", "setpriv", "fusermount3")
+	openFUSE(t)
 	r := command{dir: dir + "/u"}.run(t, `unshare -m sh -c '
 		mount --bind /dev/null "$(readlink -f "$(command -v fusermount3)")" &&
 		exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$JSFS" mount store mnt'`)
@@ -269,4 +284,14 @@ func TestMountHelperFormOfTheCommandLine(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	c.ok(t, "umount mnt")
+}
+
+func TestUserWhoMayNotOpenTheDeviceIsToldWhatHelps(t *testing.T) {
+	dir := scratch(t)
+	r := command{dir: dir}.run(t, `unshare -m sh -c '
+		mknod -m 600 fuse c 10 229 && mount --bind fuse /dev/fuse &&
+		exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$JSFS" mount mem: mnt'`)
+	if r.code != 1 || !strings.Contains(r.err, "chmod 666 /dev/fuse") {
+		t.Errorf("got %+v, want what opens /dev/fuse", r)
+	}
 }

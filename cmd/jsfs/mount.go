@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 func mountCommand() *cobra.Command {
@@ -197,9 +198,12 @@ func openLog(s settings, out io.Writer) (*slog.Logger, func(), error) {
 
 // checkFUSE says what keeps this user from mounting at all.
 func checkFUSE() error {
-	_, err := os.Stat("/dev/fuse")
-	if err != nil {
+	const device = "/dev/fuse"
+	if _, err := os.Stat(device); err != nil {
 		return fmt.Errorf("this system has no FUSE: load it with `modprobe fuse`, or give the container the device /dev/fuse and CAP_SYS_ADMIN: %w", err)
+	}
+	if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
+		return fmt.Errorf("you (uid %d) may not open %s; root lets everybody with `chmod 666 %s`: %w", os.Geteuid(), device, device, err)
 	}
 	return findFusermount()
 }
