@@ -295,3 +295,28 @@ func TestUserWhoMayNotOpenTheDeviceIsToldWhatHelps(t *testing.T) {
 		t.Errorf("got %+v, want what opens /dev/fuse", r)
 	}
 }
+
+func TestOddPathsAreMountedAndUnmounted(t *testing.T) {
+	for _, name := range []string{"a space", "a,comma", `a\back\slash`, "a\nnewline", "-dash", "#hash", "ümläut", "a:colon"} {
+		t.Run(name, func(t *testing.T) {
+			dir := scratch(t)
+			c := command{dir: dir}
+			t.Cleanup(func() { c.run(t, `"$JSFS" umount --lazy -- `+quoted(name+"/mnt")+" 2>/dev/null") })
+			c.ok(t, "mkdir -- "+quoted(name)+` && "$JSFS" mount --daemon -- `+quoted("./"+name+"/store", name+"/mnt")+
+				` && mkdir -- `+quoted("./"+name+"/mnt/S")+` && "$JSFS" umount -- `+quoted(name+"/mnt")+
+				` && "$JSFS" mount --daemon -- `+quoted("./"+name+"/store", name+"/mnt"))
+			if got, want := c.ok(t, "ls -- "+quoted("./"+name+"/mnt")), "S\n"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			c.ok(t, `"$JSFS" umount -- `+quoted(name+"/mnt"))
+		})
+	}
+}
+
+func TestDeadMountIsUnmountedByItsName(t *testing.T) {
+	m := mount(t)
+	m.kill()
+	if r := jsfs(t, "umount", m.dir); r.code != 0 || m.mounted() {
+		t.Errorf("got %+v, mounted: %v", r, m.mounted())
+	}
+}

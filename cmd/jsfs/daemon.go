@@ -23,7 +23,7 @@ const readyWithin = 5 * time.Minute
 //
 // The child writes to a pipe until it serves, and then lets go of it (see detach): what it says is passed
 // on to out, and the pipe's end means that there is a mount, or no child.
-func startDaemon(ctx context.Context, sourceArg, pointArg string, out io.Writer) error {
+func startDaemon(ctx context.Context, pointArg string, out io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find my own program: %w", err)

@@ -48,7 +48,7 @@ there is taken away first.`,
 				return &exitError{exitUsage, err}
 			}
 			if s.daemon && !s.detached {
-				return startDaemon(c.Context(), args[0], args[1], c.ErrOrStderr())
+				return startDaemon(c.Context(), args[1], c.ErrOrStderr())
 			}
 			return mount(c.Context(), s, args[0], args[1], c.ErrOrStderr())
 		},

@@ -30,14 +30,14 @@ func parseSource(arg string) (source, error) {
 		}
 		return source{name: arg}, nil
 	case "nats:", "tls:":
-		return source{}, fmt.Errorf("source %s: this version can't mount a NATS server yet; it mounts a directory, or mem:", arg)
+		return source{}, fmt.Errorf("source %s: this version can't mount a NATS server yet; it mounts mem: and directories", arg)
 	case "natsdir:":
-		return source{}, fmt.Errorf("source %s: this version can't read a nats-server's directory yet; it mounts a directory, or mem:", arg)
+		return source{}, fmt.Errorf("source %s: this version can't read a nats-server's directory yet; it mounts mem: and directories", arg)
 	default:
 		return source{}, fmt.Errorf("source %s: %s is no kind of source; give a directory, or mem: (a directory of that name is ./%s)", arg, s, arg)
 	}
 	if arg == "" {
-		return source{}, errors.New("the source is empty; give the store's directory, or mem:")
+		return source{}, errors.New("the source is empty; give mem: or a directory")
 	}
 	dir, err := resolve(arg)
 	if err != nil {
@@ -100,9 +100,9 @@ func resolve(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err == nil {
-		return real, nil
+		return target, nil
 	}
 	if _, lerr := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || lerr == nil {
 		return "", err // also: a symbolic link to nothing
