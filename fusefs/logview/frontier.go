@@ -1,0 +1,248 @@
+package logview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"jsfs/store"
+)
+
+const (
+	minAhead = 4 << 10
+	maxAhead = 256 << 10
+	// maxMsgs bounds the messages that are read ahead.
+	maxMsgs = 4096
+	// maxKept is the largest buffer that is used again.
+	maxKept = 1 << 20
+)
+
+// frontier is where a pass reads on: messages that are framed and not all given out,
+// and what comes after them. It goes by sequences; the layout's offsets only tell the marks.
+type frontier struct {
+	blank int64 // newlines to give out before buf
+
+	buf  []byte
+	at   int // bytes of buf that were given out
+	msgs []framed
+	cur  int // the first message that was not given out whole
+
+	next  store.Seq // the message to load next, or the first one behind it that is live
+	start int64     // where next would begin in the layout
+	// into and size tell that the pass begins inside of message next; else into is 0.
+	into, size int64
+
+	from      store.Seq // next, when buf was loaded
+	fromStart int64     // start, then
+	ahead     int       // how much to load at once
+	told      store.Seq // that something was lost below this was told to the reader
+	scratch   []byte
+
+	changes, returns uint64 // those of the epoch when buf was loaded
+}
+
+// framed is a message in buf.
+type framed struct {
+	seq   store.Seq
+	end   int   // in buf
+	start int64 // in the layout
+}
+
+// begin makes the frontier that of a new pass.
+func (f *frontier) begin(at placeAt) {
+	*f = frontier{
+		blank: at.blank, next: at.seq, start: at.start, into: at.into, size: at.size,
+		buf: f.buf[:0], msgs: f.msgs[:0], scratch: f.scratch,
+	}
+}
+
+// begins returns where in buf message i begins.
+func (f *frontier) begins(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return f.msgs[i-1].end
+}
+
+// check drops what was read ahead and is not as it is any more: messages that were
+// removed are not given out, except for the one that the reader is in the middle of.
+func (f *frontier) check(e *epoch) {
+	changes, returns := e.changes.Load(), e.returns.Load()
+	if changes == f.changes {
+		return
+	}
+	keep := f.cur
+	if keep < len(f.msgs) && f.at > f.begins(keep) {
+		keep++
+	}
+	if keep < len(f.msgs) && (returns != f.returns || e.anyRun(f.msgs[keep].seq, f.msgs[len(f.msgs)-1].seq)) {
+		f.drop(keep)
+	}
+	f.changes, f.returns = changes, returns
+}
+
+// drop forgets the messages of buf from the i-th on.
+func (f *frontier) drop(i int) {
+	f.buf, f.msgs = f.buf[:f.begins(i)], f.msgs[:i]
+	if i == 0 {
+		f.next, f.start = f.from, f.fromStart
+		return
+	}
+	m := f.msgs[i-1]
+	f.next, f.start = m.seq+1, m.start+int64(m.end-f.begins(i-1))
+}
+
+// load fills buf, all of which was given out, or blank. It gives io.EOF at the end, and
+// an error only if it has nothing to give.
+func (f *frontier) load(ctx context.Context, h *Handle, want int) error {
+	f.reset(h.e, want)
+	for len(f.buf) < f.ahead && len(f.msgs) < maxMsgs {
+		more, err := f.loadNext(ctx, h)
+		if err != nil && len(f.msgs) > 0 {
+			return nil // it comes again when the reader is there
+		}
+		if !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *frontier) reset(e *epoch, want int) {
+	if cap(f.buf) > maxKept {
+		f.buf = nil
+	}
+	if cap(f.scratch) > maxKept {
+		f.scratch = nil
+	}
+	f.buf, f.at, f.msgs, f.cur = f.buf[:0], 0, f.msgs[:0], 0
+	f.from, f.fromStart = f.next, f.start
+	f.ahead = min(max(2*f.ahead, want, minAhead), maxAhead)
+	f.returns, f.changes = e.returns.Load(), e.changes.Load()
+}
+
+// loadNext adds the next message to buf. more is false if there is no use in going on.
+func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err error) {
+	m, err := h.r.Load(ctx, f.next, f.scratch)
+	var damage *store.CorruptError
+	switch {
+	case err == nil && !h.e.isHidden(f.next):
+		f.add(m)
+		return true, nil
+	case f.into > 0 && errors.Is(err, store.ErrNotFound):
+		// What the reader sought into is gone: the rest of it is.
+		f.blank, f.into = f.size-f.into, 0
+		f.start += f.size
+		f.next++
+		f.from, f.fromStart = f.next, f.start
+		return false, nil
+	case err == nil || errors.Is(err, store.ErrNotFound):
+		return f.skip(ctx, h)
+	case errors.Is(err, store.ErrBeyond):
+		return false, io.EOF
+	case errors.As(err, &damage):
+		return f.damaged(ctx, h, err)
+	}
+	return false, err
+}
+
+func (f *frontier) add(m store.Msg) {
+	if cap(m.Data) > cap(f.scratch) {
+		f.scratch = m.Data[:0]
+	}
+	begin := len(f.buf)
+	f.buf = frame(f.buf, m)
+	f.msgs = append(f.msgs, framed{f.next, len(f.buf), f.start})
+	f.start += int64(len(f.buf) - begin)
+	f.next++
+	f.at, f.into = f.at+int(f.into), 0
+}
+
+// skip moves on to the next message that is shown, past what was removed.
+func (f *frontier) skip(ctx context.Context, h *Handle) (more bool, err error) {
+	to, err := f.nextShown(ctx, h)
+	if err != nil {
+		return false, err
+	}
+	st, err := h.r.State(ctx)
+	if err != nil {
+		return false, err
+	}
+	if st.Lost > 0 {
+		end := to
+		if end == 0 {
+			end = st.Last + 1
+		}
+		if err := f.tellLost(ctx, h, end); err != nil {
+			return false, err
+		}
+	}
+	if to == 0 {
+		return false, io.EOF
+	}
+	start, err := h.e.startAfter(ctx, st.Rev, f.next, f.start, to)
+	if err != nil {
+		return false, err
+	}
+	f.next, f.start = to, start
+	return true, nil
+}
+
+// nextShown returns the first live message from next on that is not hidden, or 0.
+func (f *frontier) nextShown(ctx context.Context, h *Handle) (store.Seq, error) {
+	for m, err := range h.r.Scan(ctx, store.Query{From: f.next}) {
+		if err != nil {
+			return 0, err
+		}
+		if !h.e.isHidden(m.Seq) {
+			return m.Seq, nil
+		}
+	}
+	return 0, nil
+}
+
+// tellLost gives an error, once, if a message from next up to end, not included, was lost.
+func (f *frontier) tellLost(ctx context.Context, h *Handle, end store.Seq) error {
+	if f.told >= end {
+		return nil
+	}
+	all, err := h.r.Damage(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.First > 0 && d.First < end && d.Last >= max(f.next, f.told) {
+			if len(f.msgs) == 0 {
+				f.told = end
+			}
+			return fmt.Errorf("messages %d to %d: %w", d.First, d.Last,
+				&store.CorruptError{File: d.File, Offset: d.Offset, Err: errors.New(d.Cause)})
+		}
+	}
+	return nil
+}
+
+// damaged handles that message next can't be read. If its size is known it stands in
+// the reader's way; if not, it is told of once, with the lost ones behind it.
+func (f *frontier) damaged(ctx context.Context, h *Handle, cause error) (more bool, err error) {
+	if _, err := h.r.Stat(ctx, f.next); err == nil || len(f.msgs) > 0 {
+		return false, cause
+	}
+	if f.next < f.told {
+		return f.skip(ctx, h)
+	}
+	to, err := f.nextShown(ctx, h)
+	if err != nil {
+		return false, err
+	}
+	if to == 0 {
+		st, err := h.r.State(ctx)
+		if err != nil {
+			return false, err
+		}
+		to = st.Last + 1
+	}
+	f.told = to
+	return false, cause
+}

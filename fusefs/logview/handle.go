@@ -1,0 +1,175 @@
+package logview
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+
+	"jsfs/store"
+)
+
+// maxMarks is how many runs that it passed over a handle remembers. It forgets the
+// oldest, and with them the beginning of its pass.
+const maxMarks = 4096
+
+// Handle is one reader of a log. Its methods may be called concurrently, but what a
+// pass is depends on the order of the calls.
+type Handle struct {
+	log *Log
+	e   *epoch
+	r   Source
+
+	// mu guards the rest, and is held while a read is under way. The epoch's mu is
+	// taken under it.
+	mu     sync.Mutex
+	closed bool
+	// marks are the places of the pass where the reader's position fell back behind the
+	// layout's; the first is the pass's beginning. Without any there is no pass.
+	marks []mark
+	pos   int64 // the reader's position at the frontier
+	front frontier
+}
+
+// mark says that from the reader's position pos on the layout's is shift further.
+type mark struct{ pos, shift int64 }
+
+// ReadAt reads at the reader's position off. Fewer bytes than len(p) mean the end, with
+// io.EOF, or that the next byte can't be read: what stands before it is given without
+// an error, and the read after it gives the error.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return 0, fmt.Errorf("log: %w", store.ErrClosed)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if off < 0 {
+		return 0, fmt.Errorf("log at %d: %w", off, store.ErrInvalid)
+	}
+	if err := h.e.take(ctx); err != nil {
+		return 0, err
+	}
+	h.front.check(h.e)
+	n := 0
+	switch {
+	case len(h.marks) > 0 && off >= h.marks[0].pos && off < h.pos:
+		m, err := h.again(ctx, p[:min(int64(len(p)), h.pos-off)], off)
+		if err != nil || off+int64(m) < h.pos {
+			return m, err
+		}
+		n = m
+	case len(h.marks) == 0 || off != h.pos:
+		if err := h.seek(ctx, off); err != nil {
+			return 0, err
+		}
+	}
+	return h.onward(ctx, p, n)
+}
+
+// Close ends the reader's use of the log. A second Close does nothing.
+func (h *Handle) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.closed = true
+	h.front, h.marks = frontier{}, nil
+	h.log.release()
+}
+
+// seek begins a new pass. Beyond the end it gives io.EOF and leaves the pass.
+func (h *Handle) seek(ctx context.Context, off int64) error {
+	at, ok, err := h.e.find(ctx, off)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return io.EOF
+	}
+	h.marks = append(h.marks[:0], mark{off, 0})
+	h.pos = off
+	h.front.begin(at)
+	return nil
+}
+
+// again reads what the pass has read before.
+func (h *Handle) again(ctx context.Context, p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) {
+		pos := off + int64(n)
+		i := sort.Search(len(h.marks), func(i int) bool { return h.marks[i].pos > pos }) - 1
+		piece := p[n:]
+		if i+1 < len(h.marks) {
+			piece = piece[:min(int64(len(piece)), h.marks[i+1].pos-pos)]
+		}
+		m, err := h.e.readAt(ctx, piece, pos+h.marks[i].shift)
+		if n += m; err != nil {
+			if n > 0 {
+				err = nil
+			}
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// onward reads at the frontier into p, behind the n bytes that are in it.
+func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
+	f := &h.front
+	for n < len(p) {
+		switch {
+		case f.blank > 0:
+			k := min(f.blank, int64(len(p)-n))
+			fillNewlines(p[n : n+int(k)])
+			f.blank -= k
+			h.pos += k
+			n += int(k)
+		case f.at < len(f.buf):
+			n += h.deliver(p[n:])
+		default:
+			err := f.load(ctx, h, len(p)-n)
+			if err == nil {
+				continue
+			}
+			if n > 0 && err != io.EOF {
+				err = nil
+			}
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// deliver gives out framed bytes, and marks where runs were passed over.
+func (h *Handle) deliver(p []byte) int {
+	f := &h.front
+	n := copy(p, f.buf[f.at:])
+	for ; f.cur < len(f.msgs); f.cur++ {
+		begin := f.begins(f.cur)
+		if begin >= f.at+n {
+			break
+		}
+		pos := h.pos + int64(begin-f.at)
+		if shift := f.msgs[f.cur].start - pos; shift != h.marks[len(h.marks)-1].shift {
+			h.mark(mark{pos, shift})
+		}
+		if f.msgs[f.cur].end > f.at+n {
+			break
+		}
+	}
+	f.at += n
+	h.pos += int64(n)
+	return n
+}
+
+func (h *Handle) mark(m mark) {
+	if len(h.marks) >= maxMarks {
+		h.marks = append(h.marks[:0], h.marks[maxMarks/2:]...)
+	}
+	h.marks = append(h.marks, m)
+}
