@@ -127,6 +127,9 @@ func (fs *FS) nameToChangeIn(dir uint64, name string) (*stream, mapping.Name, er
 
 // unlinkMessage soft-deletes a message.
 func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
+	if fs.unlinkPending(s, n.Seq) {
+		return nil
+	}
 	if n.Listed {
 		s.unlinked.add(n.Seq)
 	}

@@ -29,6 +29,7 @@ type FS struct {
 	handles handles
 	errors  *errorLog
 	big     payloads
+	pub     publisher
 
 	// changed is when a stream was created or removed last, in nanoseconds since the
 	// Unix epoch.

@@ -87,7 +87,14 @@ func (fs *FS) lookupMessage(c *call, s *stream, n mapping.Name, out *fuse.EntryO
 		return errAbsent
 	}
 	m, err := s.Stat(c, n.Seq)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBeyond) {
+	if errors.Is(err, store.ErrBeyond) {
+		id, obj, err := fs.lookupPending(s, n.Seq)
+		if err != nil {
+			return err
+		}
+		return fs.objectEntry(c, id, obj, nil, out)
+	}
+	if errors.Is(err, store.ErrNotFound) {
 		return errAbsent
 	}
 	if err != nil {

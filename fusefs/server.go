@@ -33,6 +33,7 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 		return nil, err
 	}
 	fs := newFS(st, opt)
+	fs.pub.mountedAt(mountpoint)
 	if err := fs.reportDamage(context.Background()); err != nil {
 		return nil, fmt.Errorf("look for damage: %w", err)
 	}

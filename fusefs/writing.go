@@ -1,7 +1,10 @@
 package fusefs
 
 import (
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -9,8 +12,38 @@ import (
 	"jsfs/store"
 )
 
+// hideFor is how long a subject node is hidden that was unlinked, and how long an unlinked message
+// comes back if its own process makes a file of its name.
+const hideFor = 2 * time.Second
+
 // writing is what the writing half remembers of a stream.
-type writing struct{}
+type writing struct {
+	// failed is set when the store refused a message as it is read-only: it stays so.
+	failed atomic.Bool
+
+	// mu guards all below. It is a leaf.
+	mu sync.Mutex
+	// hidden are the subjects that were unlinked, and when.
+	hidden map[string]time.Time
+	// drafts are what drafts have besides bytes, as long as they have their name.
+	drafts map[string]*draftMeta
+	// pending are the sequences above the last one that are being made.
+	pending map[store.Seq]*pendingNode
+	// removed are the messages that were unlinked last, the newest before next.
+	removed [maxRemoved]removal
+	next    int
+}
+
+// maxRemoved is how many unlinked messages are remembered. A program that unlinks what
+// it wants to overwrite makes it anew at once.
+const maxRemoved = 1024
+
+// removal is a message that was unlinked.
+type removal struct {
+	seq    store.Seq
+	thread uint32
+	at     time.Time
+}
 
 // renaming is a RENAME in one stream's directory or between two.
 type renaming struct {
@@ -20,40 +53,144 @@ type renaming struct {
 	flags            uint32
 }
 
+// Flags of renameat2(2).
+const (
+	renameNoReplace = 1
+	renameExchange  = 2
+	renameWhiteout  = 4
+)
+
+// wantsWrite says whether open(2) flags ask for more than reading.
+func wantsWrite(flags uint32) bool {
+	return flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&syscall.O_TRUNC != 0
+}
+
 // lookupObject finds a subject node or a draft, and enters it in the table.
-func (fs *FS) lookupObject(*call, *stream, mapping.Name, string) (uint64, object, error) {
-	return 0, nil, errAbsent
+func (fs *FS) lookupObject(c *call, s *stream, n mapping.Name, name string) (uint64, object, error) {
+	if n.Kind == mapping.NameSubject {
+		if ok, err := fs.isDraft(c, s, name); err != nil {
+			return 0, nil, err
+		} else if !ok {
+			return fs.lookupSubject(c, s, n, name)
+		}
+	} else if ok, err := fs.isDraft(c, s, name); err != nil || !ok {
+		return 0, nil, orAbsent(err)
+	}
+	id, obj := fs.enterDraft(s, name)
+	return id, obj, nil
+}
+
+func orAbsent(err error) error {
+	if err == nil {
+		return errAbsent
+	}
+	return err
 }
 
 // createObject makes a file that is to become a message, or a draft, and opens it.
-func (fs *FS) createObject(*call, *stream, mapping.Name, string, *fuse.CreateIn) (id uint64, obj object, h handle, flags uint32, err error) {
-	return 0, nil, nil, 0, errNotImpl
+func (fs *FS) createObject(c *call, s *stream, n mapping.Name, name string, in *fuse.CreateIn) (id uint64, obj object, h handle, flags uint32, err error) {
+	switch {
+	case n.Kind == mapping.NameSeq:
+		return fs.createPending(c, s, n.Seq, in)
+	case n.Kind == mapping.NameDraft || mapping.IsTemp(name, in.Flags, in.Mode):
+		return fs.createDraft(c, s, name, in)
+	}
+	return fs.createSubject(c, s, n, name, in)
 }
 
 // mknodObject makes one without opening it.
-func (fs *FS) mknodObject(*call, *stream, mapping.Name, string, *fuse.MknodIn) (uint64, object, error) {
-	return 0, nil, errNotImpl
+func (fs *FS) mknodObject(c *call, s *stream, n mapping.Name, name string, in *fuse.MknodIn) (uint64, object, error) {
+	switch n.Kind {
+	case mapping.NameSeq:
+		return fs.mknodPending(c, s, n.Seq)
+	case mapping.NameDraft:
+		return fs.mknodDraft(c, s, name, in)
+	}
+	return 0, nil, refuse(syscall.EPERM, "mknod makes no messages: write to %s to append one", name)
 }
 
 // unlinkObject removes a draft, or hides a subject node.
-func (fs *FS) unlinkObject(*call, *stream, mapping.Name, string) error {
-	return errAbsent
+func (fs *FS) unlinkObject(c *call, s *stream, n mapping.Name, name string) error {
+	ok, err := fs.isDraft(c, s, name)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return fs.unlinkDraft(c, s, name)
+	case n.Kind == mapping.NameDraft:
+		return errAbsent
+	}
+	return fs.unlinkSubject(c, s, n, name)
 }
 
-// renameObject renames a draft, or refuses.
-func (fs *FS) renameObject(*call, renaming) error {
-	return errNotImpl
+// noteUnlink remembers which thread removed a message.
+func (fs *FS) noteUnlink(c *call, s *stream, seq store.Seq) {
+	s.writing.mu.Lock()
+	defer s.writing.mu.Unlock()
+	s.writing.removed[s.writing.next%maxRemoved] = removal{seq, c.hdr.Pid, fs.now()}
+	s.writing.next++
 }
 
-// noteUnlink remembers that the caller's process removed a message.
-func (fs *FS) noteUnlink(*call, *stream, store.Seq) {}
+// restoreUnlinked brings a message back that the caller's process unlinked a moment ago: it
+// wanted to overwrite it, and is refused. It says whether it did.
+func (fs *FS) restoreUnlinked(c *call, s *stream, seq store.Seq) (bool, error) {
+	r, ok := s.writing.lastRemoval(seq)
+	if !ok || fs.now().Sub(r.at) > hideFor || !fs.sameProcess(r.thread, c.hdr.Pid) {
+		return false, nil
+	}
+	if err := s.Undelete(c, seq); err != nil {
+		return false, err
+	}
+	s.changed.Store(fs.now().UnixNano())
+	return true, nil
+}
+
+func (w *writing) lastRemoval(seq store.Seq) (removal, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := w.next - 1; i >= max(0, w.next-maxRemoved); i-- {
+		if r := w.removed[i%maxRemoved]; r.seq == seq {
+			return r, true
+		}
+	}
+	return removal{}, false
+}
+
+// sameProcess says whether two threads are known to be of one process.
+func (fs *FS) sameProcess(a, b uint32) bool {
+	if a == b {
+		return a != 0
+	}
+	fs.pub.begin()
+	p, err := fs.pub.proc.Process(a)
+	if err != nil {
+		return false
+	}
+	q, err := fs.pub.proc.Process(b)
+	return err == nil && p == q
+}
+
+// refuseSeq is the answer to who makes a file, or renames one, to a sequence that is at or
+// below the last. It brings back what the same process unlinked for that.
+func (fs *FS) refuseSeq(c *call, s *stream, seq store.Seq) error {
+	back, err := fs.restoreUnlinked(c, s, seq)
+	if err != nil {
+		return err
+	}
+	if back {
+		return refuse(syscall.EEXIST, "messages never change: message %d, which was unlinked to be overwritten, is back", seq)
+	}
+	return refuse(syscall.EEXIST, "messages never change: sequence %d was used already", seq)
+}
 
 // setLogAttr answers truncate and utimens on a log.
-func (fs *FS) setLogAttr(*call, *stream, handle, *fuse.SetAttrIn) error {
-	return refuse(syscall.EPERM, "a log can't be changed")
+func (fs *FS) setLogAttr(_ *call, s *stream, _ handle, in *fuse.SetAttrIn) error {
+	if _, ok := in.GetSize(); ok {
+		return refuseTruncate(s)
+	}
+	return nil // its mode and times are what they are
 }
 
-// openLogWriter opens a log for appending.
-func (fs *FS) openLogWriter(*call, *stream, *fuse.OpenIn) (handle, uint32, error) {
-	return nil, 0, errNotImpl
+func refuseTruncate(s *stream) error {
+	return refuse(syscall.EPERM, "a log is not emptied by > or truncate: append with >>, remove messages with rm %s/NUMBER", s.name)
 }

@@ -40,7 +40,8 @@ func (d *Desk) open(s store.Stream, t Target, o Open) *open {
 		limit:  t.Limit(),
 		rule:   newRule(d.proc, &d.peers, o.Inode, o.Thread),
 		buf:    buffer{drafts: s, budget: d.budget},
-		empty:  o.Empty,
+		dirty:  o.Due,
+		empty:  o.Empty && !o.Due,
 	}
 }
 
@@ -139,6 +140,13 @@ func (o *open) settleLocked() error {
 	o.dirty, o.empty = false, false
 	o.modTime, o.refused = nil, nil
 	return o.buf.reset()
+}
+
+// Discard forgets what was written since the last commit.
+func (o *open) Discard() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_ = o.settleLocked() // what can't be given back now is given back by Release
 }
 
 // SetModTime notes what utimens asked for; it goes with the next message.

@@ -91,6 +91,9 @@ type Open struct {
 	// Empty says that the file was made, or emptied, by the open: an empty message is due at
 	// release if nothing is written.
 	Empty bool
+	// Due says that there is something to commit already: the last close by the opener
+	// commits, written or not.
+	Due bool
 }
 
 // Outcome tells what release did with what was left.

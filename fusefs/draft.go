@@ -1,0 +1,392 @@
+package fusefs
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// draftNode is a file that is no message yet.
+type draftNode struct {
+	fs     *FS
+	stream *stream
+
+	// mu guards all below. It is a leaf.
+	mu      sync.Mutex
+	name    string
+	unnamed bool // its name was taken away
+	meta    *draftMeta
+	opens   []*draftHandle
+}
+
+// draftMeta is what a draft has besides its bytes. The store does not keep it: it is
+// for the program that makes a draft and renames it.
+type draftMeta struct {
+	// mu guards all below. It is a leaf.
+	mu      sync.Mutex
+	mode    uint32
+	modTime *int64 // what utimens asked for since the last write
+	xattrs  map[string][]byte
+}
+
+func (fs *FS) draftKey(s *stream, name string) objectKey {
+	return objectKey{mapping.KindDraft, s, name}
+}
+
+// isDraft says whether there is a draft with that name.
+func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
+	// Names without a draft's form are drafts' only if they were made as temporary files.
+	const temp = syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL
+	if n, err := mapping.ParseName(name, fs.opt.SeqWidth); err != nil || n.Kind != mapping.NameDraft && !mapping.IsTemp(name, temp, 0o600) {
+		return false, nil //nolint:nilerr // it is no name at all
+	}
+	d, err := s.OpenDraft(c, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, d.Close()
+}
+
+func (fs *FS) enterDraft(s *stream, name string) (uint64, *draftNode) {
+	meta := s.writing.draftMeta(name)
+	id, obj := fs.objects.enter(fs.draftKey(s, name), func() object {
+		return &draftNode{fs: fs, stream: s, name: name, meta: meta}
+	})
+	return id, obj.(*draftNode)
+}
+
+func (w *writing) draftMeta(name string) *draftMeta {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.drafts[name]
+	if m == nil {
+		m = &draftMeta{mode: 0o644}
+		if w.drafts == nil {
+			w.drafts = map[string]*draftMeta{}
+		}
+		w.drafts[name] = m
+	}
+	return m
+}
+
+// moveDraft notes that a draft was renamed, or removed if to is "".
+func (w *writing) moveDraft(from, to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.drafts[from]
+	delete(w.drafts, from)
+	if to != "" && m != nil {
+		w.drafts[to] = m
+	}
+}
+
+// createDraft makes a draft, or opens the one that is there, and opens it.
+func (fs *FS) createDraft(c *call, s *stream, name string, in *fuse.CreateIn) (uint64, object, handle, uint32, error) {
+	d, err := s.CreateDraft(c, name)
+	made := err == nil
+	if errors.Is(err, store.ErrExists) && in.Flags&syscall.O_EXCL == 0 {
+		if d, err = s.OpenDraft(c, name); err == nil && in.Flags&syscall.O_TRUNC != 0 {
+			err = d.Truncate(0)
+		}
+	}
+	if err != nil {
+		return 0, nil, nil, 0, err
+	}
+	id, node := fs.enterDraft(s, name)
+	if made {
+		node.meta.setMode(in.Mode)
+	}
+	return id, node, node.enter(d), 0, nil
+}
+
+func (fs *FS) mknodDraft(c *call, s *stream, name string, in *fuse.MknodIn) (uint64, object, error) {
+	d, err := s.CreateDraft(c, name)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, node := fs.enterDraft(s, name)
+	node.meta.setMode(in.Mode)
+	return id, node, d.Close()
+}
+
+func (fs *FS) unlinkDraft(c *call, s *stream, name string) error {
+	if err := s.RemoveDraft(c, name); err != nil {
+		return err
+	}
+	fs.unnameDraft(s, name)
+	return nil
+}
+
+// unnameDraft notes that a draft's name is gone.
+func (fs *FS) unnameDraft(s *stream, name string) {
+	key := fs.draftKey(s, name)
+	if _, obj := fs.objects.find(key); obj != nil {
+		n := obj.(*draftNode)
+		n.mu.Lock()
+		n.unnamed = true
+		n.mu.Unlock()
+	}
+	fs.objects.unname(key)
+	s.writing.moveDraft(name, "")
+	s.changed.Store(fs.now().UnixNano())
+}
+
+func (n *draftNode) state() (name string, unnamed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.name, n.unnamed
+}
+
+func (n *draftNode) enter(d store.Draft) *draftHandle {
+	h := &draftHandle{node: n, d: d}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.opens = append(n.opens, h)
+	return h
+}
+
+// openDraft opens the draft by its name, or borrows it from a handle. done must be called.
+func (n *draftNode) openDraft(c *call, h handle) (d store.Draft, done func(), err error) {
+	if h, ok := h.(*draftHandle); ok {
+		return h.d, func() {}, nil
+	}
+	name, unnamed := n.state()
+	if unnamed {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(n.opens) == 0 {
+			return nil, nil, errStale
+		}
+		return n.opens[0].d, func() {}, nil
+	}
+	d, err = n.stream.OpenDraft(c, name)
+	if errors.Is(err, store.ErrNotFound) {
+		err = errStale
+	}
+	return d, func() { _ = d.Close() }, err //nolint:errcheck // nothing was written
+}
+
+func (n *draftNode) stat(c *call, h handle, a *fuse.Attr) error {
+	d, done, err := n.openDraft(c, h)
+	if err != nil {
+		return err
+	}
+	defer done()
+	size, err := d.Size()
+	if err != nil {
+		return err
+	}
+	setSize(a, size)
+	mtime, err := n.modTime(c)
+	if err != nil {
+		return err
+	}
+	setTimes(a, mtime)
+	a.Mode = syscall.S_IFREG | n.meta.getMode()
+	if _, unnamed := n.state(); unnamed {
+		a.Nlink = 0
+	}
+	return nil
+}
+
+// modTime is what utimens asked for, else what the store says.
+func (n *draftNode) modTime(c *call) (int64, error) {
+	if ns, ok := n.meta.getModTime(); ok {
+		return ns, nil
+	}
+	list, err := n.stream.ListDrafts(c)
+	if err != nil {
+		return 0, err
+	}
+	name, unnamed := n.state()
+	for _, d := range list {
+		if d.Name == name && !unnamed {
+			return d.ModTime, nil
+		}
+	}
+	return n.fs.now().UnixNano(), nil
+}
+
+func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
+	if size, ok := in.GetSize(); ok {
+		if size > store.MaxMsgSize {
+			return refuseDraftSize()
+		}
+		d, done, err := n.openDraft(c, h)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := d.Truncate(int64(size)); err != nil {
+			return err
+		}
+		n.meta.setModTime(nil)
+	}
+	if mode, ok := in.GetMode(); ok {
+		n.meta.setMode(mode)
+	}
+	if in.Valid&fuse.FATTR_MTIME != 0 {
+		ns := int64(in.Mtime)*int64(time.Second) + int64(in.Mtimensec)
+		if in.Valid&fuse.FATTR_MTIME_NOW != 0 {
+			ns = n.fs.now().UnixNano()
+		}
+		n.meta.setModTime(&ns)
+	}
+	return nil
+}
+
+func refuseDraftSize() error {
+	return refuse(syscall.EFBIG, "a draft has at most %d bytes, as a message does", store.MaxMsgSize)
+}
+
+func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
+	name, unnamed := n.state()
+	if unnamed {
+		return nil, 0, errStale
+	}
+	d, err := n.stream.OpenDraft(c, name)
+	if err == nil && in.Flags&syscall.O_TRUNC != 0 {
+		err = d.Truncate(0)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = errStale
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return n.enter(d), 0, nil
+}
+
+func (n *draftNode) xattr(_ *call, name string) ([]byte, error) { return n.meta.xattr(name) }
+func (n *draftNode) xattrs(*call) ([]string, error)             { return n.meta.names(), nil }
+
+func (n *draftNode) setXattr(_ *call, name string, value []byte, flags uint32) error {
+	return n.meta.setXattr(name, value, flags)
+}
+
+func (n *draftNode) removeXattr(_ *call, name string) error { return n.meta.removeXattr(name) }
+
+// draftHandle is an open draft. Its pages are cached, so the offsets that the kernel gives for
+// O_APPEND are right: nobody else writes.
+type draftHandle struct {
+	node *draftNode
+	d    store.Draft
+}
+
+func (h *draftHandle) read(_ *call, p []byte, off int64) (int, error) {
+	n, err := h.d.ReadAt(p, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (h *draftHandle) write(_ *call, p []byte, off int64, _ bool) (int, error) {
+	if off > store.MaxMsgSize-int64(len(p)) {
+		return 0, refuseDraftSize()
+	}
+	h.node.meta.setModTime(nil)
+	return h.d.WriteAt(p, off)
+}
+
+func (h *draftHandle) flush(*call) error { return nil }
+func (h *draftHandle) fsync(*call) error { return h.d.Sync() }
+
+func (h *draftHandle) release(c *call) {
+	n := h.node
+	n.mu.Lock()
+	n.opens = slices.DeleteFunc(n.opens, func(o *draftHandle) bool { return o == h })
+	n.mu.Unlock()
+	if err := h.d.Close(); err != nil {
+		errno, _ := errnoOf(err)
+		c.report(errno, err)
+	}
+}
+
+func (m *draftMeta) getMode() uint32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mode
+}
+
+func (m *draftMeta) setMode(mode uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mode = mode & 0o777
+}
+
+func (m *draftMeta) getModTime() (int64, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.modTime == nil {
+		return 0, false
+	}
+	return *m.modTime, true
+}
+
+func (m *draftMeta) setModTime(ns *int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.modTime = ns
+}
+
+func (m *draftMeta) names() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.xattrs))
+}
+
+func (m *draftMeta) xattr(name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	value, ok := m.xattrs[name]
+	if !ok {
+		return nil, errNoAttr
+	}
+	return value, nil
+}
+
+// Flags of setxattr(2).
+const (
+	xattrCreate  = 1
+	xattrReplace = 2
+)
+
+func (m *draftMeta) setXattr(name string, value []byte, flags uint32) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.xattrs[name]
+	switch {
+	case ok && flags&xattrCreate != 0:
+		return refuse(syscall.EEXIST, "%s is set", name)
+	case !ok && flags&xattrReplace != 0:
+		return errNoAttr
+	}
+	if m.xattrs == nil {
+		m.xattrs = map[string][]byte{}
+	}
+	m.xattrs[name] = slices.Clone(value)
+	return nil
+}
+
+func (m *draftMeta) removeXattr(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.xattrs[name]; !ok {
+		return errNoAttr
+	}
+	delete(m.xattrs, name)
+	return nil
+}

@@ -1,0 +1,153 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// renameObject renames a draft: to another draft's name, to a subject, which appends it, or
+// to a sequence, which restores a message. Everything else has its name for good.
+func (fs *FS) renameObject(c *call, r renaming) error {
+	if r.flags&^renameNoReplace != 0 {
+		return refuse(syscall.EINVAL, "files can't be exchanged")
+	}
+	switch r.old.Kind {
+	case mapping.NameSeq:
+		return refuse(syscall.EPERM, "a message's name is its number")
+	case mapping.NameControl:
+		return refuse(syscall.EPERM, "%s is a view of the stream", r.oldName)
+	}
+	ok, err := fs.isDraft(c, r.from, r.oldName)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return refuse(syscall.EPERM, "%s stands for a subject and can't be renamed", r.oldName)
+	}
+	switch r.target.Kind {
+	case mapping.NameControl:
+		if r.target.Control == mapping.ControlLog {
+			return refuse(syscall.EPERM, "a log can't be replaced: append with >>, remove messages with rm %s/NUMBER", r.to.name)
+		}
+		return refuse(syscall.EPERM, "%s is a view of the stream", r.newName)
+	case mapping.NameDraft:
+		return fs.renameDraft(c, r)
+	}
+	return fs.publishDraft(c, r)
+}
+
+// renameDraft gives a draft another name as a draft.
+func (fs *FS) renameDraft(c *call, r renaming) error {
+	if r.from != r.to {
+		return refuse(syscall.EXDEV, "a draft belongs to its stream: copy it")
+	}
+	if r.oldName == r.newName {
+		return nil
+	}
+	if r.flags&renameNoReplace != 0 {
+		if ok, err := fs.isDraft(c, r.to, r.newName); err != nil || ok {
+			return orExists(err)
+		}
+	}
+	if err := r.from.RenameDraft(c, r.oldName, r.newName); err != nil {
+		return err
+	}
+	fs.unnameDraft(r.to, r.newName)
+	from, to := fs.draftKey(r.from, r.oldName), fs.draftKey(r.to, r.newName)
+	if _, obj := fs.objects.find(from); obj != nil {
+		n := obj.(*draftNode)
+		n.mu.Lock()
+		n.name = r.newName
+		n.mu.Unlock()
+	}
+	fs.objects.rename(from, to)
+	r.from.writing.moveDraft(r.oldName, r.newName)
+	return nil
+}
+
+func orExists(err error) error {
+	if err == nil {
+		return store.ErrExists
+	}
+	return err
+}
+
+// publishDraft makes a message of a draft, whole and at once, and then removes it.
+func (fs *FS) publishDraft(c *call, r renaming) error {
+	if r.target.Kind == mapping.NameSubject {
+		if err := fs.checkPublish(c, r); err != nil {
+			return err
+		}
+	}
+	data, err := readDraft(c, r.from, r.oldName, r.to.Config().WithDefaults().MaxMsgSize)
+	if err != nil {
+		return err
+	}
+	meta := r.from.writing.draftMeta(r.oldName)
+	if r.target.Kind == mapping.NameSeq {
+		err = fs.restoreDraft(c, r, data, meta)
+	} else {
+		err = fs.appendDraft(c, r, data, meta)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.from.RemoveDraft(c, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("the message is stored, but the draft %s stays: %w", r.oldName, err)
+	}
+	fs.unnameDraft(r.from, r.oldName)
+	return nil
+}
+
+// checkPublish refuses what can be refused before the draft is read.
+func (fs *FS) checkPublish(c *call, r renaming) error {
+	if r.target.Hashed {
+		return refuse(syscall.ENAMETOOLONG, "%s ends in a hash: it can be read, and not be written", r.newName)
+	}
+	if r.flags&renameNoReplace != 0 {
+		node := &subjectNode{fs: fs, stream: r.to, subject: r.target.Subject}
+		if err := node.exclusive(c, syscall.O_EXCL); err != nil {
+			return err
+		}
+	}
+	return fs.target(r.to, r.target.Subject).Check(c, 0)
+}
+
+func (fs *FS) appendDraft(c *call, r renaming, data []byte, meta *draftMeta) error {
+	var modTime *int64
+	if ns, ok := meta.getModTime(); ok {
+		modTime = &ns
+	}
+	_, err := fs.target(r.to, r.target.Subject).Commit(c, data, modTime)
+	r.to.noteFailed(err)
+	if err == nil {
+		r.to.writing.unhide(r.target.Subject)
+	}
+	return err
+}
+
+// readDraft returns a draft's bytes, of which there must not be more than limit.
+func readDraft(c *call, s *stream, name string, limit int64) (data []byte, err error) {
+	d, err := s.OpenDraft(c, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	size, err := d.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("draft of %d bytes: %w (stream %s takes at most %d)", size, store.ErrTooLarge, s.name, limit)
+	}
+	data = make([]byte, size)
+	if n, err := d.ReadAt(data, 0); err != nil && (err != io.EOF || int64(n) < size) {
+		return nil, err
+	}
+	return data, nil
+}

@@ -1,0 +1,354 @@
+package fusefs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/fusefs/publish"
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// subjectNode is a file that stands for a subject: reading gives the newest message
+// on it, writing appends one.
+type subjectNode struct {
+	fs      *FS
+	stream  *stream
+	subject string
+
+	// mu guards all below. It is a leaf.
+	mu sync.Mutex
+	// opens are the handles for writing that are open, oldest first.
+	opens []*subjectHandle
+	// known is the newest message on the subject at revision rev of the stream.
+	known newest
+	rev   uint64
+}
+
+// newest is what is known of the newest message on a subject.
+type newest struct {
+	ok    bool // there is one
+	seq   store.Seq
+	size  int64
+	mtime int64
+}
+
+func (fs *FS) subjectKey(s *stream, subject string) objectKey {
+	return objectKey{mapping.KindSubject, s, subject}
+}
+
+func (fs *FS) enterSubject(s *stream, subject string) (uint64, *subjectNode) {
+	id, obj := fs.objects.enter(fs.subjectKey(s, subject), func() object {
+		return &subjectNode{fs: fs, stream: s, subject: subject}
+	})
+	return id, obj.(*subjectNode)
+}
+
+// lookupSubject finds a subject that has a message, or that somebody writes to.
+func (fs *FS) lookupSubject(c *call, s *stream, n mapping.Name, name string) (uint64, object, error) {
+	subject := n.Subject
+	if n.Hashed {
+		var err error
+		if subject, err = findHashed(c, s, name); err != nil {
+			return 0, nil, err
+		}
+	}
+	id, node := fs.enterSubject(s, subject)
+	hidden, at := s.writing.isHidden(subject, fs.now())
+	if node.openSince(at) {
+		return id, node, nil
+	}
+	last, err := node.last(c)
+	if err == nil && (hidden || !last.ok) {
+		err = errAbsent
+	}
+	if err != nil {
+		fs.objects.forget(id, 1)
+		return 0, nil, err
+	}
+	return id, node, nil
+}
+
+// findHashed finds the subject for which a name with a hash stands.
+func findHashed(c *call, s *stream, name string) (string, error) {
+	q := store.Query{}
+	if prefix, err := mapping.UnescapeSubject(name[:strings.LastIndex(name, "%~")]); err == nil {
+		if i := strings.LastIndexByte(prefix, '.'); i > 0 && store.CheckSubject(prefix[:i]) == nil {
+			q.Subject = prefix[:i] + ".>"
+		}
+	}
+	for m, err := range s.Scan(c, q) {
+		if err != nil {
+			return "", err
+		}
+		msg, err := s.Load(c, m.Seq, nil)
+		if err == nil && mapping.EscapeSubject(msg.Subject) == name {
+			return msg.Subject, nil
+		}
+	}
+	return "", errAbsent
+}
+
+// createSubject opens a subject for a new message, whether or not it has one already.
+func (fs *FS) createSubject(c *call, s *stream, n mapping.Name, name string, in *fuse.CreateIn) (uint64, object, handle, uint32, error) {
+	if n.Hashed {
+		return 0, nil, nil, 0, refuse(syscall.ENAMETOOLONG, "%s ends in a hash: it can be read, and not be written", name)
+	}
+	id, node := fs.enterSubject(s, n.Subject)
+	err := node.exclusive(c, in.Flags)
+	var h *subjectHandle
+	if err == nil {
+		h, err = node.openWriter(c, in.Flags, true)
+	}
+	if err != nil {
+		fs.objects.forget(id, 1)
+		return 0, nil, nil, 0, err
+	}
+	return id, node, h, fuse.FOPEN_DIRECT_IO, nil
+}
+
+// exclusive refuses O_EXCL where there is a message, unless the name was unlinked.
+func (n *subjectNode) exclusive(c *call, flags uint32) error {
+	if flags&syscall.O_EXCL == 0 {
+		return nil
+	}
+	if hidden, _ := n.stream.writing.isHidden(n.subject, n.fs.now()); hidden {
+		return nil
+	}
+	if last, err := n.last(c); err != nil || !last.ok {
+		return err
+	}
+	return refuse(syscall.EEXIST, "subject %s has a message", n.subject)
+}
+
+// unlinkSubject removes nothing: it hides the name, for programs that unlink what they want
+// to overwrite.
+func (fs *FS) unlinkSubject(c *call, s *stream, n mapping.Name, name string) error {
+	if n.Hashed {
+		return refuse(syscall.EPERM, "remove the message by its number")
+	}
+	s.writing.hide(n.Subject, fs.now())
+	return refuse(syscall.ENOENT, "%s stands for a subject: its messages stay, remove them by number; the name is hidden for %v", name, hideFor)
+}
+
+func (w *writing) hide(subject string, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hidden == nil {
+		w.hidden = map[string]time.Time{}
+	}
+	for old, at := range w.hidden {
+		if now.Sub(at) > hideFor {
+			delete(w.hidden, old)
+		}
+	}
+	w.hidden[subject] = now
+}
+
+// isHidden says whether a subject is hidden, and since when.
+func (w *writing) isHidden(subject string, now time.Time) (hidden bool, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, ok := w.hidden[subject]
+	if !ok || now.Sub(at) > hideFor {
+		return false, time.Time{}
+	}
+	return true, at
+}
+
+// unhide shows a subject again, because a message was appended to it.
+func (w *writing) unhide(subject string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.hidden, subject)
+}
+
+// last finds the newest message on the subject.
+func (n *subjectNode) last(c *call) (newest, error) {
+	st, err := n.stream.State(c)
+	if err != nil {
+		return newest{}, err
+	}
+	n.mu.Lock()
+	known, rev := n.known, n.rev
+	n.mu.Unlock()
+	if known.ok && rev == st.Rev {
+		return known, nil
+	}
+	scratch := getScratch(0)
+	defer putScratch(scratch)
+	m, err := n.stream.LoadLast(c, n.subject, *scratch)
+	if errors.Is(err, store.ErrNotFound) {
+		return newest{}, nil
+	}
+	if _, ok := errors.AsType[*store.CorruptError](err); ok {
+		return newest{ok: true, mtime: st.LastTime}, nil // it is there; reading it says what is wrong
+	}
+	if err != nil {
+		return newest{}, err
+	}
+	known = newest{true, m.Seq, m.Size, m.Time}
+	if v, ok := mapping.HeaderValue(m.Header, mapping.HeaderMtime); ok {
+		if ns, ok := mapping.ParseTime(v); ok {
+			known.mtime = ns
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known, n.rev = known, st.Rev
+	return known, nil
+}
+
+// openSince says whether somebody has it open for writing who opened it after a time.
+func (n *subjectNode) openSince(at time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.opens) > 0 && n.opens[len(n.opens)-1].at.After(at)
+}
+
+func (n *subjectNode) stat(c *call, h handle, a *fuse.Attr) error {
+	if w, ok := h.(*subjectHandle); ok && !w.w.Fresh() {
+		size, mtime := w.w.Size(), n.fs.now().UnixNano()
+		if ns, ok := w.w.ModTime(); ok {
+			mtime = ns
+		}
+		setSize(a, size)
+		setTimes(a, mtime)
+		return nil
+	}
+	last, err := n.last(c)
+	if err != nil {
+		return err
+	}
+	mtime := last.mtime
+	if !last.ok {
+		mtime = n.fs.now().UnixNano() // it is being written for the first time
+	}
+	setSize(a, last.size)
+	setTimes(a, mtime)
+	return nil
+}
+
+func setSize(a *fuse.Attr, size int64) {
+	a.Size = uint64(size)
+	a.Blocks = uint64(size+blockSize-1) / blockSize
+}
+
+// setAttr truncates and sets times as far as a message is being written through this
+// open; chmod and chown are accepted, and change nothing.
+func (n *subjectNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
+	w, _ := h.(*subjectHandle)
+	if w == nil {
+		w = n.openBy(c.hdr.Pid)
+	}
+	if size, ok := in.GetSize(); ok {
+		if w == nil {
+			return refuse(syscall.EPERM, "messages never change: open it for writing to append one")
+		}
+		if err := w.w.Truncate(c, int64(size)); err != nil {
+			return err
+		}
+	}
+	if in.Valid&fuse.FATTR_MTIME != 0 && in.Valid&fuse.FATTR_MTIME_NOW == 0 && w != nil {
+		w.w.SetModTime(int64(in.Mtime)*int64(time.Second) + int64(in.Mtimensec))
+	}
+	return nil
+}
+
+// openBy returns the newest handle that a thread of the same process has open, nil if
+// it has none. The kernel names no handle where a path is given.
+func (n *subjectNode) openBy(tid uint32) *subjectHandle {
+	n.mu.Lock()
+	opens := slices.Clone(n.opens)
+	n.mu.Unlock()
+	for _, h := range slices.Backward(opens) {
+		if n.fs.sameProcess(h.thread, tid) {
+			return h
+		}
+	}
+	return nil
+}
+
+func (n *subjectNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
+	if !wantsWrite(in.Flags) {
+		h, err := n.openNewest(c)
+		return h, fuse.FOPEN_DIRECT_IO, err
+	}
+	h, err := n.openWriter(c, in.Flags, in.Flags&syscall.O_TRUNC != 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	return h, fuse.FOPEN_DIRECT_IO, nil
+}
+
+// openNewest opens the newest message, whatever is appended later.
+func (n *subjectNode) openNewest(c *call) (handle, error) {
+	m, err := n.stream.LoadLast(c, n.subject, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return &bytesHandle{}, nil // it is being written for the first time
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.Size <= maxStateless {
+		return &bytesHandle{content: m.Data}, nil
+	}
+	id, ok := n.stream.message(m.Seq)
+	if !ok {
+		return &bytesHandle{content: m.Data}, nil
+	}
+	return &messageHandle{key: n.fs.big.open(id), stream: n.stream, seq: m.Seq}, nil
+}
+
+// openWriter opens it for a new message. made says that the open made or emptied the file.
+func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHandle, error) {
+	target := n.fs.target(n.stream, n.subject)
+	if err := target.Check(c, 0); err != nil {
+		return nil, err
+	}
+	desk := n.fs.pub.begin()
+	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.subject))
+	h := &subjectHandle{
+		node: n, at: n.fs.now(), thread: c.hdr.Pid,
+		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
+		w:        desk.NewWriter(n.stream, target, publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}),
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.opens = append(n.opens, h)
+	return h, nil
+}
+
+func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
+	m, err := n.stream.LoadLast(c, n.subject, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errNoAttr
+	}
+	if err != nil {
+		return nil, err
+	}
+	if value, ok := mapping.Xattr(m, name); ok {
+		return value, nil
+	}
+	return nil, errNoAttr
+}
+
+func (n *subjectNode) xattrs(c *call) ([]string, error) {
+	m, err := n.stream.LoadLast(c, n.subject, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return mapping.XattrNames(m), nil
+}
+
+func (n *subjectNode) setXattr(*call, string, []byte, uint32) error { return errNoXattr }
+func (n *subjectNode) removeXattr(*call, string) error              { return errNoXattr }

@@ -1,0 +1,88 @@
+package fusefs
+
+import (
+	"io"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"jsfs/fusefs/publish"
+	"jsfs/store"
+)
+
+// subjectHandle is a subject node that is open for writing.
+type subjectHandle struct {
+	node     *subjectNode
+	w        *publish.Writer
+	at       time.Time // when it was opened
+	thread   uint32    // that opened it
+	readable bool
+
+	// mu guards newest, which is the message that is read as long as nothing was written; nil
+	// until somebody reads. It is held while newest is opened.
+	mu     sync.Mutex
+	newest handle
+}
+
+func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
+	if !h.readable {
+		return 0, refuse(syscall.EBADF, "it is not open for reading")
+	}
+	if h.w.Fresh() {
+		newest, err := h.openNewest(c)
+		if err != nil {
+			return 0, err
+		}
+		return newest.read(c, p, off)
+	}
+	n, err := h.w.ReadAt(p, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (h *subjectHandle) openNewest(c *call) (handle, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.newest == nil {
+		newest, err := h.node.openNewest(c)
+		if err != nil {
+			return nil, err
+		}
+		h.newest = newest
+	}
+	return h.newest, nil
+}
+
+func (h *subjectHandle) write(c *call, p []byte, off int64, appending bool) (int, error) {
+	return h.w.Write(c, p, off, appending)
+}
+
+func (h *subjectHandle) flush(c *call) error { return h.note(h.w.Flush(c, c.hdr.Pid)) }
+func (h *subjectHandle) fsync(c *call) error { return h.note(h.w.Fsync(c)) }
+
+// note takes in what came of a commit.
+func (h *subjectHandle) note(seq store.Seq, err error) error {
+	h.node.stream.noteFailed(err)
+	if seq != 0 {
+		h.node.stream.writing.unhide(h.node.subject)
+	}
+	return err
+}
+
+func (h *subjectHandle) release(c *call) {
+	out := h.w.Release(c)
+	_ = h.note(out.Seq, nil) // reportOutcome tells of the error
+	c.reportOutcome(h.node.stream, out)
+	n := h.node
+	n.mu.Lock()
+	n.opens = slices.DeleteFunc(n.opens, func(o *subjectHandle) bool { return o == h })
+	n.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.newest != nil {
+		h.newest.release(c)
+	}
+}
