@@ -123,10 +123,15 @@ func (m *mounted) cat(path string) string {
 // after each.
 func (m *mounted) list(node uint64, size int, plus bool, between func(names []string)) []string {
 	m.t.Helper()
+	var opened fuse.OpenOut
+	if st := m.OpenDir(nil, &fuse.OpenIn{InHeader: header(node)}, &opened); !st.Ok() {
+		m.t.Fatalf("opendir: %v", st)
+	}
+	defer m.ReleaseDir(&fuse.ReleaseIn{InHeader: header(node), Fh: opened.Fh})
 	var names []string
 	var off uint64
 	for {
-		in := &fuse.ReadIn{InHeader: header(node), Offset: off, Size: uint32(size)}
+		in := &fuse.ReadIn{InHeader: header(node), Fh: opened.Fh, Offset: off, Size: uint32(size)}
 		out := fuse.NewDirEntryList(make([]byte, size), off)
 		var entries []fuse.DirEntry
 		var err error

@@ -3,6 +3,7 @@ package fusefs
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
@@ -41,38 +42,67 @@ func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fus
 	return out, out != nil
 }
 
-// OpenDir opens a directory, which takes no state.
-func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, _ *fuse.OpenOut) (st fuse.Status) {
+// dirHandle is an open stream's directory. A listing ends at the message that was the
+// last one when it began, or it would never end while somebody writes.
+type dirHandle struct {
+	readHandle
+	last atomic.Uint64
+}
+
+// begin is called when the directory is read from its beginning.
+func (h *dirHandle) begin(c *call, s *stream) error {
+	st, err := s.State(c)
+	if err == nil {
+		h.last.Store(uint64(st.Last))
+	}
+	return err
+}
+
+func (*dirHandle) read(*call, []byte, int64) (int, error) {
+	return 0, refuse(syscall.EISDIR, "it is a directory")
+}
+
+// OpenDir opens a directory.
+func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) (st fuse.Status) {
 	c := fs.call("opendir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	_, _, err := fs.split(in.NodeId)
+	_, at, err := fs.split(in.NodeId)
+	if err == nil && at.kind == mapping.KindStream {
+		out.Fh = fs.handles.add(&dirHandle{})
+	}
 	return c.status(err)
 }
 
 // ReleaseDir closes a directory.
-func (fs *FS) ReleaseDir(*fuse.ReleaseIn) {}
+func (fs *FS) ReleaseDir(in *fuse.ReleaseIn) { fs.handles.remove(in.Fh) }
 
 // ReadDir lists a directory.
 func (fs *FS) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
 	c := fs.call("readdir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	return c.status(fs.readDir(c, in.Offset, &listing{out, false}))
+	return c.status(fs.readDir(c, in, &listing{out, false}))
 }
 
 // ReadDirPlus lists a directory with attributes.
 func (fs *FS) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
 	c := fs.call("readdir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	return c.status(fs.readDir(c, in.Offset, &listing{out, true}))
+	return c.status(fs.readDir(c, in, &listing{out, true}))
 }
 
-func (fs *FS) readDir(c *call, off uint64, l *listing) error {
-	id := c.hdr.NodeId
+func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
+	id, off := in.NodeId, in.Offset
 	s, at, err := fs.split(id)
 	if err != nil {
 		return err
 	}
+	h, _ := fs.handles.get(in.Fh).(*dirHandle)
 	if off < cookieSelf {
+		if h != nil {
+			if err := h.begin(c, s); err != nil {
+				return err
+			}
+		}
 		if _, ok := l.add(".", id, syscall.S_IFDIR, cookieSelf); !ok {
 			return nil
 		}
@@ -91,22 +121,34 @@ func (fs *FS) readDir(c *call, off uint64, l *listing) error {
 	case 0:
 		return fs.listStreams(c, off, l)
 	case mapping.KindStream:
-		if off < cookieDrafts {
-			if full, err := fs.listMessages(c, s, off, l); full || err != nil {
-				return err
-			}
-			off = cookieDrafts
-		}
-		return fs.listDrafts(c, s, off, l)
+		return fs.listStream(c, s, h, off, l)
 	case mapping.KindControl:
 		return fs.listControls(c, s, at, off, l)
 	}
 	return errNotDir
 }
 
-// listMessages lists the messages of a stream, and says whether the answer is full.
-func (fs *FS) listMessages(c *call, s *stream, off uint64, l *listing) (full bool, err error) {
-	for m, err := range s.Scan(c, store.Query{From: store.Seq(off-cookieFirst) + 1}) {
+// listStream lists messages and, behind them, drafts.
+func (fs *FS) listStream(c *call, s *stream, h *dirHandle, off uint64, l *listing) error {
+	if off >= cookieDrafts {
+		return fs.listDrafts(c, s, off, l)
+	}
+	q := store.Query{From: store.Seq(off-cookieFirst) + 1}
+	if h != nil {
+		q.To = store.Seq(h.last.Load())
+		if q.From > q.To {
+			return fs.listDrafts(c, s, cookieDrafts, l)
+		}
+	}
+	if full, err := fs.listMessages(c, s, q, l); full || err != nil {
+		return err
+	}
+	return fs.listDrafts(c, s, cookieDrafts, l)
+}
+
+// listMessages lists messages, and says whether the answer is full.
+func (fs *FS) listMessages(c *call, s *stream, q store.Query, l *listing) (full bool, err error) {
+	for m, err := range s.Scan(c, q) {
 		if err != nil {
 			return false, err
 		}
