@@ -1,26 +1,51 @@
 package fusefs
 
 import (
-	"syscall"
+	"errors"
+	"io"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/fusefs/logview"
 )
 
-// logAttr fills in the attributes of a stream's log.
+// logAttr fills in the attributes of a stream's log. While somebody has it open its
+// size never shrinks.
 func (fs *FS) logAttr(c *call, s *stream, id uint64, a *fuse.Attr) error {
 	st, err := s.State(c)
 	if err != nil {
 		return err
 	}
-	fs.fileAttr(a, id, st.Live.Log, fs.modTime(s, st))
+	fs.fileAttr(a, id, s.log.SizeOf(st), fs.modTime(s, st))
 	a.Blksize = logBlksize
 	return nil
 }
 
-// openLog opens a stream's log.
+// openLog opens a stream's log. It is read past the kernel's page cache: pages of a
+// file that grows would show zeros to readers that come at the wrong moment.
 func (fs *FS) openLog(c *call, s *stream, in *fuse.OpenIn) (handle, uint32, error) {
-	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY || in.Flags&syscall.O_TRUNC != 0 {
+	if wantsWrite(in.Flags) {
 		return fs.openLogWriter(c, s, in)
 	}
-	return nil, 0, errNotImpl
+	h, err := s.log.Open(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	return &logReader{log: h}, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, nil
 }
+
+// logReader is a log that is open for reading.
+type logReader struct {
+	readHandle
+	log *logview.Handle
+}
+
+func (h *logReader) read(c *call, p []byte, off int64) (int, error) {
+	n, err := h.log.ReadAt(c, p, off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}
+
+func (h *logReader) release(*call) { h.log.Close() }

@@ -130,4 +130,3 @@ func disconnect(mountpoint string, lazily bool) error {
 	}
 	return err
 }
-

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"jsfs/fusefs/logview"
 	"jsfs/mapping"
 	"jsfs/store"
 )
@@ -17,6 +18,8 @@ type stream struct {
 	// num is the part of the incarnation that node numbers hold; node is the number
 	// of the stream's directory.
 	num, node uint64
+
+	log *logview.Log
 
 	// broken is set when a handler panicked: the stream is only read from then on.
 	broken atomic.Bool
@@ -96,7 +99,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 		return nil, fmt.Errorf("stream %s can't be shown beside %s: their incarnations %d and %d have the same node numbers",
 			name, old.name, found.Incarnation(), old.Incarnation())
 	}
-	s := &stream{Stream: found, name: name, num: num}
+	s := &stream{Stream: found, name: name, num: num, log: logview.New(found)}
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
 	return s, nil
