@@ -46,14 +46,8 @@ func findFusermount() error {
 }
 
 // explainMount turns a failed mount into a sentence that says what to do.
-func explainMount(path string, s settings, err error) error {
-	user := os.Geteuid() != 0
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return errors.New(noFusermount)
-	case user && s.allowOther:
-		return fmt.Errorf("mount at %s: --allow-other needs the line user_allow_other in /etc/fuse.conf, which root adds: %w", path, err)
-	case errors.Is(err, os.ErrPermission):
+func explainMount(path string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("mount at %s: you (uid %d) may not mount there; as a user, mount in a directory of your own, and in a container, with CAP_SYS_ADMIN: %w", path, os.Geteuid(), err)
 	}
 	return fmt.Errorf("mount at %s: %w", path, err)

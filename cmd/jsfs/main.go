@@ -93,7 +93,13 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return &exitError{exitUsage, fmt.Errorf("`%s` takes %s, and got %d arguments; see `%s --help`",
-			c.CommandPath(), strings.Join(names, " and "), len(args), c.CommandPath())}
+		takes, got := "nothing", "nothing"
+		if len(names) > 0 {
+			takes = strings.Join(names, " and ")
+		}
+		if len(args) > 0 {
+			got = strings.Join(args, " ")
+		}
+		return &exitError{exitUsage, fmt.Errorf("`%s` takes %s, and was given %s; see `%s --help`", c.CommandPath(), takes, got, c.CommandPath())}
 	}
 }
