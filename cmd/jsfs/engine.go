@@ -1,17 +1,58 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"log/slog"
+	"slices"
+	"time"
 
 	"jsfs/store"
+	"jsfs/store/blockstore"
 	"jsfs/store/memstore"
 )
 
 // openSource opens the engine that a source is for.
-func openSource(src source, _ settings, logger *slog.Logger) (store.Store, error) {
+func openSource(src source, s settings, logger *slog.Logger) (store.Store, error) {
 	if src.dir == "" {
 		return memstore.New(memstore.Options{Logger: logger}), nil
 	}
-	return nil, fmt.Errorf("source %s: this build has the memory store only; use mem:", src.dir)
+	opt := blockstore.Options{
+		Interval:  s.interval,
+		BlockSize: s.blockSize,
+		ReadOnly:  s.readOnly,
+		Logger:    logger,
+	}
+	switch s.sync {
+	case "interval":
+		opt.Sync = blockstore.SyncInterval
+	case "never":
+		opt.Sync = blockstore.SyncNever
+	default:
+		opt.Sync = blockstore.SyncAlways
+	}
+	st, err := openWhenFree(src, opt)
+	if err != nil {
+		return nil, explainStore(src, err)
+	}
+	return st, nil
+}
+
+// freeWithin is how long a server that no longer shows a store may take to close it.
+const freeWithin = 5 * time.Second
+
+// openWhenFree opens a block store. If a server has it that does not show it any more, it is
+// just about to close it, and is waited for.
+func openWhenFree(src source, opt blockstore.Options) (store.Store, error) {
+	for end := time.Now().Add(freeWithin); ; time.Sleep(10 * time.Millisecond) {
+		st, err := blockstore.OpenDir(src.dir, opt)
+		if !errors.Is(err, store.ErrLocked) || time.Now().After(end) || shown(src) {
+			return st, err
+		}
+	}
+}
+
+// shown says whether the source is mounted somewhere.
+func shown(src source) bool {
+	all, err := mounts()
+	return err != nil || slices.ContainsFunc(all, func(e mountEntry) bool { return e.ours() && e.Source == src.name })
 }
