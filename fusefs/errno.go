@@ -49,7 +49,6 @@ var (
 	errNoAttr  error = &refusal{syscall.ENODATA, "there is no such attribute", true}
 	errNoXattr error = &refusal{syscall.EOPNOTSUPP, "only user.jsfs.* attributes exist", true}
 	errNotDir  error = &refusal{syscall.ENOTDIR, "not a directory", true}
-	errNotImpl error = &refusal{syscall.ENOSYS, "not offered", true}
 )
 
 // refuse returns an error that gives the caller errno, and .jsfs/errors the reason.

@@ -1,0 +1,197 @@
+package fusefs
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// recorder notes what the kernel is told. Node numbers are shown as names.
+type recorder struct {
+	names map[uint64]string
+	told  []string
+}
+
+func (r *recorder) name(id uint64) string {
+	if n, ok := r.names[id]; ok {
+		return n
+	}
+	return fmt.Sprint(id)
+}
+
+func (r *recorder) InodeNotify(node uint64, off, length int64) fuse.Status {
+	r.told = append(r.told, fmt.Sprintf("inode %s %d %d", r.name(node), off, length))
+	return fuse.OK
+}
+
+func (r *recorder) EntryNotify(parent uint64, name string) fuse.Status {
+	r.told = append(r.told, fmt.Sprintf("entry %s/%s", r.name(parent), name))
+	return fuse.ENOENT
+}
+
+func (r *recorder) DeleteNotify(parent, child uint64, name string) fuse.Status {
+	r.told = append(r.told, fmt.Sprintf("delete %s/%s %s", r.name(parent), name, r.name(child)))
+	return fuse.ENOENT
+}
+
+func TestNotifications(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, m *mounted, s *stream)
+		want []string
+	}{
+		{"an append makes the directory's time old, once however many there are",
+			func(_ *testing.T, m *mounted, s *stream) { m.append(s, "a", "b", "c") },
+			[]string{"inode S -1 0"}},
+		{"a removal from elsewhere drops the listed name, and the inode",
+			func(t *testing.T, _ *mounted, s *stream) { remove(t, s, 2) },
+			[]string{"delete S/000000000002 S/2", "inode S/2 0 0", "inode S -1 0"}},
+		{"a removal through the listed name is known to the kernel",
+			func(t *testing.T, m *mounted, s *stream) { m.rm(t, s, "000000000002") },
+			[]string{"inode S -1 0"}},
+		{"a removal through another spelling drops the listed name",
+			func(t *testing.T, m *mounted, s *stream) { m.rm(t, s, "2") },
+			[]string{"delete S/000000000002 S/2", "inode S/2 0 0", "inode S -1 0"}},
+		{"a message that comes back has attributes again",
+			func(t *testing.T, m *mounted, s *stream) {
+				m.rm(t, s, "000000000002")
+				if err := s.Undelete(t.Context(), 2); err != nil {
+					t.Fatal(err)
+				}
+			},
+			[]string{"inode S/2 -1 0", "inode S -1 0"}},
+		{"after a removal that was refused the next one is told",
+			func(t *testing.T, m *mounted, s *stream) {
+				dir := header(s.node)
+				m.Unlink(nil, &dir, "000000000009")
+				m.append(s, "4", "5", "6", "7", "8", "9")
+				remove(t, s, 9)
+			},
+			[]string{"delete S/000000000009 S/9", "inode S/9 0 0", "inode S -1 0"}},
+		{"a new stream makes the root's time old",
+			func(_ *testing.T, m *mounted, _ *stream) { m.stream("T") },
+			[]string{"inode root -1 0"}},
+		{"a removed stream loses its name",
+			func(t *testing.T, m *mounted, s *stream) {
+				for seq := range store.Seq(3) {
+					remove(t, s, seq+1)
+				}
+				if err := m.st.Remove(t.Context(), "S"); err != nil {
+					t.Fatal(err)
+				}
+				m.streams.drop(s.Incarnation()) // so that its messages are not told of, too
+			},
+			[]string{"entry root/S", "inode root -1 0"}},
+		{"what nobody looked up is not told",
+			func(t *testing.T, m *mounted, s *stream) {
+				m.streams.drop(s.Incarnation())
+				remove(t, s, 1)
+			}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMounted(t, Options{})
+			s := m.stream("S", "1", "2", "3")
+			sub := m.st.Watch()
+			tt.do(t, m, s)
+			rec := newRecorder(s)
+			n := &notifier{fs: m.FS, kernel: rec}
+			events, lost := sub.Take(nil)
+			if lost {
+				t.Fatal("events were lost")
+			}
+			n.tell(events)
+			if !slices.Equal(rec.told, tt.want) {
+				t.Errorf("got %q, want %q", rec.told, tt.want)
+			}
+			if len(s.unlinked.m) != 0 {
+				t.Errorf("got %d removals remembered, want none", len(s.unlinked.m))
+			}
+		})
+	}
+}
+
+func newRecorder(s *stream) *recorder {
+	rec := &recorder{names: map[uint64]string{mapping.Root: "root", s.node: s.name}}
+	for seq := range store.Seq(20) {
+		id, _ := s.message(seq)
+		rec.names[id] = fmt.Sprintf("%s/%d", s.name, seq)
+	}
+	return rec
+}
+
+func remove(t *testing.T, s *stream, seq store.Seq) {
+	t.Helper()
+	if _, err := s.Remove(t.Context(), seq); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *mounted) rm(t *testing.T, s *stream, name string) {
+	t.Helper()
+	dir := header(s.node)
+	if st := m.Unlink(nil, &dir, name); !st.Ok() {
+		t.Fatal(st)
+	}
+}
+
+func TestAfterALossEverythingIsLookedAtAgain(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "1", "2", "3", "4", "5", "6")
+	m.walk("S")
+	gone := m.stream("GONE")
+	for _, seq := range []store.Seq{1, 2, 4, 6} {
+		remove(t, s, seq)
+	}
+	if err := m.st.Remove(t.Context(), "GONE"); err != nil {
+		t.Fatal(err)
+	}
+	rec := newRecorder(s)
+	rec.names[gone.node] = "GONE"
+	(&notifier{fs: m.FS, kernel: rec}).afterLoss(t.Context())
+	for _, want := range []string{
+		"inode root -1 0", "entry root/S", "inode S -1 0", "entry root/GONE",
+		"delete S/000000000001 S/1", "inode S/1 0 0",
+		"delete S/000000000002 S/2", "inode S/2 0 0",
+		"delete S/000000000004 S/4", "inode S/4 0 0",
+		"delete S/000000000006 S/6", "inode S/6 0 0",
+	} {
+		if !slices.Contains(rec.told, want) {
+			t.Errorf("got %q, want %q in it", rec.told, want)
+		}
+	}
+	for _, live := range []string{"delete S/000000000003 S/3", "delete S/000000000005 S/5"} {
+		if slices.Contains(rec.told, live) {
+			t.Errorf("got %q, which is live", live)
+		}
+	}
+	if m.streams.byNode(gone.num) != nil {
+		t.Error("a stream that was removed is still known")
+	}
+}
+
+func TestTheNotifierEndsWithItsSubscription(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "1")
+	rec := newRecorder(s)
+	sub := m.st.Watch()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		(&notifier{fs: m.FS, kernel: rec}).run(sub)
+	}()
+	remove(t, s, 1)
+	for s.changed.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	sub.Close()
+	<-done
+	if len(rec.told) == 0 {
+		t.Error("got nothing told, want the removal")
+	}
+}

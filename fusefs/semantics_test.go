@@ -1,0 +1,140 @@
+package fusefs
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"jsfs/mapping"
+)
+
+// tableOf returns the cells of the table under a heading of SEMANTICS.md.
+func tableOf(t *testing.T, heading string) [][]string {
+	t.Helper()
+	page, err := os.ReadFile("SEMANTICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(page), heading+"\n")
+	if !ok {
+		t.Fatalf("SEMANTICS.md has no %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var rows [][]string
+	for line := range strings.Lines(section) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "| ---") {
+			continue
+		}
+		var cells []string
+		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+			cells = append(cells, strings.TrimSpace(cell))
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 2 {
+		t.Fatalf("%s has no table", heading)
+	}
+	return rows[1:]
+}
+
+func describeTimeout(d time.Duration) string {
+	switch d {
+	case fresh:
+		return "0"
+	case keep:
+		return "1h"
+	}
+	return d.String()
+}
+
+func describePages(flags uint32) string {
+	switch {
+	case flags&fuse.FOPEN_DIRECT_IO != 0:
+		return "none"
+	case flags&fuse.FOPEN_KEEP_CACHE != 0:
+		return "kept"
+	}
+	return "until the next open"
+}
+
+func TestSemanticsSaysForHowLongThingsAreKept(t *testing.T) {
+	if keep != time.Hour {
+		t.Fatalf("keep: got %v, want the hour that SEMANTICS.md speaks of", keep)
+	}
+	m := newMounted(t, Options{})
+	s := m.stream("S", "x")
+	m.draft(s, ".draft")
+	path := regexp.MustCompile("^`([^`]+)`")
+	for _, row := range tableOf(t, "## 2. What the kernel keeps, and for how long") {
+		p := path.FindStringSubmatch(row[0])[1]
+		t.Run(p, func(t *testing.T) {
+			if strings.HasSuffix(p, "NONE") {
+				out, st := m.lookupAt(s.node, strings.TrimPrefix(p, "S/"))
+				if st != fuse.ENOENT || out.EntryTimeout() != fresh {
+					t.Errorf("got %v for %v, want ENOENT for 0", st, out.EntryTimeout())
+				}
+				return
+			}
+			out := m.walk(p)
+			if got := describeTimeout(out.EntryTimeout()); got != row[1] {
+				t.Errorf("name: got %s, the page says %s", got, row[1])
+			}
+			if got := describeTimeout(out.AttrTimeout()); got != row[2] {
+				t.Errorf("attributes: got %s, the page says %s", got, row[2])
+			}
+			if row[3] == "-" {
+				return
+			}
+			open, st := m.openAt(out.NodeId, syscall.O_RDONLY)
+			if !st.Ok() {
+				t.Fatal(st)
+			}
+			m.closeFile(out.NodeId, open.Fh)
+			if got := describePages(open.OpenFlags); got != row[3] {
+				t.Errorf("pages: got %s, the page says %s", got, row[3])
+			}
+		})
+	}
+}
+
+func TestSemanticsHasAllErrnos(t *testing.T) {
+	page := map[string]string{}
+	for _, row := range tableOf(t, "## 4. What a call is refused with") {
+		page[row[0]] = row[1]
+	}
+	want := map[string]string{"damaged": "EIO"}
+	for _, e := range errnos {
+		want[e.err.Error()] = unix.ErrnoName(e.errno)
+	}
+	for cause, errno := range want {
+		if page[cause] != errno {
+			t.Errorf("%s: the page says %q, the code %q", cause, page[cause], errno)
+		}
+		delete(page, cause)
+	}
+	for cause := range page {
+		t.Errorf("the page has %q, of which the code knows nothing", cause)
+	}
+}
+
+func TestSemanticsHasTheRightNumbers(t *testing.T) {
+	page, err := os.ReadFile("SEMANTICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if maxRetold != 1_048_576 || mapping.MaxN != 1<<42-1 {
+		t.Error("a number changed that SEMANTICS.md names")
+	}
+	for _, want := range []string{"1,048,576 a stream", "2^42", "2^18"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("SEMANTICS.md does not say %q", want)
+		}
+	}
+}
