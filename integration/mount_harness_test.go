@@ -159,7 +159,19 @@ func (m *mnt) lists() bool {
 	if m.user != "" { // a private mount lets not even root in
 		return command{user: m.user}.run(m.t, "ls "+quoted(m.dir)).code == 0
 	}
-	_, err := os.ReadDir(m.dir)
+	d, err := os.Open(m.dir)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = d.Close() }()
+	// A dead mount may have been taken away a moment ago, and the new one not be there yet: what is
+	// listed must be a FUSE file system, not the directory below.
+	const fuseMagic = 0x65735546
+	var fs syscall.Statfs_t
+	if err := syscall.Fstatfs(int(d.Fd()), &fs); err != nil || fs.Type != fuseMagic {
+		return false
+	}
+	_, err = d.ReadDir(-1)
 	return err == nil
 }
 
