@@ -32,7 +32,7 @@ func (h *pendingHandle) read(_ *call, p []byte, off int64) (int, error) {
 }
 
 func (h *pendingHandle) write(c *call, p []byte, off int64, appending bool) (int, error) {
-	return h.w.Write(c, p, off, appending)
+	return h.w.Write(c, c.hdr.Pid, p, off, appending)
 }
 
 func (h *pendingHandle) flush(c *call) error {

@@ -57,7 +57,7 @@ func (h *subjectHandle) openNewest(c *call) (handle, error) {
 }
 
 func (h *subjectHandle) write(c *call, p []byte, off int64, appending bool) (int, error) {
-	return h.w.Write(c, p, off, appending)
+	return h.w.Write(c, c.hdr.Pid, p, off, appending)
 }
 
 func (h *subjectHandle) flush(c *call) error { return h.note(h.w.Flush(c, c.hdr.Pid)) }

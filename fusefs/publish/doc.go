@@ -16,6 +16,10 @@
 //  3. the opener has no other descriptor of this open left, and
 //  4. the opener was not killed by a signal.
 //
+// One case is left to Release although the rule holds: the opener wrote nothing itself, and
+// a process that did still has the file open. It opened the file for a child, which is in the
+// middle of its message.
+//
 // Where that can't be known (the caller's pid is 0, /proc can't be read), a FLUSH with data
 // commits. Fsync commits always. Release takes what is left: what was written
 // through an inherited descriptor, and the empty message of a file that was made or

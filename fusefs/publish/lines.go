@@ -47,8 +47,13 @@ func (l *Lines) Write(ctx context.Context, p []byte) (int, error) {
 			n = len(p)
 		}
 	}
-	if err != nil && n > 0 {
+	l.spoiled = nil
+	switch {
+	case err == nil:
+	case n > 0:
 		l.pending, err = err, nil
+	case l.buf.size > 0:
+		l.spoiled = err // a line of which a part was refused is no message
 	}
 	return n, err
 }

@@ -153,6 +153,7 @@ func TestLinesTooLong(t *testing.T) {
 			t.Errorf("%q: got %d, %v; want %d, %v", step.write, n, err, step.n, step.err)
 		}
 	}
+	l.Release(t.Context())
 	if got := s.messages(); got != nil {
 		t.Errorf("got %v, want nothing", got)
 	}

@@ -31,6 +31,10 @@ type open struct {
 	modTime *int64
 	// refused is why buf could not be committed when its writer could not be told for certain.
 	refused error
+	// spoiled is why bytes of the message were refused when they were written, and spoiledAt
+	// where: what there is of it is not the message, unless they are written again.
+	spoiled   error
+	spoiledAt int64
 }
 
 func (d *Desk) open(s store.Stream, t Target, o Open) *open {
@@ -51,8 +55,12 @@ func (d *Desk) open(s store.Stream, t Target, o Open) *open {
 func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.rule.flush(tid, o.dirty, o.empty) != closed || !o.dirty {
+	due := o.dirty || o.spoiled != nil
+	if o.rule.flush(tid, due, o.empty) != closed || !due {
 		return 0, nil
+	}
+	if err := o.spoiled; err != nil {
+		return 0, errors.Join(err, o.settleLocked())
 	}
 	seq, err := o.commitLocked(ctx)
 	switch {
@@ -71,6 +79,9 @@ func (o *open) Fsync(ctx context.Context) (store.Seq, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var seq store.Seq
+	if o.spoiled != nil {
+		return 0, o.spoiled
+	}
 	if o.dirty {
 		var err error
 		if seq, err = o.commitLocked(ctx); err != nil {
@@ -103,6 +114,8 @@ func (o *open) leftLocked(ctx context.Context) Outcome {
 		out.Killed = true
 		out.Draft, out.Err = o.keepLocked(ctx, ".killed.")
 		return out
+	case o.spoiled != nil:
+		return Outcome{} // its writer was told when it wrote
 	}
 	out.Err = o.refused
 	if out.Err == nil {
@@ -138,7 +151,8 @@ func (o *open) settleLocked() error {
 	o.base += o.buf.size
 	o.settled = true
 	o.dirty, o.empty = false, false
-	o.modTime, o.refused = nil, nil
+	o.modTime, o.refused, o.spoiled = nil, nil, nil
+	o.rule.wrote.reset()
 	return o.buf.reset()
 }
 

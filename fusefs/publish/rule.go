@@ -22,6 +22,7 @@ type rule struct {
 	opener int    // its process; 0 if it is not known
 	gone   bool   // the opener has closed its last descriptor
 	killed bool
+	wrote  writers // since the last commit
 	// leaving says that the caller of the last FLUSH had no descriptors at all any more: it
 	// exits, and an error of close(2) reaches nobody.
 	leaving bool
@@ -75,8 +76,49 @@ func (r *rule) flush(tid uint32, due, emptyDue bool) verdict {
 	}
 	r.leaving = all == 0
 	r.leave()
+	if r.handedOver() {
+		return goesOn
+	}
 	return closed
 }
+
+// handedOver says whether the opener wrote nothing itself, and another process that did still
+// has the file open: what it has written so far is no message yet.
+func (r *rule) handedOver() bool {
+	held := false
+	for _, tid := range r.wrote.tids[:r.wrote.n] {
+		pid, err := r.proc.Process(tid)
+		if err != nil || pid == r.opener {
+			return false
+		}
+		n, _, err := r.proc.Writable(tid, r.inode, 0)
+		held = held || err == nil && n > 0
+	}
+	return held && !r.wrote.more
+}
+
+// writers are the threads that wrote, if they are few.
+type writers struct {
+	tids [4]uint32
+	n    int
+	more bool // there were others
+}
+
+func (w *writers) add(tid uint32) {
+	for _, t := range w.tids[:w.n] {
+		if t == tid {
+			return
+		}
+	}
+	if w.n == len(w.tids) {
+		w.more = true
+		return
+	}
+	w.tids[w.n] = tid
+	w.n++
+}
+
+func (w *writers) reset() { *w = writers{} }
 
 // unknown is the verdict where the processes can't be told apart.
 func (r *rule) unknown(due bool) verdict {

@@ -11,10 +11,12 @@ import (
 
 // script plays the calls that a kernel makes for one open. Its steps, one a word:
 //
-//	w:TEXT    write at the position that the kernel has; a:TEXT write with O_APPEND
+//	w:TEXT    write at the position that the kernel has; w2:TEXT the same by process 2
+//	a:TEXT    write with O_APPEND
 //	p5:TEXT   write at offset 5
 //	t0        truncate
 //	fP/N      process P closes a descriptor, and has N for writing left
+//	hP        process P has one descriptor
 //	xP        process P exits: it has no descriptor at all left
 //	kP        the same, killed by a signal
 //	f0        a caller whose pid is not known closes a descriptor
@@ -58,14 +60,14 @@ func (s *script) step(word string) {
 	var a, b int
 	switch {
 	case verb == "w":
-		n, err := s.w.Write(ctx, []byte(text), s.pos, false)
-		s.pos += int64(n)
-		s.note(err)
+		s.write(1, text)
+	case scan(verb, "w%d", &a):
+		s.write(uint32(a), text)
 	case verb == "a":
-		_, err := s.w.Write(ctx, []byte(text), 1<<30, true)
+		_, err := s.w.Write(ctx, 1, []byte(text), 1<<30, true)
 		s.note(err)
 	case scan(verb, "p%d", &a):
-		_, err := s.w.Write(ctx, []byte(text), int64(a), false)
+		_, err := s.w.Write(ctx, 1, []byte(text), int64(a), false)
 		s.note(err)
 	case scan(verb, "t%d", &a):
 		s.note(s.w.Truncate(ctx, int64(a)))
@@ -75,6 +77,8 @@ func (s *script) step(word string) {
 		s.flush(a)
 	case scan(verb, "f%d", &a):
 		s.flush(a)
+	case scan(verb, "h%d", &a):
+		s.proc.fds[uint32(a)] = 1
 	case scan(verb, "x%d", &a):
 		s.leave(a)
 	case scan(verb, "k%d", &a):
@@ -99,6 +103,12 @@ func (s *script) step(word string) {
 	default:
 		s.t.Fatalf("unknown step %q", word)
 	}
+}
+
+func (s *script) write(tid uint32, text string) {
+	n, err := s.w.Write(s.t.Context(), tid, []byte(text), s.pos, false)
+	s.pos += int64(n)
+	s.note(err)
 }
 
 func (s *script) flush(tid int) {
@@ -148,6 +158,14 @@ func TestRule(t *testing.T) {
 			steps: "f1/0 w:child x2 end", want: []string{`"child"`}},
 		{name: "opener and child both write: a message of each", empty: true,
 			steps: "w:one f1/0 w:two x2 end", want: []string{`"one"`, `"two"`}},
+		{name: "the child wrote before the opener closed: one message", empty: true,
+			steps: "h2 w2:a f1/0 w2:b x2 end", want: []string{`"ab"`}},
+		{name: "the same, and the opener wrote as well: its close stores it", empty: true,
+			steps: "h2 w:o w2:a f1/0 w2:b x2 end", want: []string{`"oa"`, `"b"`}},
+		{name: "children that wrote and ended: the opener's close stores it", empty: true,
+			steps: "h2 w2:a x2 h3 w3:b x3 f1/0 w4:c end", want: []string{`"ab"`, `"c"`}},
+		{name: "a child that wrote is killed while the opener is gone", empty: true,
+			steps: "h2 w2:a f1/0 w2:b k2 end", want: []string{`.killed.1 "ab"`}},
 		{name: "two exits, two descriptors each", steps: "w:a x2 x2 w:b x1 x1 end", want: []string{`"ab"`}},
 		{name: "a killed writer's half is kept", empty: true, steps: "f1/1 w:half k1 end", want: []string{`.killed.1 "half"`}},
 		{name: "killed before it wrote: nothing", empty: true, steps: "f1/1 k1 end"},
@@ -203,7 +221,7 @@ func TestTwoOpensOfOneProcess(t *testing.T) {
 	if got, want := s.stream.messages(), []string{`"a"`}; !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
 	}
-	if _, err := other.Write(t.Context(), []byte("b"), 0, false); err != nil {
+	if _, err := other.Write(t.Context(), 11, []byte("b"), 0, false); err != nil {
 		t.Fatal(err)
 	}
 	s.proc.fds[1] = 0

@@ -20,12 +20,13 @@ func (d *Desk) NewWriter(s store.Stream, t Target, o Open) *Writer {
 	return &Writer{d.open(s, t, o)}
 }
 
-// Write writes p at an offset of the file, or at its end. Nothing is allocated for a
-// message that would be too large. Like write(2) it gives an error only if it wrote nothing.
+// Write is told that a thread writes p at an offset of the file, or at its end. Nothing is
+// allocated for a message that would be too large. An error means that nothing was written; no
+// message comes of what was written before, unless the same bytes are written again.
 //
 // The offsets that the kernel gives go on after a commit. So the next message begins with the
 // lowest byte that is written after it: nothing before it is filled up.
-func (w *Writer) Write(ctx context.Context, p []byte, off int64, atEnd bool) (int, error) {
+func (w *Writer) Write(ctx context.Context, tid uint32, p []byte, off int64, atEnd bool) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(p) == 0 {
@@ -34,8 +35,21 @@ func (w *Writer) Write(ctx context.Context, p []byte, off int64, atEnd bool) (in
 	if atEnd {
 		off = w.base + w.buf.size
 	}
+	if err := w.writeLocked(ctx, p, off); err != nil {
+		w.spoiled, w.spoiledAt = err, off
+		return 0, err
+	}
+	if off == w.spoiledAt {
+		w.spoiled = nil
+	}
+	w.rule.wrote.add(tid)
+	w.dirty, w.empty = true, false
+	return len(p), nil
+}
+
+func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 	if off < 0 || off > math.MaxInt64-int64(len(p)) {
-		return 0, tooLarge(math.MaxInt64, w.limit)
+		return tooLarge(math.MaxInt64, w.limit)
 	}
 	base := w.base
 	if w.settled && (off < base || !w.dirty) {
@@ -46,24 +60,20 @@ func (w *Writer) Write(ctx context.Context, p []byte, off int64, atEnd bool) (in
 		size = off + int64(len(p)) - base
 	}
 	if size > w.limit {
-		return 0, tooLarge(size, w.limit)
+		return tooLarge(size, w.limit)
 	}
 	if !w.dirty || w.refused != nil {
 		if err := w.target.Check(ctx, size); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if w.buf.size > 0 && base < w.base {
 		if err := w.buf.shift(ctx, w.base-base); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	w.base = base
-	if err := w.buf.writeAt(ctx, p, off-base); err != nil {
-		return 0, err
-	}
-	w.dirty, w.empty = true, false
-	return len(p), nil
+	return w.buf.writeAt(ctx, p, off-base)
 }
 
 // Truncate sets the file's size. At 0 nothing is left to commit but, if there was no commit
@@ -78,7 +88,7 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 	case size <= w.base:
 		w.base = size
 		w.dirty, w.empty = false, !w.settled
-		w.modTime = nil
+		w.modTime, w.spoiled = nil, nil
 		return w.buf.reset()
 	case size == end:
 		return nil

@@ -76,7 +76,7 @@ func TestWriterRefusesAtWrite(t *testing.T) {
 			subject := Subject{Stream: s, Name: "x"}
 			test.change(s, &subject)
 			w := NewDesk(&fakeProc{}, nil).NewWriter(s, subject, Open{Thread: 1})
-			n, err := w.Write(t.Context(), []byte("data"), test.off, false)
+			n, err := w.Write(t.Context(), 1, []byte("data"), test.off, false)
 			if n != 0 || !errors.Is(err, test.want) {
 				t.Errorf("got %d, %v; want 0, %v", n, err, test.want)
 			}
@@ -85,20 +85,45 @@ func TestWriterRefusesAtWrite(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no message comes of what was written before", func(t *testing.T) {
+		s := newFakeStream()
+		s.cfg.MaxMsgSize = 3
+		for _, retry := range []bool{false, true} {
+			w := NewDesk(&fakeProc{}, nil).NewWriter(s, Subject{Stream: s, Name: "x"}, Open{Thread: 1})
+			_, _ = w.Write(t.Context(), 1, []byte("ab"), 0, false)
+			if _, err := w.Write(t.Context(), 1, []byte("cd"), 2, false); !errors.Is(err, store.ErrTooLarge) {
+				t.Fatalf("got %v, want %v", err, store.ErrTooLarge)
+			}
+			want := store.ErrTooLarge
+			if retry {
+				want = nil
+				if _, err := w.Write(t.Context(), 1, []byte("c"), 2, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := w.Flush(t.Context(), 1); !errors.Is(err, want) {
+				t.Errorf("close: got %v, want %v", err, want)
+			}
+			w.Release(t.Context())
+		}
+		if got, want := s.messages(), []string{`"abc"`}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
 	t.Run("after a commit the limit is the next message's", func(t *testing.T) {
 		s := newFakeStream()
 		s.cfg.MaxMsgSize = 3
 		w := NewDesk(&fakeProc{}, nil).NewWriter(s, Subject{Stream: s, Name: "x"}, Open{Thread: 1})
 		for off := int64(0); off < 9; off += 3 {
-			if _, err := w.Write(t.Context(), []byte("abc"), off, false); err != nil {
+			if _, err := w.Write(t.Context(), 1, []byte("abc"), off, false); err != nil {
 				t.Fatal(err)
-			}
-			if _, err := w.Write(t.Context(), []byte("d"), off+3, false); !errors.Is(err, store.ErrTooLarge) {
-				t.Fatalf("got %v, want %v", err, store.ErrTooLarge)
 			}
 			if _, err := w.Fsync(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if _, err := w.Write(t.Context(), 1, []byte("abcd"), 9, false); !errors.Is(err, store.ErrTooLarge) {
+			t.Fatalf("got %v, want %v", err, store.ErrTooLarge)
 		}
 	})
 }
@@ -115,7 +140,7 @@ func TestWriterSpills(t *testing.T) {
 		w := open()
 		ws = append(ws, w)
 		for off := int64(0); off < 4*int64(len(block)); off += int64(len(block)) {
-			if _, err := w.Write(t.Context(), block, off, false); err != nil {
+			if _, err := w.Write(t.Context(), 1, block, off, false); err != nil {
 				t.Fatal(err)
 			}
 			if desk.budget.used > desk.budget.limit {
@@ -163,7 +188,7 @@ func TestWriterLikeFile(t *testing.T) {
 			}
 			off := rapid.IntRange(0, 140000).Draw(t, "offset")
 			atEnd := rapid.Bool().Draw(t, "append")
-			if n, err := w.Write(t.Context(), p, int64(off), atEnd); n != size || err != nil {
+			if n, err := w.Write(t.Context(), 1, p, int64(off), atEnd); n != size || err != nil {
 				t.Fatal(n, err)
 			}
 			if atEnd {
