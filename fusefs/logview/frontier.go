@@ -37,6 +37,7 @@ type frontier struct {
 	fromStart int64     // start, then
 	ahead     int       // how much to load at once
 	told      store.Seq // that something was lost below this was told to the reader
+	owed      error     // see owe
 	scratch   []byte
 
 	changes, returns uint64 // those of the epoch when buf was loaded
@@ -54,6 +55,15 @@ func (f *frontier) begin(at placeAt) {
 	*f = frontier{
 		blank: at.blank, next: at.seq, start: at.start, into: at.into, size: at.size,
 		buf: f.buf[:0], msgs: f.msgs[:0], scratch: f.scratch,
+	}
+}
+
+// owe keeps an error that the reader must be told of, though its read had bytes to give.
+// Any other error is found again by the next read, if it is still there.
+func (f *frontier) owe(err error) {
+	var damage *store.CorruptError
+	if errors.As(err, &damage) {
+		f.owed = err
 	}
 }
 
@@ -96,6 +106,10 @@ func (f *frontier) drop(i int) {
 // load fills buf, all of which was given out, or blank. It gives io.EOF at the end, and
 // an error only if it has nothing to give.
 func (f *frontier) load(ctx context.Context, h *Handle, want int) error {
+	if err := f.owed; err != nil {
+		f.owed = nil
+		return err
+	}
 	f.reset(h.e, want)
 	for len(f.buf) < f.ahead && len(f.msgs) < maxMsgs {
 		more, err := f.loadNext(ctx, h)

@@ -137,6 +137,7 @@ func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
 				continue
 			}
 			if n > 0 && err != io.EOF {
+				f.owe(err)
 				err = nil
 			}
 			return n, err

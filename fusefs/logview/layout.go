@@ -131,7 +131,7 @@ func (l *layout) bringBack(seq store.Seq) {
 	switch {
 	case at == len(s.runs) || s.runs[at].first > seq:
 		s.insert(at, run{seq, seq, 0, l.rev})
-	case s.runs[at].first == seq && s.runs[at].last == seq:
+	case s.runs[at].first == seq && s.runs[at].last == seq && s.runs[at].bytes > 0:
 		s.dead -= s.runs[at].bytes
 		s.runs = append(s.runs[:at], s.runs[at+1:]...)
 	}

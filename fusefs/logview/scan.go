@@ -2,6 +2,7 @@ package logview
 
 import (
 	"context"
+	"slices"
 
 	"jsfs/store"
 )
@@ -42,11 +43,16 @@ func (e *epoch) find(ctx context.Context, off int64) (at placeAt, ok bool, err e
 	if err != nil {
 		return placeAt{}, false, err
 	}
-	at = s.find(off)
-	for at.blank > 0 && at.start == s.end { // the run may go on in the next segment
-		if next, _, found := e.findQuick(at.start); found && next.start == e.size() {
-			break
+	inRun := false
+	if off == s.start {
+		before, err := e.stretchAt(ctx, off-1)
+		if err != nil {
+			return placeAt{}, false, err
 		}
+		inRun = before.endsDead()
+	}
+	at = s.find(off, inRun)
+	for at.blank > 0 && at.start == s.end && at.start < e.size() { // the run may go on in the next segment
 		if s, err = e.stretchAt(ctx, at.start); err != nil {
 			return placeAt{}, false, err
 		}
@@ -57,14 +63,19 @@ func (e *epoch) find(ctx context.Context, off int64) (at placeAt, ok bool, err e
 	return at, true, nil
 }
 
-// findQuick is find where that needs no scan: at the end, beyond it, and where a segment begins.
+// findQuick is find where that needs no scan: at the end, beyond it, and where a segment begins
+// that no run can reach into.
 func (e *epoch) findQuick(off int64) (at placeAt, ok, found bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if off == 0 && e.l.end == 0 {
+		return placeAt{seq: 1}, true, true // what is lost there is told of
+	}
 	if off >= e.l.end {
 		return placeAt{seq: e.l.last + 1, start: off}, off == e.l.end, true
 	}
-	if s := &e.l.segs[e.l.segmentAt(off)]; off == s.start {
+	s := &e.l.segs[e.l.segmentAt(off)]
+	if off == s.start && (off == 0 || e.l.segs[e.l.segmentAt(off-1)].dead == 0) {
 		return placeAt{seq: s.first, start: off}, true, true
 	}
 	return placeAt{}, false, false
@@ -76,9 +87,20 @@ func (e *epoch) size() int64 {
 	return e.l.end
 }
 
-// find tells what is at off, which is in the stretch.
-func (s *stretch) find(off int64) placeAt {
-	start, inRun := s.start, false
+// endsDead says whether the stretch's last byte is one of a run.
+func (s *stretch) endsDead() bool {
+	for _, it := range slices.Backward(s.items) {
+		if it.size > 0 {
+			return it.dead
+		}
+	}
+	return true
+}
+
+// find tells what is at off, which is in the stretch; inRun is whether the byte before
+// the stretch is one of a run.
+func (s *stretch) find(off int64, inRun bool) placeAt {
+	start := s.start
 	for i, it := range s.items {
 		into := off - start
 		if into < it.size {
@@ -87,8 +109,9 @@ func (s *stretch) find(off int64) placeAt {
 			}
 			return placeAt{seq: it.first, start: start, into: into, size: it.size}
 		}
-		start += it.size
-		inRun = it.dead
+		if start += it.size; it.size > 0 {
+			inRun = it.dead
+		}
 	}
 	return s.blank(off, len(s.items))
 }

@@ -1,0 +1,70 @@
+package logview_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"jsfs/fusefs/logview"
+	"jsfs/store"
+	"jsfs/store/memstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newMemStream(t testing.TB) store.Stream {
+	s := memstore.New(memstore.Options{})
+	t.Cleanup(func() { _ = s.Close() })
+	st, err := s.Create(t.Context(), store.Config{Name: "S"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func TestAgainstModel(t *testing.T) {
+	testAgainstModel(t, newMemStream, variant{seeks: true})
+}
+
+func TestAMessageThatComesBackIsInItsPlace(t *testing.T) {
+	testAgainstModel(t, newMemStream, variant{seeks: true, returns: true})
+}
+
+func TestReadingOnIsExactThoughEventsAreLost(t *testing.T) {
+	testAgainstModel(t, newMemStream, variant{losses: true})
+}
+
+func TestTheSize(t *testing.T) {
+	s := newMemStream(t)
+	l := logview.New(s)
+	want := func(n int64, when string) {
+		t.Helper()
+		got, err := l.Size(t.Context())
+		if err != nil || got != n {
+			t.Errorf("%s the size is %d, %v, want %d", when, got, err, n)
+		}
+		st, err := s.State(t.Context())
+		if of := l.SizeOf(st); err != nil || of != n {
+			t.Errorf("%s SizeOf gives %d, %v, want %d", when, of, err, n)
+		}
+	}
+	want(0, "of an empty stream")
+	appendLines(t, s, "a", "bb", "ccc")
+	want(9, "with three messages")
+	a, b := open(t, l), open(t, l)
+	if _, err := s.Remove(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	want(9, "after a removal while the log is open")
+	appendLines(t, s, "d")
+	want(11, "after an append while the log is open")
+	a.Close()
+	a.Close()
+	want(11, "while one of two has it open")
+	b.Close()
+	want(9, "when nobody has it open")
+	if err := s.Undelete(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	want(11, "when a message came back")
+}
