@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ type mnt struct {
 	dir, source, store string
 
 	args []string // the flags of `jsfs mount`
+	wrap []string // runs the server, for example strace
 	user string   // who mounts; "" is the tests' user
 	log  string   // the file that takes the server's output
 	proc *exec.Cmd
@@ -113,7 +115,7 @@ func (m *mnt) launch() {
 		m.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	args := append([]string{bin, "mount"}, m.args...)
+	args := append(append(slices.Clone(m.wrap), bin, "mount"), m.args...)
 	args = append(args, m.source, m.dir)
 	if m.user != "" {
 		needs(m.t, "setpriv")
@@ -221,7 +223,7 @@ func (m *mnt) stop() {
 // kill ends the server with SIGKILL and leaves the dead mount where it is.
 func (m *mnt) kill() {
 	m.t.Helper()
-	_ = m.proc.Process.Kill()
+	_ = syscall.Kill(-m.pid(), syscall.SIGKILL) // a wrapper and the server are one process group
 	m.wait(30 * time.Second)
 }
 

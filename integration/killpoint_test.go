@@ -1,0 +1,149 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// killStep is one change in the workload of the kill-point trial.
+type killStep struct {
+	name string
+	do   func(m *mnt) error
+	// add and remove are what the change does to the stream's messages.
+	add    []string
+	remove string
+}
+
+// killSteps are the workload: streams that come and go, messages by name and by line, a removal, a draft.
+func killSteps() []killStep {
+	write := func(name, text string) func(*mnt) error {
+		return func(m *mnt) error { return os.WriteFile(m.path(name), []byte(text), 0o644) }
+	}
+	big := fmt.Sprintf("%0100000d", 7) // a block of its own
+	return []killStep{
+		{"mkdir S", func(m *mnt) error { return os.Mkdir(m.path("S"), 0o755) }, nil, ""},
+		{"append one", write("S/a", "one"), []string{"one"}, ""},
+		{"append two", write("S/b", "two"), []string{"two"}, ""},
+		{"append lines", appendLines, []string{"three\n", "four\n"}, ""},
+		{"append a big one", write("S/c", big), []string{big}, ""},
+		{"rm 2", func(m *mnt) error { return os.Remove(m.path("S/000000000002")) }, nil, "two"},
+		{"append another big one", write("S/c", big+"!"), []string{big + "!"}, ""},
+		{"rename a draft", func(m *mnt) error {
+			return errors.Join(write("S/.draft", "draft")(m), os.Rename(m.path("S/.draft"), m.path("S/d")))
+		}, []string{"draft"}, ""},
+		{"mkdir T", func(m *mnt) error { return os.Mkdir(m.path("T"), 0o755) }, nil, ""},
+		{"rmdir T", func(m *mnt) error { return os.Remove(m.path("T")) }, nil, ""},
+	}
+}
+
+func appendLines(m *mnt) error {
+	f, err := os.OpenFile(m.path("S/.log"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("three\nfour\n")
+	return errors.Join(err, f.Close())
+}
+
+// TestKillAtASystemCall kills the server as it enters its Nth write, sync or rename, for each N until
+// the workload is through. What was acknowledged must be there; of the step that failed, each message
+// may be.
+func TestKillAtASystemCallLosesNothingAcknowledged(t *testing.T) {
+	needs(t, "strace")
+	for _, calls := range []string{"pwrite64", "fsync,fdatasync", "rename,renameat,renameat2", "openat", "mkdirat,unlinkat,ftruncate"} {
+		t.Run(calls, func(t *testing.T) {
+			m := mount(t, withArgs("-o", "block_size=64K"))
+			m.stop()
+			points := 0
+			for when := 1; when <= scaled(2, 40, 400); when++ {
+				sh(t, "rm -rf "+quoted(m.store))
+				if !killPoint(t, m, calls, when) {
+					break
+				}
+				points++
+			}
+			t.Logf("killed at %d calls", points)
+			if points == 0 && calls != "rename,renameat,renameat2" {
+				t.Errorf("the server was never killed in %s", calls)
+			}
+		})
+	}
+}
+
+// killPoint runs the workload once and says whether the server was killed in it.
+func killPoint(t *testing.T, m *mnt, calls string, when int) bool {
+	t.Helper()
+	m.wrap = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, when)}
+	m.launch()
+	ready := m.tryReady()
+	var must, may []string
+	killed := !ready
+	stream := false
+	for _, s := range killSteps() {
+		if killed {
+			break
+		}
+		if err := s.do(m); err != nil {
+			killed = true
+			may = s.add
+			if s.remove != "" {
+				must = slices.DeleteFunc(must, func(x string) bool { return x == s.remove })
+				may = []string{s.remove}
+			}
+			break
+		}
+		must = append(must, s.add...)
+		must = slices.DeleteFunc(must, func(x string) bool { return x == s.remove })
+		stream = true
+	}
+	m.kill()
+	m.wrap = nil
+	m.start()
+	if stream {
+		checkKilled(t, m, fmt.Sprintf("%s %d", calls, when), must, may)
+	}
+	m.sh("mkdir -p S && echo after > S/after && cat S/after")
+	m.stop()
+	return killed
+}
+
+// tryReady waits until the mount lists, and says whether it does; the server may have been killed before.
+func (m *mnt) tryReady() bool {
+	for end := time.Now().Add(readyWithin); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if !m.running() {
+			return false
+		}
+		if m.mounted() && m.lists() {
+			return true
+		}
+	}
+	m.t.Fatal("neither ready nor dead")
+	return false
+}
+
+// checkKilled compares what is there with what must and what may be.
+func checkKilled(t *testing.T, m *mnt, where string, must, may []string) {
+	t.Helper()
+	got := m.messages("S")
+	for _, want := range must {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s: %.20q was acknowledged and is gone", where, want)
+		}
+	}
+	for i, text := range got {
+		if !slices.Contains(must, text) && !slices.Contains(may, text) {
+			t.Errorf("%s: %.20q (%d bytes) is there and should not be", where, text, len(text))
+		}
+		if slices.Contains(got[:i], text) {
+			t.Errorf("%s: %.20q is there twice", where, text)
+		}
+	}
+	if err := syscall.Access(m.path("S"), 0); err != nil {
+		t.Errorf("%s: the stream is gone: %v", where, err)
+	}
+}
