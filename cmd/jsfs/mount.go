@@ -108,16 +108,16 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 
 	made, err := prepare(src, point, s.readOnly, out)
 	defer func() {
-		if errors.As(err, new(*notServed)) {
+		if errors.As(err, new(*notServedError)) {
 			unmakeDirs(made)
 		}
 	}()
 	if err != nil {
-		return &notServed{err}
+		return &notServedError{err}
 	}
 	st, err := openSource(src, s, logger)
 	if err != nil {
-		return &notServed{err}
+		return &notServedError{err}
 	}
 	err = serve(ctx, s, st, src, point.path, logger, out)
 	if closeErr := st.Close(); closeErr != nil {
@@ -126,10 +126,10 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	return err
 }
 
-// notServed is an error that came up before the mount worked.
-type notServed struct{ error }
+// notServedError is an error that came up before the mount worked.
+type notServedError struct{ error }
 
-func (e *notServed) Unwrap() error { return e.error }
+func (e *notServedError) Unwrap() error { return e.error }
 
 // prepare takes a dead mount away and makes the directories that are missing. It returns
 // those that it made, also when it fails.

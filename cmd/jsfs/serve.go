@@ -34,7 +34,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		Debug:      s.debugFuse,
 	})
 	if err != nil {
-		return &notServed{explainMount(path, err)}
+		return &notServedError{explainMount(path, err)}
 	}
 	note(out, "%s is mounted at %s", src.name, path)
 	if s.detached {
