@@ -1,0 +1,192 @@
+package blockstore
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// block is a file of records. Only the newest block of a stream, the tail, grows; what
+// readers know of the tail is in the snapshot.
+type block struct {
+	name  string // of the file, in the store
+	hdr   record.Header
+	coder record.Coder
+
+	// Set when the block is sealed, before a snapshot shows it so; immutable then.
+	trailer *record.Trailer // nil if there is no whole footer: then index is pinned
+	size    int64           // of the file
+	dataEnd int64
+	next    uint64 // the sequence that came next when it was sealed
+	runs    []record.Run
+	all     store.Totals // of all messages in it, removed ones included
+
+	// index is where the messages stand: nil while nobody uses it, unless pinned.
+	index atomic.Pointer[index]
+	// file is open while the block is in use.
+	file atomic.Pointer[blockFile]
+
+	// deleted has a bit for each message of the block that was removed, by its place in
+	// the block; nil as long as none was. It is changed under Stream.wmu.
+	deleted atomic.Pointer[bitset]
+	// dead counts the bits in deleted.
+	dead atomic.Int64
+
+	live store.Totals // guarded by Stream.smu
+}
+
+// index is where the messages of a sealed block stand, in order of sequence.
+type index struct {
+	offs []uint32
+	used atomic.Bool // since the cache looked last
+}
+
+// blockFile is a block's open file.
+type blockFile struct {
+	vfs.File
+	used atomic.Bool // since the cache looked last
+}
+
+func blockName(dir string, num uint64) string { return fmt.Sprintf("%s/%08d.blk", dir, num) }
+
+func newBlock(name string, hdr record.Header) *block {
+	return &block{name: name, hdr: hdr, coder: hdr.Coder()}
+}
+
+// isDeleted says whether message i of the block was removed.
+func (b *block) isDeleted(i int) bool {
+	d := b.deleted.Load()
+	return d != nil && d.get(i)
+}
+
+// setDeleted changes whether message i of the block, which has room for n, was removed,
+// and says whether it was not so before. It is called under Stream.wmu.
+func (b *block) setDeleted(i, n int, gone bool) bool {
+	if b.isDeleted(i) == gone {
+		return false
+	}
+	d := b.deleted.Load()
+	if d == nil || len(d.words)*64 <= i {
+		d = d.grown(max(i+1, n))
+		b.deleted.Store(d)
+	}
+	if gone {
+		d.words[i/64].Or(1 << (i % 64))
+		b.dead.Add(1)
+	} else {
+		d.words[i/64].And(^uint64(1 << (i % 64)))
+		b.dead.Add(-1)
+	}
+	return true
+}
+
+// bitset is a set of small numbers. Its words may be read while they are changed.
+type bitset struct{ words []atomic.Uint64 }
+
+// grown returns a larger copy of d, which may be nil, for n bits.
+func (d *bitset) grown(n int) *bitset {
+	c := &bitset{words: make([]atomic.Uint64, (n+63)/64)}
+	if d != nil {
+		for i := range d.words {
+			c.words[i].Store(d.words[i].Load())
+		}
+	}
+	return c
+}
+
+func (d *bitset) get(i int) bool {
+	return i/64 < len(d.words) && d.words[i/64].Load()&(1<<(i%64)) != 0
+}
+
+// view is what it takes to find the messages of one block. Runs and count never change
+// in it; deletions do, in the block.
+type view struct {
+	*block
+	runs  []record.Run
+	count int
+	next  uint64 // the sequence behind the block, as far as the view reaches
+	end   int64  // of the records
+	tail  []uint32
+	known bool // tail holds the offsets
+}
+
+// place returns the lowest i such that message i has a sequence of seq or more; i is count
+// if there is none. exact says that it has just this one.
+func (v *view) place(seq uint64) (i int, exact bool) {
+	r, found := slices.BinarySearchFunc(v.runs, seq, func(r record.Run, s uint64) int {
+		switch {
+		case r.Seq < s:
+			return -1
+		case r.Seq > s:
+			return 1
+		}
+		return 0
+	})
+	if found {
+		return int(v.runs[r].Index), true
+	}
+	if r == 0 {
+		return 0, false
+	}
+	end := v.count
+	if r < len(v.runs) {
+		end = int(v.runs[r].Index)
+	}
+	run := v.runs[r-1]
+	if d := seq - run.Seq; d < uint64(end)-uint64(run.Index) {
+		return int(run.Index) + int(d), true
+	}
+	return end, false
+}
+
+// seqOf returns the sequence of message i.
+func (v *view) seqOf(i int) uint64 {
+	r, found := slices.BinarySearchFunc(v.runs, i, func(r record.Run, i int) int { return int(r.Index) - i })
+	if !found {
+		r--
+	}
+	return v.runs[r].Seq + uint64(i) - uint64(v.runs[r].Index)
+}
+
+// nextLive returns the lowest live message from i on, or count.
+func (v *view) nextLive(i int) int {
+	d := v.deleted.Load()
+	if d == nil {
+		return min(i, v.count)
+	}
+	if v.dead.Load() >= int64(v.count) {
+		return v.count
+	}
+	for i < v.count {
+		if i/64 >= len(d.words) {
+			return i
+		}
+		w := d.words[i/64].Load() >> (i % 64)
+		if w == 0 {
+			return i
+		}
+		if w == ^uint64(0)>>(i%64) {
+			i += 64 - i%64
+			continue
+		}
+		for ; w&1 != 0; w >>= 1 {
+			i++
+		}
+		return min(i, v.count)
+	}
+	return v.count
+}
+
+// prevLive returns the highest live message up to i, or -1.
+func (v *view) prevLive(i int) int {
+	if v.dead.Load() >= int64(v.count) {
+		return -1
+	}
+	for ; i >= 0 && v.isDeleted(i); i-- {
+	}
+	return i
+}

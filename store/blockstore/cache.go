@@ -1,0 +1,171 @@
+package blockstore
+
+import (
+	"sync"
+
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// cache bounds what sealed blocks keep in memory and open. It is a clock: what was
+// used since the hand passed last is spared. Readers find what is cached in the block
+// itself, without the lock.
+type cache struct {
+	fs       vfs.FS
+	maxBytes int64
+	maxFiles int
+
+	mu      sync.Mutex // guards the rest, and is held while a file is opened; a leaf
+	bytes   int64
+	indexes []*block
+	files   []*block
+}
+
+// addIndex gives b an index, and takes others' away to make room.
+func (c *cache) addIndex(b *block, offs []uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.index.Load() != nil {
+		return
+	}
+	x := &index{offs: offs}
+	x.used.Store(true)
+	b.index.Store(x)
+	c.bytes += int64(4 * len(offs))
+	c.indexes = append(c.indexes, b)
+	for spared := 0; c.bytes > c.maxBytes && len(c.indexes) > 1; {
+		old := c.indexes[0]
+		c.indexes = c.indexes[1:]
+		x := old.index.Load()
+		if x != nil && (old == b || x.used.Swap(false)) && spared <= len(c.indexes) {
+			c.indexes = append(c.indexes, old)
+			spared++
+			continue
+		}
+		old.index.Store(nil)
+		if x != nil {
+			c.bytes -= int64(4 * len(x.offs))
+		}
+	}
+}
+
+// open returns the block's file. A caller may find it closed at any time, and then
+// asks again.
+func (c *cache) open(b *block) (vfs.File, error) {
+	if f := b.file.Load(); f != nil {
+		if !f.used.Load() {
+			f.used.Store(true)
+		}
+		return f.File, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := b.file.Load(); f != nil {
+		return f.File, nil
+	}
+	f, err := c.fs.Open(b.name)
+	if err != nil {
+		return nil, err
+	}
+	c.addFileLocked(b, f)
+	return f, nil
+}
+
+// addFile gives b the open file f.
+func (c *cache) addFile(b *block, f vfs.File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.addFileLocked(b, f)
+}
+
+func (c *cache) addFileLocked(b *block, f vfs.File) {
+	bf := &blockFile{File: f}
+	bf.used.Store(true)
+	b.file.Store(bf)
+	c.files = append(c.files, b)
+	for spared := 0; len(c.files) > c.maxFiles; {
+		old := c.files[0]
+		c.files = c.files[1:]
+		of := old.file.Load()
+		if of == nil {
+			continue
+		}
+		if (old == b || of.used.Swap(false)) && spared <= len(c.files) {
+			c.files = append(c.files, old)
+			spared++
+			continue
+		}
+		// Unpublish before Close: who still has the file finds it closed and asks again.
+		old.file.Store(nil)
+		_ = of.Close()
+	}
+}
+
+// drop forgets blocks and closes their files.
+func (c *cache) drop(blocks []*block) {
+	gone := make(map[*block]bool, len(blocks))
+	for _, b := range blocks {
+		gone[b] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.indexes = keep(c.indexes, gone, func(b *block) {
+		if x := b.index.Swap(nil); x != nil {
+			c.bytes -= int64(4 * len(x.offs))
+		}
+	})
+	c.files = keep(c.files, gone, func(b *block) {
+		if f := b.file.Swap(nil); f != nil {
+			_ = f.Close()
+		}
+	})
+}
+
+// keep returns the blocks that are not gone, and calls drop for the others.
+func keep(blocks []*block, gone map[*block]bool, drop func(*block)) []*block {
+	var kept []*block
+	for _, b := range blocks {
+		if gone[b] {
+			drop(b)
+		} else {
+			kept = append(kept, b)
+		}
+	}
+	return kept
+}
+
+// indexOf returns where the messages of the sealed block v stand.
+func (s *Stream) indexOf(v *view) ([]uint32, error) {
+	if v.known {
+		return v.tail, nil
+	}
+	if x := v.index.Load(); x != nil {
+		if !x.used.Load() {
+			x.used.Store(true)
+		}
+		return x.offs, nil
+	}
+	offs, err := s.readOffsets(v.block)
+	if record.IsVersion(err) {
+		return nil, err
+	}
+	if err != nil {
+		// The footer's list is damaged. The records themselves have it.
+		s.noteFile(v.block, err)
+		c, err := s.rescan(v.block)
+		if err != nil {
+			return nil, err
+		}
+		offs = c.align(v)
+	}
+	s.cache.addIndex(v.block, offs)
+	return offs, nil
+}
+
+func (s *Stream) readOffsets(b *block) ([]uint32, error) {
+	bytes, err := s.readSection(b, b.trailer, record.Offsets)
+	if err != nil {
+		return nil, err
+	}
+	return b.trailer.Offsets(&b.hdr, bytes)
+}

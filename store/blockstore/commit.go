@@ -1,0 +1,194 @@
+package blockstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"jsfs/store"
+)
+
+// commits lets writers that run at the same time share one disk sync: whoever gets the
+// lead stores what all of them have brought, and syncs once.
+type commits struct {
+	once sync.Once
+	lead chan struct{} // holds one token; who has it commits
+
+	mu      sync.Mutex // guards the rest; a leaf
+	waiting []*op
+	crowd   int // how many the last leader stored for
+}
+
+// op is one writer's messages.
+type op struct {
+	entries []store.Entry
+	done    chan struct{} // closed when the rest is set
+	n       int           // how many are stored
+	last    uint64        // the sequence of the last of them
+	err     error
+}
+
+func newOp(es []store.Entry) *op { return &op{entries: es, done: make(chan struct{})} }
+
+// commit stores o's messages, durably.
+func (s *Stream) commit(o *op) {
+	c := &s.commits
+	c.once.Do(func() { c.lead = make(chan struct{}, 1) })
+	c.mu.Lock()
+	c.waiting = append(c.waiting, o)
+	c.mu.Unlock()
+	select {
+	case <-o.done: // somebody else did
+	case c.lead <- struct{}{}:
+		s.commitWaiting()
+		<-c.lead
+	}
+}
+
+// commitWaiting stores what everybody waits for. The caller has the lead.
+func (s *Stream) commitWaiting() {
+	c := &s.commits
+	c.mu.Lock()
+	crowd := c.crowd
+	c.mu.Unlock()
+	if crowd > 1 {
+		// Those whom the last sync served are about to come back: let them in.
+		runtime.Gosched()
+	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	c.mu.Lock()
+	ops := c.waiting
+	c.waiting, c.crowd = nil, len(ops)
+	c.mu.Unlock()
+	if len(ops) == 0 {
+		return
+	}
+	s.storeLocked(ops)
+	err := s.syncLocked()
+	if err == nil {
+		s.publishStored()
+	}
+	for _, o := range ops {
+		if err != nil && o.n > 0 {
+			o.n, o.err = 0, err
+		}
+		close(o.done)
+	}
+}
+
+// storeLocked writes the messages of ops, where it can with one call for all of them.
+func (s *Stream) storeLocked(ops []*op) {
+	var single []store.Entry
+	for start := 0; start < len(ops); {
+		end := start + 1
+		if len(ops[start].entries) == 1 {
+			for single = single[:0]; end <= len(ops) && len(ops[end-1].entries) == 1; end++ {
+				single = append(single, ops[end-1].entries[0])
+			}
+			end--
+			s.storeSinglesLocked(ops[start:end], single)
+		} else {
+			o := ops[start]
+			o.n, o.err = s.writeLocked(o.entries)
+			o.last = s.w.next - 1
+		}
+		start = end
+	}
+}
+
+// storeSinglesLocked writes one message of each op. One that is refused does not keep
+// the others back.
+func (s *Stream) storeSinglesLocked(ops []*op, es []store.Entry) {
+	for len(ops) > 0 {
+		n, err := s.writeLocked(es)
+		for i, o := range ops[:n] {
+			o.n, o.last = 1, s.w.next-uint64(n-i)
+		}
+		if n < len(ops) {
+			ops[n].err = err
+			n++
+		}
+		ops, es = ops[n:], es[n:]
+	}
+}
+
+// Sync implements [store.Writer].
+func (s *Stream) Sync(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	return s.sync()
+}
+
+// sync makes everything durable that was written before. It holds wmu only before and
+// after the disk's work.
+func (s *Stream) sync() error {
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	s.wmu.Lock()
+	w := &s.w
+	f, end, err := w.file, w.end, w.failed
+	if err == nil && w.file != nil && w.synced == w.end {
+		f = nil
+	}
+	s.wmu.Unlock()
+	if err != nil {
+		return fmt.Errorf("sync: %w: %w", store.ErrReadOnly, err)
+	}
+	if f == nil {
+		return nil
+	}
+	err = f.Sync()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	switch {
+	case w.file != f && isClosed(err):
+		return nil // sealed meanwhile, and that made it durable
+	case err != nil:
+		return s.failLocked(fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err))
+	case w.file == f:
+		w.synced = max(w.synced, end)
+	}
+	return nil
+}
+
+// syncLocked is sync for who holds wmu anyway.
+func (s *Stream) syncLocked() error {
+	w := &s.w
+	if w.failed != nil {
+		return fmt.Errorf("sync: %w: %w", store.ErrReadOnly, w.failed)
+	}
+	if w.file == nil || w.synced == w.end {
+		return nil
+	}
+	if err := w.file.Sync(); err != nil {
+		return s.failLocked(fmt.Errorf("sync %s: %w", w.tail.name, err))
+	}
+	w.synced = w.end
+	return nil
+}
+
+// planSyncLocked sees to it that what was just written gets to the disk in time.
+func (s *Stream) planSyncLocked() {
+	if s.opt.Sync == SyncNever || s.w.timer != nil {
+		return
+	}
+	s.background.Add(1)
+	s.w.timer = time.AfterFunc(s.opt.Interval, s.syncInBackground)
+}
+
+func (s *Stream) syncInBackground() {
+	defer s.background.Done()
+	s.wmu.Lock()
+	s.w.timer = nil
+	s.wmu.Unlock()
+	if err := s.sync(); err != nil && !errors.Is(err, store.ErrReadOnly) {
+		s.log.Error("sync in the background failed", "stream", s.config.Load().Name, "cause", err)
+	}
+	s.st.reserve.refill()
+}

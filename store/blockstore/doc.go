@@ -1,0 +1,17 @@
+// Package blockstore is the embedded engine: streams as runs of append-only block files
+// in a directory. FORMAT.md in store/internal/record specifies the bytes, what a
+// crash can leave, and what opening makes of it.
+//
+// Its terms. A block is a file of records. The newest one, the tail, grows; when it has
+// its size it is sealed with a footer, and from then on nothing in it changes. A
+// message is removed by a control, a record in the tail that says so; a bitmap a block keeps
+// in memory who is removed. The snapshot is what readers see: it is replaced as a whole with
+// every change.
+//
+// What it promises beyond the contract in package store: what a call has stored survives
+// the end of the process when the call returns, and the end of the machine's run as
+// [Options].Sync says. Removals reach the disk with the next sync. After a crash a stream
+// is a prefix of what was stored. Bytes that were damaged cost the messages that they belong to,
+// and are reported; opening changes nothing on disk before the first write. Memory grows with blocks
+// and removals (a bit for each message of a block that has any), not with messages.
+package blockstore

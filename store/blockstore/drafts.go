@@ -1,0 +1,352 @@
+package blockstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// Files in a stream's drafts directory. The first byte says what a file is: the
+// content of a draft whose escaped name follows, the content of one whose name is too long for that, the name
+// of such a one, or a draft without a name.
+const (
+	draftPlain   = 'd'
+	draftLong    = 'l'
+	draftName    = 'n'
+	draftScratch = 's'
+
+	maxFileName  = 255
+	maxDraftName = 255
+)
+
+// draft is an open draft.
+type draft struct {
+	vfs.File
+	s    *Stream
+	name string // of its file; "" if the draft has no name
+}
+
+// Sync makes the draft's bytes and its name durable.
+func (d *draft) Sync() error {
+	if err := d.File.Sync(); err != nil {
+		return fmt.Errorf("sync draft: %w", err)
+	}
+	if d.name == "" {
+		return nil
+	}
+	if err := d.s.fs.SyncDir(d.s.draftDir()); err != nil {
+		return fmt.Errorf("sync draft: %w", err)
+	}
+	return nil
+}
+
+func (d *draft) WriteAt(p []byte, off int64) (int, error) {
+	n, err := d.File.WriteAt(p, off)
+	return n, diskError(err)
+}
+
+func (d *draft) Truncate(size int64) error { return diskError(d.File.Truncate(size)) }
+
+func (s *Stream) draftDir() string { return s.dir + "/drafts" }
+
+// draftFile returns the name of the file of a draft, and of the file that holds the name
+// if that is too long to be part of the first.
+func draftFile(name string) (file, nameFile string) {
+	escaped := escapeDraft(name)
+	if len(escaped)+1 <= maxFileName {
+		return string(draftPlain) + escaped, ""
+	}
+	sum := sha256.Sum256([]byte(name))
+	hash := hex.EncodeToString(sum[:])
+	return string(draftLong) + hash, string(draftName) + hash
+}
+
+// escapeDraft writes bytes that are not plain in a file name as %XX.
+func escapeDraft(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' || c == '~' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func unescapeDraft(escaped string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] != '%' {
+			b.WriteByte(escaped[i])
+			continue
+		}
+		if i+3 > len(escaped) {
+			return "", false
+		}
+		c, err := hex.DecodeString(escaped[i+1 : i+3])
+		if err != nil {
+			return "", false
+		}
+		b.WriteByte(c[0])
+		i += 2
+	}
+	return b.String(), true
+}
+
+func checkDraftName(name string) error {
+	switch {
+	case name == "" || strings.ContainsAny(name, "/\x00"):
+		return fmt.Errorf("draft %q: %w", name, store.ErrInvalid)
+	case len(name) > maxDraftName:
+		return fmt.Errorf("draft name of %d bytes: %w", len(name), store.ErrNameTooLong)
+	}
+	return nil
+}
+
+// beginDraft begins a call that changes drafts, and returns how it ends.
+func (s *Stream) beginDraft(ctx context.Context, names ...string) (end func(), err error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err = checkDraftName(name); err != nil {
+			s.gate.leave()
+			return nil, err
+		}
+	}
+	s.draftMu.Lock()
+	end = func() {
+		s.draftMu.Unlock()
+		s.gate.leave()
+	}
+	switch {
+	case s.retired:
+		err = fmt.Errorf("stream was removed: %w", store.ErrClosed)
+	case s.opt.ReadOnly:
+		err = store.ErrReadOnly
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
+}
+
+// CreateDraft implements [store.Drafts].
+func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, error) {
+	end, err := s.beginDraft(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	file, nameFile := draftFile(name)
+	if err := s.keepName(name, nameFile); err != nil {
+		return nil, err
+	}
+	f, err := s.fs.Create(s.draftDir() + "/" + file)
+	if err != nil {
+		return nil, draftError("create", name, err)
+	}
+	return &draft{f, s, file}, nil
+}
+
+// keepName writes a name that is too long for a file name into a file, durably.
+func (s *Stream) keepName(name, nameFile string) error {
+	if nameFile == "" {
+		return nil
+	}
+	full := s.draftDir() + "/" + nameFile
+	if b, err := readFile(s.fs, full); err == nil && string(b) == name {
+		return nil
+	}
+	if err := replaceFile(s.fs, full, []byte(name)); err != nil {
+		return draftError("create", name, err)
+	}
+	return nil
+}
+
+func draftError(what, name string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		err = store.ErrExists
+	case errors.Is(err, fs.ErrNotExist):
+		err = store.ErrNotFound
+	}
+	return fmt.Errorf("%s draft %q: %w", what, name, diskError(err))
+}
+
+// OpenDraft implements [store.Drafts].
+func (s *Stream) OpenDraft(ctx context.Context, name string) (store.Draft, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
+	if err := checkDraftName(name); err != nil {
+		return nil, err
+	}
+	file, _ := draftFile(name)
+	f, err := s.fs.Open(s.draftDir() + "/" + file)
+	if err != nil {
+		return nil, draftError("open", name, err)
+	}
+	return &draft{f, s, file}, nil
+}
+
+// RenameDraft implements [store.Drafts]. The new name is durable when it returns.
+func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
+	end, err := s.beginDraft(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	defer end()
+	dir := s.draftDir()
+	old, oldName := draftFile(from)
+	file, nameFile := draftFile(to)
+	f, err := s.fs.Open(dir + "/" + old)
+	if err != nil {
+		return draftError("rename", from, err)
+	}
+	_ = f.Close()
+	if from == to {
+		return nil
+	}
+	if err := s.keepName(to, nameFile); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(dir+"/"+old, dir+"/"+file); err != nil {
+		return draftError("rename", from, err)
+	}
+	if oldName != "" {
+		_ = s.fs.Remove(dir + "/" + oldName)
+	}
+	if err := s.fs.SyncDir(dir); err != nil {
+		return draftError("rename", from, err)
+	}
+	return nil
+}
+
+// RemoveDraft implements [store.Drafts].
+func (s *Stream) RemoveDraft(ctx context.Context, name string) error {
+	end, err := s.beginDraft(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer end()
+	file, nameFile := draftFile(name)
+	if err := s.fs.Remove(s.draftDir() + "/" + file); err != nil {
+		return draftError("remove", name, err)
+	}
+	if nameFile != "" {
+		_ = s.fs.Remove(s.draftDir() + "/" + nameFile)
+	}
+	return nil
+}
+
+// ListDrafts implements [store.Drafts].
+func (s *Stream) ListDrafts(ctx context.Context) ([]store.DraftInfo, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
+	return s.listDrafts()
+}
+
+func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
+	files, err := s.fs.List(s.draftDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []store.DraftInfo
+	for _, file := range files {
+		name, ok := s.draftNamed(file)
+		if !ok {
+			continue
+		}
+		info, err := s.draftInfo(file, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, draftError("list", name, err)
+		}
+		list = append(list, info)
+	}
+	slices.SortFunc(list, func(a, b store.DraftInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// draftNamed returns the name of the draft that a file is, if it is one.
+func (s *Stream) draftNamed(file string) (string, bool) {
+	switch file[0] {
+	case draftPlain:
+		return unescapeDraft(file[1:])
+	case draftLong:
+		b, err := readFile(s.fs, s.draftDir()+"/"+string(draftName)+file[1:])
+		if err != nil {
+			return "long-" + file[1:17], true // better another name than none
+		}
+		return string(b), true
+	}
+	return "", false
+}
+
+func (s *Stream) draftInfo(file, name string) (store.DraftInfo, error) {
+	f, err := s.fs.Open(path.Join(s.draftDir(), file))
+	if err != nil {
+		return store.DraftInfo{}, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return store.DraftInfo{}, err
+	}
+	mod, err := f.ModTime()
+	return store.DraftInfo{Name: name, Size: size, ModTime: mod}, err
+}
+
+// scratches numbers the drafts without a name.
+var scratches atomic.Uint64
+
+// ScratchDraft implements [store.Drafts].
+func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
+	end, err := s.beginDraft(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	name := fmt.Sprintf("%s/%c%d", s.draftDir(), draftScratch, scratches.Add(1))
+	f, err := s.fs.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("scratch draft: %w", diskError(err))
+	}
+	if err := s.fs.Remove(name); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("scratch draft: %w", err)
+	}
+	return &draft{f, s, ""}, nil
+}
+
+// removeScratch takes away what a crash left of drafts without a name.
+func (s *Stream) removeScratch() {
+	files, _ := s.fs.List(s.draftDir())
+	for _, file := range files {
+		if file[0] == draftScratch {
+			_ = s.fs.Remove(s.draftDir() + "/" + file)
+		}
+	}
+}

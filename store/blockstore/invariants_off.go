@@ -1,0 +1,5 @@
+//go:build !invariants
+
+package blockstore
+
+func (s *Stream) checkInvariants(*snapshot) {}

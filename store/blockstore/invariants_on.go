@@ -1,0 +1,34 @@
+//go:build invariants
+
+package blockstore
+
+import (
+	"fmt"
+
+	"jsfs/store"
+)
+
+// checkInvariants panics if a published snapshot contradicts itself.
+func (s *Stream) checkInvariants(n *snapshot) {
+	s.smu.Lock()
+	defer s.smu.Unlock()
+	if s.cur.Load() != n {
+		return // replaced meanwhile, and checked by who did
+	}
+	var live store.Totals
+	for i, b := range n.blocks {
+		live = live.Plus(b.live)
+		if i > 0 && b.hdr.First < n.blocks[i-1].hdr.First {
+			panic(fmt.Sprintf("block %s begins before the one before it", b.name))
+		}
+	}
+	if live != n.live {
+		panic(fmt.Sprintf("blocks have %+v live, the stream %+v", live, n.live))
+	}
+	if n.live.Messages == 0 && n.first != n.last+1 {
+		panic(fmt.Sprintf("no message is live, but first is %d and last %d", n.first, n.last))
+	}
+	if n.live.Messages < 0 || n.first-1 > n.last {
+		panic(fmt.Sprintf("%d live messages from %d to %d", n.live.Messages, n.first, n.last))
+	}
+}

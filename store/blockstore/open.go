@@ -1,0 +1,318 @@
+package blockstore
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+	"jsfs/store/internal/watch"
+)
+
+// Names in the store's directory.
+const (
+	storeName  = "jsfs.store"
+	lockName   = "lock"
+	nextName   = "incarnation"
+	streamsDir = "streams"
+	removedDir = "removed"
+	quarantine = "quarantine"
+)
+
+// storeInfo is the content of jsfs.store.
+type storeInfo struct {
+	ID      string `json:"id"`      // 16 bytes in hexadecimal
+	Created string `json:"created"` // RFC 3339
+}
+
+// OpenDir opens the store in a directory of the operating system, and makes both if they are
+// missing, unless opt says ReadOnly.
+func OpenDir(path string, opt Options) (store.Store, error) {
+	fsys, err := openDir(path, opt.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	s, err := Open(fsys, opt)
+	if err != nil {
+		_ = fsys.Close()
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	s.closeFS = fsys.Close
+	return s, nil
+}
+
+func openDir(path string, readOnly bool) (*vfs.OS, error) {
+	if readOnly {
+		return vfs.NewOSReadOnly(path)
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	return vfs.NewOS(path)
+}
+
+// Open opens the store in fsys, and makes one if fsys is empty. It gives
+// store.ErrNotStore if something else is there, store.ErrVersion for a store of a later version, and
+// store.ErrLocked if it is open already.
+func Open(fsys vfs.FS, opt Options) (*Store, error) {
+	opt = opt.withDefaults()
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	if err := checkPlace(fsys, opt.ReadOnly); err != nil {
+		return nil, err
+	}
+	lock, err := fsys.Lock(lockName)
+	if err != nil {
+		return nil, err
+	}
+	st := &Store{
+		fs: fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
+		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
+		reserve: &reserve{fs: fsys, log: opt.Logger},
+		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
+	}
+	if err := st.load(); err != nil {
+		for _, s := range st.streams {
+			_ = s.close()
+		}
+		_ = lock.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// checkPlace refuses a directory with something else in it, before anything is made there.
+func checkPlace(fsys vfs.FS, readOnly bool) error {
+	names, err := fsys.List(".")
+	if err != nil {
+		return err
+	}
+	if slices.Contains(names, storeName) {
+		return nil
+	}
+	for _, name := range names {
+		switch name {
+		case lockName, storeName + ".new", "lost+found": // a store that was about to be made
+		default:
+			return fmt.Errorf("%w: there is no %s in it, but %q", store.ErrNotStore, storeName, name)
+		}
+	}
+	if readOnly {
+		return fmt.Errorf("%w: there is no %s in it", store.ErrNotStore, storeName)
+	}
+	return nil
+}
+
+// load reads the store, or makes it.
+func (st *Store) load() error {
+	if err := st.readInfo(); err != nil {
+		return err
+	}
+	boot, err := st.fs.BootID()
+	if err != nil {
+		return fmt.Errorf("boot id: %w", err)
+	}
+	sum := sha256.Sum256([]byte(boot))
+	copy(st.boot[:], sum[:])
+	if !st.opt.ReadOnly {
+		if err := st.makeDirs(); err != nil {
+			return diskError(err)
+		}
+		st.reserve = openReserve(st.fs, st.opt.Logger)
+	}
+	incs, err := st.incarnations(streamsDir)
+	if err != nil {
+		return err
+	}
+	if err := st.readNext(incs); err != nil {
+		return err
+	}
+	for _, inc := range incs {
+		if err := st.loadStream(inc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *Store) readInfo() error {
+	b, err := readFile(st.fs, storeName)
+	if errors.Is(err, fs.ErrNotExist) && !st.opt.ReadOnly {
+		return st.makeInfo()
+	}
+	if err != nil {
+		return err
+	}
+	content, damaged, err := record.OpenEnvelope(record.MagicStore, b)
+	switch {
+	case record.IsVersion(err):
+		return fmt.Errorf("%s: %w", storeName, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", store.ErrNotStore, &store.CorruptError{File: storeName, Err: err})
+	case damaged:
+		st.note(store.Damage{File: storeName, Length: int64(len(b)), Cause: "one copy is damaged"})
+	}
+	var info storeInfo
+	if err := json.Unmarshal(content, &info); err != nil {
+		return fmt.Errorf("%w: %s: %w", store.ErrNotStore, storeName, err)
+	}
+	if n, err := hex.Decode(st.id[:], []byte(info.ID)); err != nil || n != len(st.id) {
+		return fmt.Errorf("%w: %s has no id", store.ErrNotStore, storeName)
+	}
+	return nil
+}
+
+func (st *Store) makeInfo() error {
+	_, _ = rand.Read(st.id[:]) // never fails
+	info := storeInfo{hex.EncodeToString(st.id[:]), time.Unix(0, st.opt.Now()).UTC().Format(time.RFC3339)}
+	b, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	return diskError(replaceFile(st.fs, storeName, record.Envelope(record.MagicStore, b)))
+}
+
+// makeDirs makes the directories that are missing, and takes away what a crash left of
+// streams that were never created.
+func (st *Store) makeDirs() error {
+	made := false
+	for _, dir := range []string{streamsDir, removedDir, quarantine} {
+		m, err := mkdirIfMissing(st.fs, dir)
+		if err != nil {
+			return err
+		}
+		made = made || m
+	}
+	if made {
+		if err := st.fs.SyncDir("."); err != nil {
+			return err
+		}
+	}
+	names, err := st.fs.List(streamsDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if isTempDir(name) {
+			st.removeTree(streamsDir + "/" + name)
+		}
+	}
+	return nil
+}
+
+// removeTree takes away a directory that was to become a stream. What can't be
+// removed stays, and does no harm.
+func (st *Store) removeTree(dir string) {
+	names, _ := st.fs.List(dir)
+	for _, name := range names {
+		_ = st.fs.Remove(dir + "/" + name)
+	}
+	_ = st.fs.Remove(dir)
+}
+
+const tempPrefix = "new-"
+
+func isTempDir(name string) bool {
+	return len(name) > len(tempPrefix) && name[:len(tempPrefix)] == tempPrefix
+}
+
+// incarnations lists the streams' directories below dir, in the order of their numbers.
+func (st *Store) incarnations(dir string) ([]uint64, error) {
+	names, err := st.fs.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var incs []uint64
+	for _, name := range names {
+		if len(name) < 16 {
+			continue
+		}
+		if n, err := strconv.ParseUint(name[:16], 16, 64); err == nil && n > 0 && (len(name) == 16 || dir == removedDir) {
+			incs = append(incs, n)
+		}
+	}
+	return incs, nil
+}
+
+// readNext finds the incarnation that the next stream gets: above all that there are,
+// and above what was handed out to streams that are gone.
+func (st *Store) readNext(incs []uint64) error {
+	st.next = 1
+	removed, err := st.incarnations(removedDir)
+	if err != nil {
+		return err
+	}
+	for _, inc := range append(removed, incs...) {
+		st.next = max(st.next, inc+1)
+	}
+	b, err := readFile(st.fs, nextName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	content, damaged, err := record.OpenEnvelope(record.MagicNext, b)
+	if record.IsVersion(err) {
+		return fmt.Errorf("%s: %w", nextName, err)
+	}
+	if err == nil {
+		n, perr := strconv.ParseUint(string(content), 10, 64)
+		err, st.next = perr, max(st.next, n)
+	}
+	if err != nil || damaged {
+		st.note(store.Damage{File: nextName, Length: int64(len(b)), Cause: "counter of incarnations is damaged"})
+	}
+	return nil
+}
+
+// loadStream opens one stream. What keeps it from being served is kept for who asks for
+// it, and does not keep the others back.
+func (st *Store) loadStream(inc uint64) error {
+	s, err := st.openStream(inc)
+	if err != nil {
+		name := fmt.Sprintf("damaged-%d", inc)
+		st.broken[name] = err
+		st.note(store.Damage{Stream: name, File: streamDir(inc), Cause: err.Error()})
+		return nil
+	}
+	name := s.config.Load().Name
+	if other := st.streams[name]; other != nil {
+		cfg := *s.config.Load()
+		cfg.Name = fmt.Sprintf("damaged-%d", inc)
+		s.config.Store(&cfg)
+		s.note(store.Damage{File: s.dir + "/config", Cause: fmt.Sprintf("stream %d has the name %s, too", other.inc, name)})
+	}
+	st.streams[s.config.Load().Name] = s
+	if !st.opt.ReadOnly {
+		s.removeScratch()
+	}
+	return nil
+}
+
+// quarantineName returns a name in the quarantine that is free.
+func (st *Store) quarantineName(base string) (string, error) {
+	names, err := st.fs.List(quarantine)
+	if err != nil {
+		return "", err
+	}
+	name := base
+	for i := 2; slices.Contains(names, name); i++ {
+		name = fmt.Sprintf("%s.%d", base, i)
+	}
+	return quarantine + "/" + name, nil
+}

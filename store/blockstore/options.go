@@ -1,0 +1,106 @@
+package blockstore
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// Sync says when what was stored is on disk.
+type Sync int
+
+// The sync policies. Whatever the policy, what was stored survives the end of the
+// process, Stream.Sync makes everything before it durable, and a block is durable before the next
+// one gets its first record.
+const (
+	// SyncAlways: a call that stores returns after the message is on disk. Calls that
+	// run at the same time share one disk sync.
+	SyncAlways Sync = iota
+	// SyncInterval: what was stored is on disk after Options.Interval and a disk sync.
+	SyncInterval
+	// SyncNever: when the operating system sees fit.
+	SyncNever
+)
+
+// String returns the policy's name on the command line.
+func (s Sync) String() string {
+	switch s {
+	case SyncAlways:
+		return "always"
+	case SyncInterval:
+		return "interval"
+	case SyncNever:
+		return "never"
+	}
+	return fmt.Sprintf("Sync(%d)", int(s))
+}
+
+// Options say how a store is opened. The zero value is ready to use.
+type Options struct {
+	// Sync is the sync policy, Interval the time of SyncInterval: 200 ms unless set, 1 s
+	// at most. Removals reach the disk after as long with SyncAlways.
+	Sync     Sync
+	Interval time.Duration
+	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set. A message
+	// that is larger has a block of its own.
+	BlockSize int64
+	// ReadOnly opens a store that exists without changing a byte of it.
+	ReadOnly bool
+	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.
+	Now func() int64
+	// Logger is told what nobody else can be told; nil is silent.
+	Logger *slog.Logger
+	// CacheBytes bounds the memory for indexes of sealed blocks: 64 MiB unless set.
+	CacheBytes int64
+	// MaxFiles bounds the open files of sealed blocks: 256 unless set.
+	MaxFiles int
+}
+
+const (
+	defaultInterval  = 200 * time.Millisecond
+	maxInterval      = time.Second
+	defaultBlockSize = 8 << 20
+	minBlockSize     = record.DataStart + 1024
+	maxBlockSize     = 1 << 30
+	defaultCache     = 64 << 20
+	defaultMaxFiles  = 256
+)
+
+func (o Options) withDefaults() Options {
+	if o.Interval == 0 {
+		o.Interval = defaultInterval
+	}
+	if o.BlockSize == 0 {
+		o.BlockSize = defaultBlockSize
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixNano() }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = defaultCache
+	}
+	if o.MaxFiles == 0 {
+		o.MaxFiles = defaultMaxFiles
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Sync < SyncAlways || o.Sync > SyncNever:
+		return fmt.Errorf("sync policy %v: %w", o.Sync, store.ErrInvalid)
+	case o.Interval < time.Millisecond || o.Interval > maxInterval:
+		return fmt.Errorf("sync interval %v: %w: it is not between 1ms and %v", o.Interval, store.ErrInvalid, maxInterval)
+	case o.BlockSize < minBlockSize || o.BlockSize > maxBlockSize:
+		return fmt.Errorf("block size %d: %w: it is not between %d and %d", o.BlockSize, store.ErrInvalid, minBlockSize, maxBlockSize)
+	case o.CacheBytes < 0 || o.MaxFiles < 1:
+		return fmt.Errorf("cache of %d bytes and %d files: %w", o.CacheBytes, o.MaxFiles, store.ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,433 @@
+package blockstore
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// recovery is what the first write has to do before it, found out when the stream was opened.
+type recovery struct {
+	torn       []string // files of blocks that were never begun; they go to quarantine
+	cut        int64    // the tail's bytes from here on …
+	junk       int64    // … and so many of them go to quarantine
+	unfinished bool     // the junk is the beginning of a record that nobody was told of
+	newBlock   bool     // the tail is sealed, and a new block begun
+	lost       uint64   // so many sequences were handed out and are lost
+	mark       uint64   // sequences up to this one may have been handed out; 0 is none
+}
+
+// readTail finds the records of the newest block, which has no footer, and decides
+// what of it is torn.
+func (o *opening) readTail(b *block, f vfs.File) (*contents, error) {
+	p := &o.w.plan
+	limit, durable := b.size, int64(record.DataStart)
+	if o.state.Block == b.hdr.Block {
+		durable = min(max(durable, o.state.Len), b.size)
+		if o.clean {
+			limit = durable // nobody of us wrote what is behind it
+		}
+	}
+	c, err := scanBlock(f, &b.hdr, limit, false)
+	if err != nil {
+		return nil, err
+	}
+	durable = max(durable, c.durable)
+	if !o.clean && o.reboot {
+		// After a loss of power, what was not synced may be there in parts. The first hole
+		// ends what is kept, so that it is a prefix.
+		if i := slices.IndexFunc(c.bad, func(e badSpan) bool { return e.Off >= durable }); i >= 0 {
+			if c, err = scanBlock(f, &b.hdr, c.bad[i].Off, false); err != nil {
+				return nil, err
+			}
+		}
+	}
+	end := max(c.end, durable)
+	if o.state.Block == b.hdr.Block && end < o.state.Len {
+		o.note(store.Damage{
+			File: b.name, Offset: end, Length: o.state.Len - end,
+			Cause: fmt.Sprintf("block ends at %d, and had %d bytes on disk", end, o.state.Len),
+		})
+	}
+	if end > c.end {
+		o.note(store.Damage{File: b.name, Offset: c.end, Length: end - c.end, Cause: errBadSpan.Error()})
+	}
+	b.dataEnd = end
+	if b.size > end {
+		p.cut, p.junk = end, b.size-end
+		if err := o.judgeJunk(b, f, c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// judgeJunk finds out whether messages went with the junk behind the tail. A footer that
+// was being written and bytes that never reached the disk are none.
+func (o *opening) judgeJunk(b *block, f vfs.File, c *contents) error {
+	p := &o.w.plan
+	w, zeros := window{f: f}, true
+	start, err := w.at(p.cut, min(record.MaxHead, p.junk))
+	if err != nil {
+		return err
+	}
+	h, err := b.coder.Head(start, p.cut)
+	switch {
+	case record.IsFooter(start) || o.clean:
+		return nil
+	case !o.reboot && (errors.Is(err, record.ErrShort) || err == nil && h.Size > p.junk):
+		p.unfinished = true // the process was killed inside of a write, which never returned
+		return nil
+	}
+	for off := p.cut; off < b.size; {
+		n := min(windowSize, b.size-off)
+		piece, err := w.at(off, n)
+		if err != nil {
+			return err
+		}
+		if zeros = zeros && len(bytes.Trim(piece, "\x00")) == 0; !zeros {
+			break
+		}
+		off += n
+	}
+	if zeros {
+		return nil
+	}
+	heads := o.headsIn(b, &w, p.cut)
+	p.lost = 1
+	if len(heads) > 0 {
+		p.lost = max(1, heads[len(heads)-1]-c.next+1)
+	}
+	return nil
+}
+
+// headsIn returns the sequences of the whole heads from off to the end of the block, in order.
+func (o *opening) headsIn(b *block, w *window, off int64) []uint64 {
+	var seqs []uint64
+	for ; off < b.size; off++ {
+		piece, err := w.at(off, min(record.MaxHead, b.size-off))
+		if err != nil {
+			break
+		}
+		if h, err := b.coder.Head(piece, off); err == nil && !h.Control() && h.Seq >= b.hdr.First {
+			seqs = append(seqs, h.Seq)
+		}
+	}
+	slices.Sort(seqs)
+	return seqs
+}
+
+// findLost finds the sequences that no message, skip or removal accounts for, and decides
+// where sequences go on.
+func (o *opening) findLost() {
+	slices.SortStableFunc(o.skips, func(a, b record.Control) int { return cmp.Compare(a.Seq, b.Seq) })
+	next, skips := uint64(1), o.skips
+	n := snapshot{blocks: o.blocks}
+	for i, b := range o.blocks {
+		v := n.view(i)
+		skips = o.lostBetween(next, b.hdr.First, skips, b, "a block is missing or not used")
+		next = b.hdr.First
+		if uint64(v.count) == v.next-b.hdr.First {
+			next = v.next
+			continue
+		}
+		for r, run := range v.runs {
+			skips = o.lostBetween(next, run.Seq, skips, b, "the record is damaged")
+			end := v.count
+			if r+1 < len(v.runs) {
+				end = int(v.runs[r+1].Index)
+			}
+			next = run.Seq + uint64(end) - uint64(run.Index)
+		}
+		skips = o.lostBetween(next, v.next, skips, b, "the record is damaged")
+		next = later(next, v.next)
+	}
+	o.findNext(next)
+}
+
+// lostBetween notes what is lost of the sequences from first to before end, which no
+// message has, and returns the skips behind them.
+func (o *opening) lostBetween(first, end uint64, skips []record.Control, b *block, why string) []record.Control {
+	for first < end {
+		for len(skips) > 0 && skips[0].Seq+skips[0].Skip <= first {
+			skips = skips[1:]
+		}
+		stop, after := end, end
+		if len(skips) > 0 && skips[0].Seq < end {
+			stop, after = max(first, skips[0].Seq), min(end, skips[0].Seq+skips[0].Skip)
+			if skips[0].Why == record.SkipLost {
+				o.lose(max(first, skips[0].Seq), after-1, b, "lost with a torn tail")
+			}
+		}
+		if first < stop {
+			o.lose(first, stop-1, b, why)
+		}
+		first = after
+	}
+	return skips
+}
+
+// lose notes that first to last are lost, but for those that were removed before.
+func (o *opening) lose(first, last uint64, b *block, why string) {
+	var gone []uint64
+	for seq, removed := range o.removed {
+		if removed && first <= seq && seq <= last {
+			gone = append(gone, seq)
+		}
+	}
+	slices.Sort(gone)
+	for _, seq := range append(gone, last+1) {
+		if first < seq {
+			o.loseRun(first, seq-1, b.name, int64(first), 0, fmt.Errorf("%s: %w", why, record.ErrBad))
+		}
+		first = seq + 1
+	}
+}
+
+// findNext decides where sequences go on, next being the one behind what the blocks have.
+func (o *opening) findNext(next uint64) {
+	w, p := &o.w, &o.w.plan
+	p.torn = o.torn
+	w.next = next
+	unsure := !o.trusted
+	if o.trusted && next != 0 && o.state.Last >= next {
+		// The state knows of messages that are not there.
+		p.lost = max(p.lost, o.state.Last-next+1)
+		unsure = true
+	}
+	if o.trusted && o.state.Block > w.lastBlock {
+		name := blockName(o.dir, o.state.Block)
+		o.note(store.Damage{File: name, First: store.Seq(next), Last: store.Seq(max(next, o.state.Last)), Cause: "the newest block is missing"})
+		unsure = unsure || !o.clean
+		w.lastBlock = o.state.Block
+	}
+	if !o.clean {
+		unsure = unsure || o.reboot || p.lost > 0
+	}
+	p.newBlock = !o.clean || p.lost > 0 || len(o.blocks) == 0 || o.tail == nil
+	if unsure {
+		p.mark = max(o.state.Mark, next-1+p.lost)
+		if !o.trusted {
+			p.mark = markFor(max(p.mark, o.lastMark()) + 1)
+		}
+		if p.mark == next-1+p.lost {
+			p.mark = 0
+		}
+	}
+	if p.lost > 0 {
+		o.loseRun(next, next+p.lost-1, o.lostFile(), p.cut, p.junk, fmt.Errorf("lost with a torn tail: %w", record.ErrBad))
+	}
+	if p.junk > 0 && p.lost == 0 {
+		o.log.Info("bytes behind the last record are set aside by the first write", "stream", o.config.Load().Name, "bytes", p.junk)
+	}
+}
+
+// lastMark is the highest mark that a block's header has.
+func (o *opening) lastMark() uint64 {
+	mark := uint64(0)
+	for _, b := range o.blocks {
+		mark = max(mark, b.hdr.Mark)
+	}
+	return mark
+}
+
+func (o *opening) lostFile() string {
+	if n := len(o.blocks); n > 0 && o.w.lastBlock == o.blocks[n-1].hdr.Block {
+		return o.blocks[n-1].name
+	}
+	return blockName(o.dir, max(o.w.lastBlock, 1))
+}
+
+// start publishes what was read.
+func (o *opening) start() {
+	w := &o.w
+	w.state = o.state
+	w.time = o.lastTime()
+	n := &snapshot{blocks: o.blocks, live: o.live, last: w.next - 1 + w.plan.lost, lastTime: w.time}
+	if o.tail != nil {
+		b := o.blocks[len(o.blocks)-1]
+		w.tail, w.end = b, b.dataEnd
+		w.synced = record.DataStart
+		if o.clean {
+			w.synced = w.end
+		}
+		w.offs, w.runs, w.all, w.first = o.tail.offsets(), b.runs, b.all, o.tail.first
+		n.open, n.tail = true, w.view()
+		n.tail.next = b.next
+	}
+	n.first = n.last + 1
+	if o.live.Messages > 0 {
+		n.first = n.nextLive(1)
+	}
+	o.cur.Store(n)
+}
+
+// lastTime is the time of the last message that is known of.
+func (o *opening) lastTime() int64 {
+	for _, b := range slices.Backward(o.blocks) {
+		switch {
+		case b.all.Messages == 0:
+			continue
+		case b.trailer != nil:
+			return b.trailer.LastTime
+		}
+		v := view{block: b, runs: b.runs, count: int(b.all.Messages), end: b.dataEnd}
+		if o.tail != nil && b == o.blocks[len(o.blocks)-1] {
+			return o.tail.last
+		}
+		if h, _, err := o.readHead(&v, v.count-1); err == nil {
+			return h.Time
+		}
+	}
+	if o.trusted {
+		return o.state.LastTime
+	}
+	return 0
+}
+
+// writableLocked says whether anything may be changed.
+func (s *Stream) writableLocked() error {
+	name := s.config.Load().Name
+	switch {
+	case errors.Is(s.w.failed, store.ErrClosed):
+		return fmt.Errorf("stream %s: %w", name, store.ErrClosed)
+	case s.w.failed != nil:
+		return fmt.Errorf("stream %s: %w: %w", name, store.ErrReadOnly, s.w.failed)
+	case s.opt.ReadOnly:
+		return fmt.Errorf("stream %s: %w", name, store.ErrReadOnly)
+	}
+	return nil
+}
+
+// prepareLocked does what has to be done before the first write. Each step that is
+// done is not done again if a later one finds the disk full.
+func (s *Stream) prepareLocked() error {
+	if err := s.writableLocked(); err != nil || s.w.ready {
+		return err
+	}
+	w, p := &s.w, &s.w.plan
+	for len(p.torn) > 0 {
+		if err := s.setAsideLocked(p.torn[0]); err != nil {
+			return err
+		}
+		p.torn = p.torn[1:]
+	}
+	if w.tail != nil && w.file == nil {
+		f, err := s.fs.Open(w.tail.name)
+		if err != nil {
+			return s.failLocked(fmt.Errorf("prepare stream: %w", err))
+		}
+		w.file = f
+	}
+	if p.junk > 0 {
+		if err := s.cutLocked(); err != nil {
+			return err
+		}
+	}
+	if !p.newBlock {
+		w.ready = true
+		return s.writeStateLocked(false, markFor(w.next))
+	}
+	if w.file != nil && !w.begun {
+		if err := s.sealTailLocked(); err != nil {
+			return err
+		}
+	}
+	if err := s.beginAfterLocked(); err != nil {
+		return err
+	}
+	w.ready = true
+	return nil
+}
+
+// beginAfterLocked begins a block after an unclean stop, and accounts for the sequences that
+// nobody knows of.
+func (s *Stream) beginAfterLocked() error {
+	w, p := &s.w, &s.w.plan
+	if !w.begun {
+		w.state.Mark = max(w.state.Mark, p.mark)
+		if err := s.beginBlockLocked(); err != nil {
+			return err
+		}
+		w.begun = true
+	}
+	next := w.next
+	if p.lost > 0 {
+		s.encodeSkip(p.lost, record.SkipLost)
+		w.next += p.lost
+	}
+	if p.mark >= w.next {
+		s.encodeSkip(p.mark-w.next+1, record.SkipReserved)
+		w.next = p.mark + 1
+	}
+	if err := s.flushLocked(); err != nil {
+		w.next = next
+		return err
+	}
+	n := *s.cur.Load()
+	if n.live.Messages == 0 {
+		n.first = w.next
+	}
+	n.last = w.next - 1
+	n.tail = w.view()
+	s.publish(&n, nil, store.Totals{})
+	return nil
+}
+
+// setAsideLocked moves a file to quarantine.
+func (s *Stream) setAsideLocked(name string) error {
+	to, err := s.st.quarantineName(fmt.Sprintf("%016x-%s", s.inc, path.Base(name)))
+	if err == nil {
+		err = s.fs.Rename(name, to)
+	}
+	if err == nil {
+		err = s.fs.SyncDir(path.Dir(name))
+	}
+	return diskError(err)
+}
+
+// cutLocked copies the junk behind the tail to quarantine, durably, and cuts it off.
+func (s *Stream) cutLocked() error {
+	w, p := &s.w, &s.w.plan
+	name, err := s.st.quarantineName(fmt.Sprintf("%016x-%s-%d", s.inc, path.Base(w.tail.name), p.cut))
+	if err == nil {
+		err = s.copyOut(w.file, p.cut, p.junk, name)
+	}
+	if err != nil {
+		return fmt.Errorf("set aside the torn end of %s: %w", w.tail.name, diskError(err))
+	}
+	if err = w.file.Truncate(p.cut); err == nil {
+		err = w.file.Sync()
+	}
+	if err != nil {
+		return s.failLocked(fmt.Errorf("cut %s: %w", w.tail.name, err))
+	}
+	s.log.Warn("torn end of a block cut off", "block", w.tail.name, "offset", p.cut, "bytes", p.junk, "kept_in", name)
+	p.junk = 0
+	return nil
+}
+
+// copyOut copies a piece of f into a new file, durably.
+func (s *Stream) copyOut(f vfs.File, off, n int64, name string) error {
+	out, err := s.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), io.NewSectionReader(f, off, n))
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		_ = s.fs.Remove(name)
+		return err
+	}
+	return s.fs.SyncDir(path.Dir(name))
+}

@@ -1,0 +1,151 @@
+package blockstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// Remove implements [store.Writer]. The removal survives the end of the process; it is on
+// disk with the next sync, which comes by itself unless the policy is SyncNever.
+func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
+	if err := s.enter(ctx); err != nil {
+		return false, err
+	}
+	defer s.gate.leave()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.removableLocked(seq); err != nil {
+		return false, err
+	}
+	old := s.cur.Load()
+	v, i, ok := old.find(uint64(seq))
+	if !ok || v.isDeleted(i) {
+		return false, nil
+	}
+	h, _, err := s.readHead(&v, i)
+	var corrupt *store.CorruptError
+	if errors.As(err, &corrupt) {
+		return false, nil // it is not live: it has no entry
+	}
+	if err != nil {
+		return false, err
+	}
+	m := h.Meta()
+	if err := s.changeLocked(record.FlagRemove, m); err != nil {
+		return false, err
+	}
+	n := *s.cur.Load()
+	v = n.viewOf(v.block)
+	v.setDeleted(i, v.count, true)
+	n.rev++
+	n.live = n.live.Minus(totals(m))
+	if n.first == uint64(seq) {
+		n.first = n.nextLive(uint64(seq))
+	}
+	s.publish(&n, v.block, store.Totals{}.Minus(totals(m)))
+	s.post(store.Deleted, n.rev, m)
+	return true, nil
+}
+
+func (s *Stream) removableLocked(seq store.Seq) error {
+	cfg := s.config.Load()
+	switch {
+	case cfg.Sealed:
+		return fmt.Errorf("stream %s: %w", cfg.Name, store.ErrSealed)
+	case cfg.DenyDelete:
+		return fmt.Errorf("remove from stream %s: %w", cfg.Name, store.ErrDenied)
+	case seq == 0:
+		return s.notFound(0)
+	case uint64(seq) > s.cur.Load().last:
+		return fmt.Errorf("message %d of stream %s: %w", seq, cfg.Name, store.ErrBeyond)
+	}
+	return s.writableLocked()
+}
+
+// Undelete implements [store.Writer].
+func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	cfg := s.config.Load()
+	if cfg.Sealed {
+		return fmt.Errorf("stream %s: %w", cfg.Name, store.ErrSealed)
+	}
+	if err := s.writableLocked(); err != nil {
+		return err
+	}
+	v, i, ok := s.cur.Load().find(uint64(seq))
+	if !ok {
+		return s.missing(uint64(seq))
+	}
+	if !v.isDeleted(i) {
+		return fmt.Errorf("message %d is live: %w", seq, store.ErrExists)
+	}
+	msg, err := s.load(&v, i, nil)
+	if err != nil {
+		return err
+	}
+	m := msg.Meta
+	if err := s.changeLocked(record.FlagUndelete, m); err != nil {
+		return err
+	}
+	n := *s.cur.Load()
+	v = n.viewOf(v.block)
+	v.setDeleted(i, v.count, false)
+	n.rev++
+	n.live = n.live.Plus(totals(m))
+	n.first = min(n.first, uint64(seq))
+	s.publish(&n, v.block, totals(m))
+	if s.subjects.listening() {
+		s.subjects.stored(msg.Subject, uint64(seq))
+	}
+	s.post(store.Undeleted, n.rev, m)
+	return nil
+}
+
+func totals(m store.Meta) store.Totals { return store.Totals{}.Add(m) }
+
+// viewOf returns the view of b, which is one of the blocks.
+func (n *snapshot) viewOf(b *block) view {
+	if n.open && n.tail.block == b {
+		return n.tail
+	}
+	return view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
+}
+
+// changeLocked writes the control that removes m or brings it back. It takes from the
+// reserve if the disk is full.
+func (s *Stream) changeLocked(kind byte, m store.Meta) error {
+	if err := s.withReserve(s.prepareLocked); err != nil {
+		return err
+	}
+	w := &s.w
+	if w.file == nil || w.end >= s.opt.BlockSize {
+		// Where there is no room for a new block, the old one grows.
+		if err := s.rotateLocked(); err != nil && (w.failed != nil || !errors.Is(err, store.ErrNoSpace)) {
+			return err
+		}
+	}
+	if w.file == nil {
+		if err := s.withReserve(s.beginBlockLocked); err != nil {
+			return err
+		}
+	}
+	ct := record.Control{
+		Kind: kind, Seq: w.next, Time: w.time,
+		Ranges: []record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}},
+	}
+	err := s.withReserve(func() error {
+		w.buf = w.tail.coder.AppendControl(w.buf[:0], w.end, w.synced, &ct)
+		return s.writeTailLocked(w.buf)
+	})
+	w.buf = w.buf[:0]
+	return err
+}

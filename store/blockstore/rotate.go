@@ -1,0 +1,121 @@
+package blockstore
+
+import (
+	"crypto/rand"
+	"fmt"
+	"path"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// rotateLocked seals the tail, if there is one, and begins a new block. A full disk leaves the
+// stream as it was, or sealed without a tail; both can go on later.
+func (s *Stream) rotateLocked() error {
+	if s.w.file != nil {
+		if err := s.flushLocked(); err != nil {
+			return err
+		}
+		if err := s.sealTailLocked(); err != nil {
+			return err
+		}
+	}
+	return s.beginBlockLocked()
+}
+
+// sealTailLocked gives the tail its footer and makes it durable.
+func (s *Stream) sealTailLocked() error {
+	w := &s.w
+	b := w.tail
+	c, err := scanBlock(w.file, &b.hdr, w.end, true)
+	if err != nil {
+		return s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
+	}
+	f := record.Footer{
+		Trailer:  record.Trailer{DataEnd: w.end, Next: w.next, All: w.all, FirstTime: w.first, LastTime: w.lastTimeOfTail()},
+		Offsets:  w.offs,
+		Runs:     w.runs,
+		Controls: c.controls,
+		Subjects: c.sortedSubjects(),
+	}
+	for _, e := range c.bad {
+		f.Bad = append(f.Bad, e.Span)
+		s.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error(),
+			First: store.Seq(e.seq), Last: store.Seq(e.seq)})
+	}
+	footer := f.Append(nil, &b.hdr)
+	if err := s.writeTailLocked(footer); err != nil {
+		return err
+	}
+	w.end = f.DataEnd // what was written is no records
+	if err := w.file.Sync(); err != nil {
+		return s.failLocked(fmt.Errorf("sync %s: %w", b.name, err))
+	}
+	w.synced = w.end
+	s.publishStored()
+	f.Offsets, f.Controls, f.Subjects = nil, nil, nil
+	b.seal(&f.Trailer, f.DataEnd+int64(len(footer)), w.runs)
+	s.cache.addIndex(b, w.offs)
+	_ = w.file.Close()
+	w.file, w.tail, w.offs, w.runs, w.all = nil, nil, nil, nil, store.Totals{}
+	n := *s.cur.Load()
+	n.open, n.tail = false, view{}
+	s.publish(&n, nil, store.Totals{})
+	return nil
+}
+
+// lastTimeOfTail is the time of the last message in the tail, 0 without one.
+func (w *writer) lastTimeOfTail() int64 {
+	if len(w.offs) == 0 {
+		return 0
+	}
+	return w.time
+}
+
+// seal notes that b is sealed.
+func (b *block) seal(t *record.Trailer, size int64, runs []record.Run) {
+	b.trailer, b.size, b.runs = t, size, runs
+	b.dataEnd, b.next, b.all = t.DataEnd, t.Next, t.All
+}
+
+// beginBlockLocked makes the next block, durably, and lets the state know of it.
+func (s *Stream) beginBlockLocked() error {
+	w := &s.w
+	mark := max(w.state.Mark, markFor(w.next))
+	hdr := record.Header{
+		Store: s.st.id, Incarnation: s.inc, Block: w.lastBlock + 1, First: w.next, Mark: mark, Time: w.time,
+	}
+	_, _ = rand.Read(hdr.Salt[:]) // never fails
+	b := newBlock(blockName(s.dir, hdr.Block), hdr)
+	f, err := s.fs.Create(b.name)
+	if err != nil {
+		if isNoSpace(err) {
+			return fmt.Errorf("begin %s: %w", b.name, diskError(err))
+		}
+		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
+	}
+	if _, err = f.WriteAt(hdr.Start(), 0); err != nil && isNoSpace(err) {
+		_ = f.Close()
+		if rerr := s.fs.Remove(b.name); rerr != nil {
+			return s.failLocked(fmt.Errorf("begin %s: %w", b.name, rerr))
+		}
+		return fmt.Errorf("begin %s: %w", b.name, diskError(err))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = s.fs.SyncDir(path.Dir(b.name))
+	}
+	if err != nil {
+		_ = f.Close()
+		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
+	}
+	w.lastBlock = hdr.Block
+	w.file, w.tail, w.end, w.synced = f, b, record.DataStart, record.DataStart
+	n := *s.cur.Load()
+	n.blocks = append(n.blocks, b)
+	n.open, n.tail = true, w.view()
+	s.publish(&n, nil, store.Totals{})
+	return s.writeStateLocked(false, mark)
+}

@@ -1,0 +1,272 @@
+package blockstore
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// contents is what the records of a block say, found without its footer.
+type contents struct {
+	msgs     []found          // in order of sequence
+	controls []record.Control // one of each pair, in order
+	// bad are the bytes that no record accounts for, and the records whose head alone is whole.
+	bad     []badSpan
+	end     int64 // of the last whole record; what is behind it is not in bad
+	durable int64 // the largest durable mark in a whole record
+	next    uint64
+	all     store.Totals
+	first   int64 // time of the first message
+	last    int64 // time of the last message
+	// subjects are counted only if the scan was asked to.
+	subjects map[string]*record.Subject
+}
+
+// found is a message that a scan found.
+type found struct {
+	seq  uint64
+	off  uint32
+	meta store.Meta
+	bad  bool // its body is damaged
+}
+
+// badSpan is a stretch of damaged bytes, and the sequence of the message whose body
+// they are, 0 if they are not known to be one.
+type badSpan struct {
+	record.Span
+	seq uint64
+}
+
+// scanner walks the records of a block.
+type scanner struct {
+	c        *record.Coder
+	w        window
+	limit    int64 // of the bytes that are looked at
+	out      *contents
+	twin     record.Control // the last control, to know its twin
+	pending  []badSpan      // since the last whole record
+	messages []found        // since the last whole record: their bodies are damaged
+}
+
+// scanBlock finds all whole records in the first limit bytes of f, a block with header
+// hdr. Bytes that are in no record are stepped over one by one. It fails if f can't
+// be read or holds a record of a later version.
+func scanBlock(f io.ReaderAt, hdr *record.Header, limit int64, subjects bool) (*contents, error) {
+	coder := hdr.Coder()
+	s := scanner{
+		c: &coder, w: window{f: f}, limit: limit,
+		out: &contents{end: record.DataStart, durable: record.DataStart, next: hdr.First},
+	}
+	if subjects {
+		s.out.subjects = map[string]*record.Subject{}
+	}
+	for off := int64(record.DataStart); off < limit; {
+		n, err := s.step(off)
+		if err != nil {
+			return nil, err
+		}
+		off += n
+	}
+	s.out.order()
+	return s.out, nil
+}
+
+// step looks at what stands at off and returns how far to go.
+func (s *scanner) step(off int64) (int64, error) {
+	b, err := s.w.at(off, min(record.MaxHead, s.limit-off))
+	if err != nil {
+		return 0, err
+	}
+	h, err := s.c.Head(b, off)
+	if record.IsVersion(err) {
+		return 0, err
+	}
+	if err != nil || off+h.Size > s.limit {
+		s.addBad(off, 1, 0)
+		return 1, nil
+	}
+	rec, err := s.whole(&h, off)
+	switch {
+	case errors.Is(err, record.ErrBad):
+		if h.Control() {
+			s.addBad(off, h.Size, 0)
+			return h.Size, nil
+		}
+		s.addBad(off, h.Size, h.Seq)
+		s.messages = append(s.messages, found{h.Seq, uint32(off), h.Meta(), true})
+		return h.Size, nil
+	case err != nil:
+		return 0, err
+	}
+	return h.Size, s.take(&h, rec, off)
+}
+
+// take counts a whole record in. Of a large message, rec has the head and the subject only.
+func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
+	o := s.out
+	o.bad, s.pending = append(o.bad, s.pending...), nil
+	o.msgs, s.messages = append(o.msgs, s.messages...), nil
+	o.end, o.durable = off+h.Size, max(o.durable, h.Durable)
+	if !h.Control() {
+		o.msgs = append(o.msgs, found{h.Seq, uint32(off), h.Meta(), false})
+		if o.subjects != nil {
+			o.countSubject(rec[h.Len:h.Len+h.Subject], h.Seq)
+		}
+		return nil
+	}
+	ct, err := h.ControlOf(rec)
+	if err != nil || len(o.controls) > 0 && ct.Same(&s.twin) {
+		return nil //nolint:nilerr // a whole record with nonsense in it can only be skipped
+	}
+	s.twin = ct
+	o.controls = append(o.controls, ct)
+	if ct.Kind == record.FlagSkip {
+		o.next = later(o.next, ct.Seq+ct.Skip)
+	} else {
+		o.next = later(o.next, ct.Seq)
+	}
+	return nil
+}
+
+func (o *contents) countSubject(subject []byte, seq uint64) {
+	e := o.subjects[string(subject)]
+	if e == nil {
+		e = &record.Subject{Name: string(subject)}
+		o.subjects[e.Name] = e
+	}
+	e.Count++
+	e.Last = max(e.Last, seq)
+}
+
+func (s *scanner) addBad(off, n int64, seq uint64) {
+	if last := len(s.pending) - 1; last >= 0 && seq == 0 && s.pending[last].seq == 0 &&
+		s.pending[last].Off+s.pending[last].Len == off {
+		s.pending[last].Len += n
+		return
+	}
+	s.pending = append(s.pending, badSpan{record.Span{Off: off, Len: n}, seq})
+}
+
+// largeRecord is the size from which a record is checked in pieces.
+const largeRecord = 1 << 20
+
+// whole checks the record with head h at off, and returns it, or as much of it as take needs.
+func (s *scanner) whole(h *record.Head, off int64) ([]byte, error) {
+	if h.Size <= largeRecord {
+		rec, err := s.w.at(off, h.Size)
+		if err != nil {
+			return nil, err
+		}
+		return rec, s.c.Check(rec, off)
+	}
+	sum := s.c.Sum(h, off)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, io.NewSectionReader(s.w.f, off, h.Size), make([]byte, largeRecord)); err != nil {
+		return nil, err
+	}
+	if err := sum.Check(); err != nil {
+		return nil, record.ErrBad
+	}
+	return s.w.at(off, int64(h.Len+h.Subject))
+}
+
+// order sorts the messages by sequence and drops those that can't be: of two with the
+// same sequence, and of those out of the order of the file, the later one.
+func (o *contents) order() {
+	slices.SortStableFunc(o.msgs, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
+	kept, high := o.msgs[:0], uint32(0)
+	for _, m := range o.msgs {
+		if m.off <= high {
+			continue
+		}
+		high, kept = m.off, append(kept, m)
+		o.all = o.all.Add(m.meta)
+		o.next = later(o.next, m.seq+1)
+	}
+	o.msgs = kept
+	if n := len(kept); n > 0 {
+		o.first, o.last = kept[0].meta.Time, kept[n-1].meta.Time
+	}
+}
+
+// later returns the larger of two sequences that come next; 0 comes after the highest one.
+func later(a, b uint64) uint64 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return max(a, b)
+}
+
+// runs tells which sequences the messages have.
+func (o *contents) runs() []record.Run {
+	var runs []record.Run
+	for i, m := range o.msgs {
+		if i == 0 || m.seq != o.msgs[i-1].seq+1 {
+			runs = append(runs, record.Run{Seq: m.seq, Index: uint32(i)})
+		}
+	}
+	return runs
+}
+
+func (o *contents) offsets() []uint32 {
+	offs := make([]uint32, len(o.msgs))
+	for i, m := range o.msgs {
+		offs[i] = m.off
+	}
+	return offs
+}
+
+// align returns the offsets of v's messages as the scan found them, 0 for those it did
+// not find.
+func (o *contents) align(v *view) []uint32 {
+	offs := make([]uint32, v.count)
+	for _, m := range o.msgs {
+		if i, exact := v.place(m.seq); exact {
+			offs[i] = m.off
+		}
+	}
+	return offs
+}
+
+// sortedSubjects returns what countSubject counted.
+func (o *contents) sortedSubjects() []record.Subject {
+	subs := make([]record.Subject, 0, len(o.subjects))
+	for _, e := range o.subjects {
+		subs = append(subs, *e)
+	}
+	slices.SortFunc(subs, func(a, b record.Subject) int { return cmp.Compare(a.Name, b.Name) })
+	return subs
+}
+
+// window reads a file in large pieces.
+type window struct {
+	f   io.ReaderAt
+	off int64
+	b   []byte // what was read at off
+	buf []byte
+}
+
+const windowSize = 256 << 10
+
+// at returns the n bytes at off, which are good until the next call. It is
+// io.ErrUnexpectedEOF if the file ends before.
+func (w *window) at(off, n int64) ([]byte, error) {
+	if off >= w.off && off+n <= w.off+int64(len(w.b)) {
+		return w.b[off-w.off:][:n], nil
+	}
+	if size := max(n, windowSize); int64(cap(w.buf)) < size {
+		w.buf = make([]byte, size)
+	}
+	got, err := w.f.ReadAt(w.buf[:cap(w.buf)], off)
+	w.off, w.b = off, w.buf[:got]
+	switch {
+	case int64(got) >= n:
+		return w.b[:n], nil
+	case err == nil || errors.Is(err, io.EOF):
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}

@@ -1,0 +1,96 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"syscall"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// maxSmallFile bounds what is read of a file that is read whole.
+const maxSmallFile = 10 << 20
+
+// readFile returns the content of a small file.
+func readFile(fsys vfs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > maxSmallFile {
+		return nil, fmt.Errorf("%s of %d bytes: %w", name, size, record.ErrBad)
+	}
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b, nil
+}
+
+// replaceFile puts a file in place, whole or not at all, and durably.
+func replaceFile(fsys vfs.FS, name string, content []byte) error {
+	temp := name + ".new"
+	if err := removeIfThere(fsys, temp); err != nil {
+		return err
+	}
+	if err := writeNewFile(fsys, temp, content); err != nil {
+		_ = removeIfThere(fsys, temp)
+		return err
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// writeNewFile makes a file with that content, durable but for its name.
+func writeNewFile(fsys vfs.FS, name string, content []byte) error {
+	f, err := fsys.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func removeIfThere(fsys vfs.FS, name string) error {
+	err := fsys.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// mkdirIfMissing makes a directory and says whether it had to.
+func mkdirIfMissing(fsys vfs.FS, name string) (bool, error) {
+	err := fsys.Mkdir(name)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// diskError turns a full disk into the contract's error.
+func diskError(err error) error {
+	if isNoSpace(err) {
+		return fmt.Errorf("%w: %w", store.ErrNoSpace, err)
+	}
+	return err
+}
+
+func isNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -1,0 +1,80 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// writeStateLocked puts the state, as the writer has it, into the older slot, durably.
+// The file has its full size from the start, so that it takes no space to write.
+func (s *Stream) writeStateLocked(clean bool, mark uint64) error {
+	w := &s.w
+	if w.stateFile == nil {
+		f, err := s.fs.Open(s.dir + "/state")
+		if err != nil {
+			return s.failLocked(fmt.Errorf("state of stream %s: %w", s.config.Load().Name, err))
+		}
+		w.stateFile = f
+	}
+	st := record.State{
+		Generation: w.state.Generation + 1, Store: s.st.id, Incarnation: s.inc, Boot: s.boot,
+		Clean: clean, Mark: mark, Block: w.lastBlock, Last: w.next - 1, LastTime: w.time,
+	}
+	if w.file != nil {
+		st.Len = w.synced
+	}
+	b, off := st.Slot()
+	_, err := w.stateFile.WriteAt(b, off)
+	if err == nil {
+		err = w.stateFile.Sync()
+	}
+	if err != nil {
+		return s.failLocked(fmt.Errorf("state of stream %s: %w", s.config.Load().Name, err))
+	}
+	w.state = st
+	return nil
+}
+
+// reserveLocked lets the durable mark run ahead, so that seq may be handed out.
+func (s *Stream) reserveLocked(seq uint64) error {
+	if seq <= s.w.state.Mark {
+		return nil
+	}
+	return s.writeStateLocked(false, markFor(seq))
+}
+
+// markFor is the durable mark from which seq and those that follow are handed out.
+func markFor(seq uint64) uint64 {
+	if seq >= math.MaxUint64-reserveStep {
+		return math.MaxUint64
+	}
+	return seq + reserveStep - 1
+}
+
+// closeWriterLocked makes everything durable and leaves the state clean, if anything
+// was written and nothing failed.
+func (s *Stream) closeWriterLocked() error {
+	w := &s.w
+	if !w.ready {
+		return nil
+	}
+	var err error
+	if w.failed == nil {
+		if err = s.syncLocked(); err == nil {
+			err = s.writeStateLocked(true, w.next-1)
+		}
+	}
+	if w.file != nil {
+		err = errors.Join(err, w.file.Close())
+	}
+	if w.stateFile != nil {
+		err = errors.Join(err, w.stateFile.Close())
+	}
+	w.ready, w.file, w.stateFile = false, nil, nil
+	w.failed = store.ErrClosed
+	return err
+}

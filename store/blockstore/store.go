@@ -1,0 +1,314 @@
+package blockstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+	"jsfs/store/internal/watch"
+)
+
+// Store is a set of streams in a directory.
+//
+// Lock order: Store.mu before a stream's locks.
+type Store struct {
+	// Dependencies and constants, set before the Store is shared.
+	fs      vfs.FS
+	opt     Options
+	id      record.ID
+	boot    record.ID
+	lock    io.Closer
+	hub     *watch.Hub
+	cache   *cache
+	reserve *reserve
+	gate    *gate
+	closeFS func() error
+	found   []store.Damage // outside of any stream
+
+	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
+	// works for them.
+	mu      sync.RWMutex
+	streams map[string]*Stream
+	broken  map[string]error // streams that can't be served, and why
+	next    uint64           // the incarnation that comes next
+	closed  bool
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Stream = (*Stream)(nil)
+)
+
+// Streams implements [store.Store].
+func (st *Store) Streams(ctx context.Context) ([]string, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	names := slices.Collect(maps.Keys(st.streams))
+	names = slices.AppendSeq(names, maps.Keys(st.broken))
+	slices.Sort(names)
+	return names, nil
+}
+
+func (st *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return st.gate.enter()
+}
+
+// Stream implements [store.Store].
+func (st *Store) Stream(ctx context.Context, name string) (store.Stream, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	if s := st.streams[name]; s != nil {
+		return s, nil
+	}
+	if err := st.broken[name]; err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
+}
+
+// Create implements [store.Store].
+func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	cfg = cfg.WithDefaults()
+	cfg.Subjects = slices.Clone(cfg.Subjects)
+	cfg.Metadata = maps.Clone(cfg.Metadata)
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("create stream: %w", err)
+	}
+	if st.opt.ReadOnly {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, store.ErrReadOnly)
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.streams[cfg.Name] != nil || st.broken[cfg.Name] != nil {
+		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
+	}
+	inc := st.next
+	if err := st.makeStreamLocked(inc, cfg); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, diskError(err))
+	}
+	s, err := st.openStream(inc)
+	if err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
+	}
+	st.streams[cfg.Name] = s
+	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: cfg.Name, Incarnation: inc})
+	return s, nil
+}
+
+// makeStreamLocked makes a stream's directory, durably, under a temporary name first.
+func (st *Store) makeStreamLocked(inc uint64, cfg store.Config) error {
+	content, err := json.Marshal(cfg)
+	if err != nil {
+		return err
+	}
+	// The counter first: an incarnation is used once, even if what follows fails.
+	next := []byte(strconv.FormatUint(inc+1, 10))
+	if err := replaceFile(st.fs, nextName, record.Envelope(record.MagicNext, next)); err != nil {
+		return err
+	}
+	st.next = inc + 1
+	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
+	if err := st.fillStream(temp, inc, content); err != nil {
+		st.removeTree(temp)
+		return err
+	}
+	if err := st.fs.Rename(temp, streamDir(inc)); err != nil {
+		st.removeTree(temp)
+		return err
+	}
+	if err := st.fs.SyncDir(streamsDir); err != nil {
+		// Whether it is there after a crash nobody knows. It must not be there now.
+		if st.fs.Rename(streamDir(inc), temp) == nil {
+			st.removeTree(temp)
+		}
+		return err
+	}
+	return nil
+}
+
+func (st *Store) fillStream(dir string, inc uint64, config []byte) error {
+	if err := st.fs.Mkdir(dir); err != nil {
+		return err
+	}
+	if err := st.fs.Mkdir(dir + "/drafts"); err != nil {
+		return err
+	}
+	if err := writeNewFile(st.fs, dir+"/config", record.Envelope(record.MagicConfig, config)); err != nil {
+		return err
+	}
+	state := make([]byte, record.StateSize)
+	for gen := range uint64(2) {
+		s := record.State{Generation: gen + 1, Store: st.id, Incarnation: inc, Boot: st.boot, Clean: true}
+		b, off := s.Slot()
+		copy(state[off:], b)
+	}
+	if err := writeNewFile(st.fs, dir+"/state", state); err != nil {
+		return err
+	}
+	return st.fs.SyncDir(dir)
+}
+
+// Remove implements [store.Store]. The stream's files are kept under another name.
+func (st *Store) Remove(ctx context.Context, name string) error {
+	if err := st.enter(ctx); err != nil {
+		return err
+	}
+	defer st.gate.leave()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := st.broken[name]; err != nil {
+		return fmt.Errorf("stream %s can't be removed: %w", name, err)
+	}
+	s := st.streams[name]
+	if s == nil {
+		return fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
+	}
+	if st.opt.ReadOnly {
+		return fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
+	}
+	if err := s.retire(); err != nil {
+		return fmt.Errorf("remove stream %s: %w", name, err)
+	}
+	delete(st.streams, name)
+	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
+	err := st.fs.Rename(s.dir, to)
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir)
+	}
+	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
+	s.hub.Close()
+	if err != nil {
+		return fmt.Errorf("remove stream %s: %w", name, diskError(err))
+	}
+	return nil
+}
+
+// retire closes the stream for good, if it is empty.
+func (s *Stream) retire() error {
+	if err := s.retireLocked(); err != nil {
+		return err
+	}
+	s.gate.close() // who is inside finds the stream closed
+	s.wmu.Lock()
+	s.w.failed = nil
+	s.wmu.Unlock()
+	return s.close()
+}
+
+// retireLocked lets nothing come in any more, if there is nothing. It takes both locks.
+func (s *Stream) retireLocked() error {
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
+	drafts, err := s.listDrafts()
+	if err != nil {
+		return err
+	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.w.failed != nil {
+		return s.writableLocked()
+	}
+	if s.cur.Load().live.Messages > 0 || len(drafts) > 0 {
+		return store.ErrNotEmpty
+	}
+	s.retired = true
+	s.w.failed = fmt.Errorf("stream was removed: %w", store.ErrClosed)
+	return nil
+}
+
+// Watch implements [store.Store].
+func (st *Store) Watch() store.Subscription { return st.hub.Watch() }
+
+// Usage implements [store.Store].
+func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
+	if err := st.enter(ctx); err != nil {
+		return store.Usage{}, err
+	}
+	defer st.gate.leave()
+	u, err := st.fs.Usage()
+	if err != nil {
+		return store.Usage{}, err
+	}
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	var messages int64
+	used := st.reserve.used()
+	for _, s := range st.streams {
+		n := s.cur.Load()
+		messages += n.live.Messages
+		for i := range n.blocks {
+			v := n.view(i)
+			used += cmp.Or(v.block.sizeIn(n, i), v.end)
+		}
+	}
+	return store.Usage{
+		Total: uint64(used) + u.Free, Free: u.Free, Used: uint64(used),
+		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
+	}, nil
+}
+
+// sizeIn is the size of the i-th block of n, 0 if it is the tail.
+func (b *block) sizeIn(n *snapshot, i int) int64 {
+	if n.open && i == len(n.blocks)-1 {
+		return 0
+	}
+	return b.size
+}
+
+// Close implements [store.Store].
+func (st *Store) Close() error {
+	st.mu.Lock()
+	if st.closed {
+		st.mu.Unlock()
+		return nil
+	}
+	st.closed = true
+	st.mu.Unlock()
+	st.gate.close()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(st.streams)) {
+		if err := st.streams[name].close(); err != nil {
+			errs = append(errs, fmt.Errorf("close stream %s: %w", name, err))
+		}
+	}
+	errs = append(errs, st.lock.Close(), st.closeFS())
+	return errors.Join(errs...)
+}
+
+// note adds damage that is in no stream.
+func (st *Store) note(d store.Damage) {
+	st.found = append(st.found, d)
+	st.opt.Logger.LogAttrs(context.Background(), slog.LevelWarn, "damage found",
+		slog.String("stream", d.Stream), slog.String("file", d.File), slog.String("cause", d.Cause))
+}

@@ -1,0 +1,302 @@
+package blockstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+	"jsfs/store/internal/watch"
+)
+
+// Stream is a stream of the store.
+//
+// Lock order: commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
+// subjects.mu, commits.mu, and the cache's and the reserve's.
+type Stream struct {
+	// Dependencies and constants, set before the Stream is shared.
+	st     *Store
+	fs     vfs.FS
+	opt    Options
+	log    *slog.Logger
+	cache  *cache
+	dir    string // in the store
+	inc    uint64
+	boot   record.ID
+	hub    *watch.Hub
+	gate   *gate
+	config atomic.Pointer[store.Config]
+
+	// cur is what readers see: immutable, replaced as a whole, under smu. Loading it
+	// needs no lock.
+	cur atomic.Pointer[snapshot]
+
+	// firstTime caches the time of the first live message.
+	firstTime atomic.Pointer[seqTime]
+	// lastSubject is the subject that was read last, so that reading it again need not
+	// allocate.
+	lastSubject atomic.Pointer[string]
+
+	// wmu serialises everything that changes the stream, and is held for the whole
+	// change; while a sync runs only if the policy is SyncAlways. Readers never take it, and nothing
+	// foreign is called under it.
+	wmu sync.Mutex
+	w   writer // guarded by wmu
+
+	// smu makes one change of cur and of the blocks' live totals. It is held for a few
+	// assignments, and by Extents for a loop over the blocks.
+	smu sync.Mutex
+
+	// syncMu is held by who syncs the tail without wmu.
+	syncMu sync.Mutex
+	// background counts the syncs that are planned or run.
+	background sync.WaitGroup
+
+	// draftMu serialises what changes the names of drafts, and guards retired.
+	draftMu sync.Mutex
+	retired bool // the stream was removed: no draft can be made any more
+
+	commits  commits
+	damage   damage
+	subjects subjectIndex
+}
+
+// snapshot is what readers see. The rules:
+//
+//  1. What a published snapshot reaches never changes, but for the blocks' deletion bits, indexes
+//     and open files, which are atomic, and their live totals, which smu guards.
+//  2. Bytes below a block's published end never change while the block has its name.
+//  3. A sequence number is never reused: it loads the same bytes, or is gone.
+//  4. Write, sync as the policy says, publish, post the event, return; in this order.
+//  5. Who finds a block's file closed asks for it again: files are unpublished before they are
+//     closed, and only Close closes them for good, when nobody is inside the gate.
+type snapshot struct {
+	rev      uint64
+	first    uint64 // the lowest live sequence, or last+1
+	last     uint64
+	lastTime int64
+	live     store.Totals
+	appended store.Totals
+	blocks   []*block // in order
+	// Of the newest block, if it is not sealed.
+	open bool
+	tail view
+}
+
+// view returns the i-th block as the snapshot shows it.
+func (n *snapshot) view(i int) view {
+	if n.open && i == len(n.blocks)-1 {
+		return n.tail
+	}
+	b := n.blocks[i]
+	return view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
+}
+
+// blockOf returns the number of the block that would have seq: the last one that begins
+// at or below it, -1 if there is none.
+func (n *snapshot) blockOf(seq uint64) int {
+	lo, hi := 0, len(n.blocks)
+	for lo < hi {
+		if mid := int(uint(lo+hi) / 2); n.blocks[mid].hdr.First <= seq {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	// A block without a message may begin where the next one does, which has it then.
+	return lo - 1
+}
+
+// find returns the view that has seq, and its place in it.
+func (n *snapshot) find(seq uint64) (v view, i int, ok bool) {
+	b := n.blockOf(seq)
+	if b < 0 {
+		return v, 0, false
+	}
+	v = n.view(b)
+	i, ok = v.place(seq)
+	return v, i, ok
+}
+
+// nextLive returns the lowest live sequence from seq on, or last+1.
+func (n *snapshot) nextLive(seq uint64) uint64 {
+	for b := max(n.blockOf(seq), 0); b < len(n.blocks); b++ {
+		v := n.view(b)
+		i, _ := v.place(seq)
+		if i = v.nextLive(i); i < v.count {
+			return v.seqOf(i)
+		}
+	}
+	return n.last + 1
+}
+
+// seqTime is a message's time.
+type seqTime struct {
+	seq  uint64
+	time int64
+}
+
+// writer is what changing the stream needs.
+type writer struct {
+	ready     bool     // the first write of this process was prepared
+	begun     bool     // … as far as that its new block was begun
+	plan      recovery // what that one has to do
+	failed    error    // the first write or sync that failed; sticky
+	file      vfs.File // of the tail; nil if there is none, or it is sealed
+	tail      *block   // nil if there is none, or it is sealed
+	end       int64    // of the tail's records
+	synced    int64    // how much of the tail is known to be on disk
+	lastBlock uint64   // the highest number that a block has, or may have had
+	offs      []uint32 // of the tail's messages; readers have a prefix of it
+	runs      []record.Run
+	all       store.Totals // of the tail's messages
+	first     int64        // time of the tail's first message
+	next      uint64
+	time      int64 // of the last message
+	state     record.State
+	stateFile vfs.File
+	timer     *time.Timer // of the next sync in the background; nil if none is planned
+
+	buf   []byte       // records that are encoded and not written
+	metas []store.Meta // of the messages that are to be published
+	made  int          // how many of the metas are still in buf
+	told  []subjectSeq // what the subject index is to be told
+}
+
+// Config implements [store.Stream].
+func (s *Stream) Config() store.Config {
+	c := *s.config.Load()
+	c.Subjects = slices.Clone(c.Subjects)
+	return c
+}
+
+// Incarnation implements [store.Stream].
+func (s *Stream) Incarnation() uint64 { return s.inc }
+
+// Watch implements [store.Follower].
+func (s *Stream) Watch() store.Subscription { return s.hub.Watch() }
+
+// State implements [store.Reader].
+func (s *Stream) State(ctx context.Context) (store.State, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.State{}, err
+	}
+	defer s.gate.leave()
+	return s.state(s.cur.Load()), nil
+}
+
+// enter begins a call, which must leave the gate.
+func (s *Stream) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.gate.enter(); err != nil {
+		return fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
+	}
+	return nil
+}
+
+func (s *Stream) state(n *snapshot) store.State {
+	st := store.State{
+		Rev: n.rev, First: store.Seq(n.first), Last: store.Seq(n.last), LastTime: n.lastTime,
+		Live: n.live, Appended: n.appended,
+	}
+	st.FirstTime = s.timeOfFirst(n)
+	unlisted, lost := s.damage.count(n.first, n.last)
+	st.Lost = lost
+	if span := n.last + 1 - n.first; span >= uint64(n.live.Messages)+unlisted {
+		st.Deleted = span - uint64(n.live.Messages) - unlisted
+	}
+	return st
+}
+
+// timeOfFirst returns the time of the first live message, 0 if there is none.
+func (s *Stream) timeOfFirst(n *snapshot) int64 {
+	if n.live.Messages == 0 {
+		return 0
+	}
+	if c := s.firstTime.Load(); c != nil && c.seq == n.first {
+		return c.time
+	}
+	v, i, ok := n.find(n.first)
+	if !ok {
+		return 0
+	}
+	h, _, err := s.readHead(&v, i)
+	if err != nil {
+		return 0
+	}
+	s.firstTime.Store(&seqTime{n.first, h.Time})
+	return h.Time
+}
+
+// Extents implements [store.Reader]. An extent is a block, and the gap before it.
+func (s *Stream) Extents(ctx context.Context) ([]store.Extent, store.State, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, store.State{}, err
+	}
+	defer s.gate.leave()
+	s.smu.Lock()
+	n := s.cur.Load()
+	live := make([]store.Totals, len(n.blocks))
+	for i, b := range n.blocks {
+		live[i] = b.live
+	}
+	s.smu.Unlock()
+	extents := make([]store.Extent, 0, len(n.blocks))
+	from := uint64(1)
+	for i := range n.blocks {
+		v := n.view(i)
+		to := v.next - 1
+		if i == len(n.blocks)-1 {
+			to = n.last
+		}
+		if to < from {
+			continue
+		}
+		extents = append(extents, store.Extent{First: store.Seq(from), Last: store.Seq(to), Live: live[i]})
+		from = to + 1
+	}
+	return extents, s.state(n), nil
+}
+
+// publish makes n what readers see; the live messages of b, if any, grow by sums.
+func (s *Stream) publish(n *snapshot, b *block, sums store.Totals) {
+	s.smu.Lock()
+	if b != nil {
+		b.live = b.live.Plus(sums)
+	}
+	s.cur.Store(n)
+	s.smu.Unlock()
+	s.checkInvariants(n)
+}
+
+// post tells who follows of a change that is published.
+func (s *Stream) post(kind store.Kind, rev uint64, m store.Meta) {
+	if s.hub.Listening() {
+		s.hub.Post(store.Event{Kind: kind, Stream: s.config.Load().Name, Incarnation: s.inc, Rev: rev, Meta: m})
+	}
+}
+
+// close ends the stream. What was stored is durable then.
+func (s *Stream) close() error {
+	s.gate.close()
+	s.wmu.Lock()
+	if t := s.w.timer; t != nil && t.Stop() {
+		s.background.Done()
+	}
+	s.w.timer = nil
+	s.wmu.Unlock()
+	s.background.Wait()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	err := s.closeWriterLocked()
+	s.cache.drop(s.cur.Load().blocks)
+	return err
+}

@@ -1,0 +1,403 @@
+package blockstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+	"jsfs/store/internal/watch"
+)
+
+// opening is a stream that is being opened. It reads the blocks' footers and the tail's
+// records, and changes nothing on disk.
+type opening struct {
+	*Stream
+	state   record.State
+	trusted bool // the state is whole, and no newer one was lost
+	clean   bool // it says that the stream was closed
+	reboot  bool // the machine was restarted since, so what was not synced may be lost
+	blocks  []*block
+	live    store.Totals
+	// removed are the sequences that removals name and no block has.
+	removed map[uint64]bool
+	skips   []record.Control
+	recount map[*block]bool // blocks whose removals do not add up
+	tail    *contents       // of the newest block, if it is not sealed
+	torn    []string        // files of blocks that were never begun
+}
+
+// openStream opens the stream in streams/inc. It fails where the stream can't be served at
+// all: damage inside is noted, and served around.
+func (st *Store) openStream(inc uint64) (*Stream, error) {
+	o := &opening{
+		Stream: &Stream{
+			st: st, fs: st.fs, opt: st.opt, log: st.opt.Logger, cache: st.cache, inc: inc, boot: st.boot,
+			dir: streamDir(inc), gate: newGate(),
+		},
+		removed: map[uint64]bool{}, recount: map[*block]bool{},
+	}
+	if err := o.readConfig(); err != nil {
+		return nil, err
+	}
+	if err := o.readState(); err != nil {
+		return nil, err
+	}
+	if err := o.readBlocks(); err != nil {
+		return nil, fmt.Errorf("stream %s: %w", o.config.Load().Name, err)
+	}
+	o.findLost()
+	o.start()
+	o.hub = watch.NewHub(st.hub)
+	return o.Stream, nil
+}
+
+func streamDir(inc uint64) string { return fmt.Sprintf("streams/%016x", inc) }
+
+func (o *opening) readConfig() error {
+	name := o.dir + "/config"
+	cfg := store.Config{Name: fmt.Sprintf("damaged-%d", o.inc)}
+	cfg = cfg.WithDefaults()
+	o.config.Store(&cfg)
+	b, err := readFile(o.fs, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("configuration of stream %d: %w", o.inc, err)
+	}
+	content, damaged, err := record.OpenEnvelope(record.MagicConfig, b)
+	if record.IsVersion(err) {
+		return fmt.Errorf("configuration of stream %d: %w", o.inc, err)
+	}
+	var read store.Config
+	if err == nil {
+		err = json.Unmarshal(content, &read)
+	}
+	if err == nil {
+		read = read.WithDefaults()
+		err = read.Check()
+	}
+	if err == nil {
+		o.config.Store(&read)
+	}
+	if err != nil || damaged {
+		cause := "one copy of the configuration is damaged"
+		if err != nil {
+			cause = "both copies of the configuration are damaged; the stream has another name, and takes every subject"
+		}
+		o.note(store.Damage{File: name, Length: int64(len(b)), Cause: cause})
+	}
+	return nil
+}
+
+func (o *opening) readState() error {
+	name := o.dir + "/state"
+	b, err := readFile(o.fs, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state of stream %d: %w", o.inc, err)
+	}
+	state, damaged, err := record.OpenState(b)
+	if record.IsVersion(err) {
+		return fmt.Errorf("state of stream %d: %w", o.inc, err)
+	}
+	if err == nil && (state.Store != o.st.id || state.Incarnation != o.inc) {
+		err = fmt.Errorf("it belongs to another stream: %w", record.ErrBad)
+		state = record.State{}
+	}
+	if err != nil || damaged {
+		o.note(store.Damage{File: name, Length: int64(len(b)), Cause: "state is damaged or missing: it is rebuilt from the blocks"})
+	}
+	o.state = state
+	o.trusted = err == nil && !damaged
+	o.clean = o.trusted && state.Clean
+	o.reboot = !o.trusted || state.Boot != o.boot
+	return nil
+}
+
+// readBlocks reads all blocks in the order of their numbers.
+func (o *opening) readBlocks() error {
+	names, err := o.fs.List(o.dir)
+	if err != nil {
+		return err
+	}
+	var nums []uint64
+	for _, name := range names {
+		base, isBlock := strings.CutSuffix(name, ".blk")
+		if n, err := strconv.ParseUint(base, 10, 64); isBlock && err == nil && n > 0 {
+			nums = append(nums, n)
+		}
+	}
+	slices.Sort(nums)
+	for i, n := range nums {
+		if err := o.readBlock(n, i == len(nums)-1); err != nil {
+			return err
+		}
+		o.w.lastBlock = n
+	}
+	for b := range o.recount {
+		if err := o.recountLive(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readBlock takes block num in. last says that it has the highest number.
+func (o *opening) readBlock(num uint64, last bool) error {
+	name := blockName(o.dir, num)
+	f, err := o.fs.Open(name)
+	if err != nil {
+		return err
+	}
+	size, err := f.Size()
+	if err != nil {
+		_ = f.Close()
+		return err
+	}
+	hdr, trailer, err := readEnds(f, size)
+	if err == nil && (hdr.Store != o.st.id || hdr.Incarnation != o.inc || hdr.Block != num) {
+		err = fmt.Errorf("it is block %d of another place: %w", hdr.Block, record.ErrBad)
+	}
+	if err == nil && len(o.blocks) > 0 && hdr.First < o.blocks[len(o.blocks)-1].next {
+		err = fmt.Errorf("it begins before the end of the block before it: %w", record.ErrBad)
+	}
+	if err != nil {
+		_ = f.Close()
+		if record.IsVersion(err) || !errors.Is(err, record.ErrBad) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if last && size <= record.DataStart {
+			o.torn = append(o.torn, name) // a crash while it was begun: it never had a record
+			return nil
+		}
+		o.note(store.Damage{File: name, Length: size, Cause: "block is not used: " + err.Error()})
+		return nil
+	}
+	b := newBlock(name, hdr)
+	b.size = size
+	o.cache.addFile(b, f)
+	return o.takeBlock(b, f, trailer, last)
+}
+
+// readEnds reads a block's header, from whichever copy is whole, and its trailer, nil if
+// it has none that is whole.
+func readEnds(f vfs.File, size int64) (record.Header, *record.Trailer, error) {
+	var end [record.TrailerSize]byte
+	if size >= record.DataStart+record.TrailerSize {
+		if _, err := f.ReadAt(end[:], size-record.TrailerSize); err != nil {
+			return record.Header{}, nil, unexpected(err)
+		}
+		t, hdr, err := record.ParseTrailer(end[:], size, nil)
+		if err == nil {
+			return hdr, &t, nil
+		}
+		if record.IsVersion(err) {
+			return hdr, nil, err
+		}
+	}
+	hdr, err := readHeader(f, size)
+	if err != nil {
+		return hdr, nil, err
+	}
+	if t, _, err := record.ParseTrailer(end[:], size, &hdr); err == nil {
+		return hdr, &t, nil
+	}
+	return hdr, nil, nil
+}
+
+// readHeader reads the first whole copy of a block's header.
+func readHeader(f vfs.File, size int64) (record.Header, error) {
+	err := fmt.Errorf("no copy of the header is whole: %w", record.ErrBad)
+	for _, off := range []int64{0, record.HeaderCopy} {
+		if size < off+record.HeaderSize {
+			break
+		}
+		var b [record.HeaderSize]byte
+		if _, rerr := f.ReadAt(b[:], off); rerr != nil {
+			return record.Header{}, unexpected(rerr)
+		}
+		hdr, herr := record.ParseHeader(b[:])
+		if herr == nil || record.IsVersion(herr) {
+			return hdr, herr
+		}
+	}
+	return record.Header{}, err
+}
+
+// takeBlock takes in a block whose header is good.
+func (o *opening) takeBlock(b *block, f vfs.File, t *record.Trailer, last bool) error {
+	if t != nil && last && !o.clean && o.reboot && o.state.Block <= b.hdr.Block {
+		// The footer may have reached the disk before the records did.
+		c, err := scanBlock(f, &b.hdr, t.DataEnd, false)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if len(c.bad) > 0 || c.end < t.DataEnd || c.all != t.All {
+			t = nil
+		}
+	}
+	if t != nil {
+		b.trailer = t
+		controls, runs, err := o.readFooter(b, t)
+		if err == nil {
+			b.seal(t, b.size, runs)
+			o.add(b, controls)
+			return nil
+		}
+		if !errors.Is(err, record.ErrBad) {
+			return err
+		}
+		b.dataEnd = t.DataEnd
+		o.noteFile(b, err)
+	}
+	var c *contents
+	var err error
+	switch {
+	case t == nil && last:
+		c, err = o.readTail(b, f)
+	case t == nil:
+		c, err = scanBlock(f, &b.hdr, b.size, false)
+		if err == nil {
+			o.note(store.Damage{File: b.name, Offset: c.end, Length: b.size - c.end, Cause: "sealed block has no whole footer"})
+		}
+	default:
+		c, err = scanBlock(f, &b.hdr, t.DataEnd, false)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.name, err)
+	}
+	o.takeContents(b, c, t, last)
+	return nil
+}
+
+// readFooter reads the parts of a footer that opening needs.
+func (o *opening) readFooter(b *block, t *record.Trailer) (cts []record.Control, runs []record.Run, err error) {
+	var parts [record.Bad + 1][]byte
+	for _, sec := range []record.Section{record.Runs, record.Controls, record.Bad} {
+		if t.Count(sec) > 0 {
+			if parts[sec], err = o.readSection(b, t, sec); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if runs, err = t.Runs(&b.hdr, parts[record.Runs]); err != nil {
+		return nil, nil, err
+	}
+	if cts, err = t.Controls(&b.hdr, parts[record.Controls]); err != nil {
+		return nil, nil, err
+	}
+	bad, err := t.Bad(&b.hdr, parts[record.Bad])
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range bad {
+		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+	}
+	return cts, runs, nil
+}
+
+var errBadSpan = fmt.Errorf("bytes that no record accounts for: %w", record.ErrBad)
+
+// takeContents takes in a block that was scanned. Its index stays in memory, as no
+// footer has it.
+func (o *opening) takeContents(b *block, c *contents, t *record.Trailer, last bool) {
+	for _, e := range c.bad {
+		if e.seq != 0 {
+			_ = o.corrupt(b, e.Off, e.Len, e.seq, record.ErrBad)
+			continue
+		}
+		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+	}
+	b.runs, b.all, b.next, b.dataEnd = c.runs(), c.all, c.next, max(c.end, b.dataEnd)
+	if t != nil {
+		b.next = later(b.next, t.Next)
+	}
+	b.trailer = nil
+	if last && t == nil {
+		o.tail = c
+	} else {
+		x := &index{offs: c.offsets()}
+		b.index.Store(x)
+	}
+	o.add(b, c.controls)
+}
+
+// add appends b to the blocks, and does what its controls say.
+func (o *opening) add(b *block, controls []record.Control) {
+	b.live = b.all
+	o.live = o.live.Plus(b.all)
+	o.blocks = append(o.blocks, b)
+	for i := range controls {
+		ct := &controls[i]
+		if ct.Kind == record.FlagSkip {
+			o.skips = append(o.skips, *ct)
+			continue
+		}
+		for _, r := range ct.Ranges {
+			o.apply(r, ct.Kind == record.FlagRemove)
+		}
+	}
+}
+
+// apply removes the messages of a range, or brings them back.
+func (o *opening) apply(r record.Range, gone bool) {
+	n := snapshot{blocks: o.blocks}
+	for i := max(n.blockOf(r.First), 0); i < len(o.blocks); i++ {
+		b := o.blocks[i]
+		if b.hdr.First > r.First+r.Count-1 {
+			break
+		}
+		v := n.view(i)
+		changed := o.applyIn(&v, r, gone)
+		if changed == 0 {
+			continue
+		}
+		if changed != r.Sums.Messages {
+			o.recount[b] = true
+			continue
+		}
+		sums := r.Sums
+		if gone {
+			sums = store.Totals{}.Minus(sums)
+		}
+		b.live, o.live = b.live.Plus(sums), o.live.Plus(sums)
+	}
+	if r.Count == 1 && r.Sums.Messages == 1 {
+		if _, _, ok := n.find(r.First); !ok {
+			o.removed[r.First] = gone
+		}
+	}
+}
+
+// applyIn changes the deletion bits of the messages of r in one block, and returns how many.
+func (o *opening) applyIn(v *view, r record.Range, gone bool) int64 {
+	changed := int64(0)
+	for i, _ := v.place(r.First); i < v.count && v.seqOf(i) < r.First+r.Count; i++ {
+		if v.setDeleted(i, v.count, gone) {
+			changed++
+		}
+	}
+	return changed
+}
+
+// recountLive sums up a block's live messages from their heads.
+func (o *opening) recountLive(b *block) error {
+	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, false)
+	if err != nil {
+		return err
+	}
+	o.live = o.live.Minus(b.live)
+	b.live = store.Totals{}
+	v := view{block: b, runs: b.runs, count: int(b.all.Messages)}
+	for _, m := range c.msgs {
+		if i, ok := v.place(m.seq); ok && !b.isDeleted(i) {
+			b.live = b.live.Add(m.meta)
+		}
+	}
+	o.live = o.live.Plus(b.live)
+	return nil
+}

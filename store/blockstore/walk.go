@@ -1,0 +1,211 @@
+package blockstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+const (
+	walkMetas = 256      // that are read before they are handed out
+	walkRead  = 64 << 10 // bytes that are read at once where messages are small
+	smallGap  = 8 << 10  // below it a message is small
+)
+
+// walk is one Scan.
+type walk struct {
+	s     *Stream
+	q     store.Query
+	from  uint64 // what comes next
+	done  bool
+	metas []walked
+	buf   []byte
+	off   int64  // of what is in bytes
+	bytes []byte // read from the block that read is about
+	read  *block
+}
+
+// walked is a message that was read and is still to be handed out.
+type walked struct {
+	store.Meta
+	b *block
+	i int
+}
+
+var walks = sync.Pool{New: func() any {
+	return &walk{metas: make([]walked, 0, walkMetas), buf: make([]byte, walkRead)}
+}}
+
+// Scan implements [store.Reader].
+func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, error] {
+	return func(yield func(store.Meta, error) bool) {
+		w := walks.Get().(*walk)
+		defer func() {
+			w.s, w.read, w.bytes = nil, nil, nil
+			clear(w.metas)
+			walks.Put(w)
+		}()
+		w.s, w.q, w.from, w.done, w.read = s, q, max(uint64(q.From), 1), false, nil
+		for !w.done {
+			w.metas = w.metas[:0]
+			if err := w.fill(ctx); err != nil {
+				yield(store.Meta{}, err)
+				return
+			}
+			for i := range w.metas {
+				m := &w.metas[i]
+				if !m.b.isDeleted(m.i) && !yield(m.Meta, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fill reads the next messages, some of them if there are any.
+func (w *walk) fill(ctx context.Context) error {
+	if err := w.s.enter(ctx); err != nil {
+		return err
+	}
+	defer w.s.gate.leave()
+	n := w.s.cur.Load()
+	to := n.last
+	if w.q.To != 0 {
+		to = min(to, uint64(w.q.To))
+	}
+	b := max(n.blockOf(w.from), 0)
+	for ; b < len(n.blocks) && len(w.metas) == 0; b++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if n.blocks[b].hdr.First > to {
+			break
+		}
+		v := n.view(b)
+		if err := w.fillBlock(&v, to); err != nil {
+			return err
+		}
+	}
+	w.done = len(w.metas) == 0 || w.from > to || w.from == 0
+	return nil
+}
+
+// fillBlock reads messages of one block, up to sequence to.
+func (w *walk) fillBlock(v *view, to uint64) error {
+	i, _ := v.place(w.from)
+	if i = v.nextLive(i); i >= v.count {
+		return nil
+	}
+	offs, err := w.s.indexOf(v)
+	if err != nil {
+		return err
+	}
+	looked := 0
+	for ; i < v.count && len(w.metas) < walkMetas; i = v.nextLive(i + 1) {
+		seq := v.seqOf(i)
+		if seq > to {
+			break
+		}
+		w.from = seq + 1
+		m, ok, err := w.look(v, offs, i, seq)
+		if err != nil {
+			return err
+		}
+		if ok {
+			w.metas = append(w.metas, walked{m, v.block, i})
+		}
+		if looked++; looked == 64*walkMetas && len(w.metas) > 0 {
+			break // a filter that few messages match: hand out what there is
+		}
+	}
+	return nil
+}
+
+// look reads the head of message i, and says whether it is there and matches.
+func (w *walk) look(v *view, offs []uint32, i int, seq uint64) (store.Meta, bool, error) {
+	off, end := int64(offs[i]), v.end
+	if i+1 < len(offs) && offs[i+1] > offs[i] {
+		end = int64(offs[i+1])
+	}
+	b, err := w.bytesAt(v, off, end)
+	var h record.Head
+	if err == nil {
+		h, err = v.coder.Head(b, off)
+	}
+	if err == nil && (h.Seq != seq || h.Control()) {
+		err = record.ErrBad
+	}
+	if err != nil {
+		if off == 0 {
+			err = errNoRecord
+		}
+		return store.Meta{}, false, w.passOver(v, off, end, seq, err)
+	}
+	if w.q.Subject == "" || w.q.Subject == ">" {
+		return h.Meta(), true, nil
+	}
+	return w.match(v, &h, b, off, end)
+}
+
+// match says whether the message with head h is on a subject that the walk is about. A record that
+// was read whole is checked first, as its subject decides.
+func (w *walk) match(v *view, h *record.Head, b []byte, off, end int64) (store.Meta, bool, error) {
+	if int64(len(b)) >= h.Size {
+		if err := v.coder.Check(b[:h.Size], off); err != nil {
+			return store.Meta{}, false, w.passOver(v, off, h.Size, h.Seq, err)
+		}
+	} else if len(b) < h.Len+h.Subject {
+		b = make([]byte, h.Len+h.Subject)
+		if err := w.s.readAt(v.block, b, off); err != nil {
+			return store.Meta{}, false, w.passOver(v, off, end, h.Seq, err)
+		}
+	}
+	subject := w.s.intern(b[h.Len : h.Len+h.Subject])
+	return h.Meta(), store.MatchSubject(w.q.Subject, subject), nil
+}
+
+// passOver notes a message that can't be told about; other errors than damage end the walk.
+func (w *walk) passOver(v *view, off, end int64, seq uint64, err error) error {
+	if record.IsVersion(err) {
+		return err
+	}
+	if !errors.Is(err, record.ErrBad) && !errors.Is(err, record.ErrShort) {
+		err = w.s.readError(v, off, end-off, seq, err)
+		var corrupt *store.CorruptError
+		if errors.As(err, &corrupt) {
+			return nil
+		}
+		return err
+	}
+	_ = w.s.corrupt(v.block, off, end-off, seq, err)
+	return nil
+}
+
+// bytesAt returns bytes of the block from off on, some way to end or beyond.
+func (w *walk) bytesAt(v *view, off, end int64) ([]byte, error) {
+	if off < record.DataStart {
+		return nil, record.ErrBad
+	}
+	need := min(end-off, record.MaxHead)
+	if w.read == v.block && off >= w.off && off+need <= w.off+int64(len(w.bytes)) {
+		b := w.bytes[off-w.off:]
+		if end-off > smallGap || int64(len(b)) >= end-off {
+			return b, nil
+		}
+	}
+	size := min(v.end-off, walkRead)
+	if end-off > smallGap {
+		size = min(size, peekRead)
+	}
+	w.read, w.off, w.bytes = v.block, off, w.buf[:size]
+	if err := w.s.readAt(v.block, w.bytes, off); err != nil {
+		w.read = nil
+		return nil, fmt.Errorf("scan: %w", err)
+	}
+	return w.bytes, nil
+}
