@@ -1,8 +1,10 @@
 package fusefs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
 	"syscall"
@@ -32,9 +34,9 @@ type pendingNode struct {
 // maxPendingAge is how long one is kept that nobody opens.
 const maxPendingAge = time.Minute
 
-// pendingKey is no draft's name: those hold no NUL.
+// pendingKey is no draft's name: those are never all digits.
 func (fs *FS) pendingKey(s *stream, seq store.Seq) objectKey {
-	return objectKey{mapping.KindDraft, s, strconv.FormatUint(uint64(seq), 10) + "\x00"}
+	return objectKey{mapping.KindDraft, s, mapping.FormatSeq(seq, fs.opt.SeqWidth)}
 }
 
 // makePending makes a pending restore, or refuses a sequence that was used.
@@ -264,4 +266,25 @@ func (fs *FS) restoreDraft(c *call, r renaming, data []byte, meta *draftMeta) er
 		return fs.refuseSeq(c, r.to, seq)
 	}
 	return err
+}
+
+// setStreamXattr accepts a configuration that the stream has anyway: whoever copies a stream back
+// sets it.
+func (fs *FS) setStreamXattr(c *call, name string, value []byte) error {
+	s, _, err := fs.split(c.hdr.NodeId)
+	if err != nil {
+		return err
+	}
+	if err := fs.writable(s); err != nil {
+		return err
+	}
+	var cfg store.Config
+	if name != mapping.XattrConfig || json.Unmarshal(value, &cfg) != nil {
+		return refuse(syscall.EPERM, "a stream's only attribute is %s", mapping.XattrConfig)
+	}
+	cfg.Name = s.name
+	if !reflect.DeepEqual(cfg.WithDefaults(), s.Config().WithDefaults()) {
+		return refuse(syscall.EPERM, "the configuration of stream %s differs, and can't be changed", s.name)
+	}
+	return nil
 }

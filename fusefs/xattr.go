@@ -110,6 +110,9 @@ func (fs *FS) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string,
 	}
 	c := fs.call("setxattr", &in.InHeader, cancel, "")
 	defer c.recover(&st)
+	if kind, _, _ := mapping.SplitNode(in.NodeId); kind == mapping.KindStream {
+		return c.status(fs.setStreamXattr(c, name, value))
+	}
 	obj, err := fs.attributed(c)
 	if err == nil {
 		err = obj.setXattr(c, name, value, in.Flags)

@@ -59,24 +59,24 @@ var refusals = []struct {
 	{"mv onto the log", nil, `cp ../new ../new2; mv ../new2 S/.log`, "Operation not permitted", "view of the stream"},
 	{"mv of a draft onto the log", nil, `cp ../new S/.tmp; mv S/.tmp S/.log || { rm S/.tmp; false; }`, "Operation not permitted", "append with >>"},
 	{"rm of the log", nil, `rm -f S/.log`, "Operation not permitted", "view of the stream"},
-	{"truncate of the log", nil, `truncate -s 0 S/.log`, "Operation not permitted", "append with >>"},
+	{"truncate of the log", nil, `truncate -s 0 S/.log`, "Operation not permitted", "only appended to"},
 	{"tee without -a", nil, `echo x | tee S/.log`, "Operation not permitted", "append with >>"},
-	{"writing a log without O_APPEND", nil, `echo x 1<> S/.log`, "Operation not permitted", "append with >>"},
+	{"writing a log without O_APPEND", nil, `echo x 1<> S/.log`, "Operation not permitted", "only appended to"},
 	{"sed -i of the log", nil, `sed -i s/o/0/ S/.log`, "Operation not permitted", "append with >>"},
 	{"rm of .jsfs", nil, `rm -rf S/.jsfs`, "Operation not permitted", "fixed"},
 	{"rmdir of a stream", nil, `rmdir S`, "Directory not empty", ""},
 	{"rm of a subject", nil, `rm S/a.b`, "No such file or directory", "stands for a subject"},
-	{"truncate(2) of a subject", []string{"python3"}, `python3 -c 'import os; os.truncate("S/a.b", 0)'`, "Operation not permitted", "messages never change"},
+	{"truncate(2) of a subject", []string{"python3"}, `python3 -c 'import os; os.truncate("S/a.c", 0)'`, "Operation not permitted", "messages never change"},
 	{"vim :w", []string{"vim"}, `vim -u NONE -es -c '%s/o/0/' -c w -c 'cq' S/000000000001`, "", ""},
-	{"vim :w!", []string{"vim"}, `vim -u NONE -es -c '%s/o/0/' -c 'w!' -c 'cq' S/000000000001`, "", "is back"},
-	{"vim :w! of the other spelling", []string{"vim"}, `vim -u NONE -es -c '%s/o/0/' -c 'w!' -c 'cq' S/2`, "", "is back"},
+	{"vim :w!", []string{"vim"}, `vim -u NONE -es -c '%s/o/0/' -c 'w!' -c 'cq' S/000000000001`, "", "messages never change"},
+	{"vim :w! of the other spelling", []string{"vim"}, `vim -u NONE -es -c '%s/o/0/' -c 'w!' -c 'cq' S/2`, "", "messages never change"},
 	{"vim :w! with its backup kept", []string{"vim"}, `vim -u NONE -es -c 'set backup writebackup backupdir=. backupcopy=no' -c '%s/o/0/' -c 'w!' -c 'cq' S/000000000001`, "", ""},
 }
 
 // What is refused says why, and harms nothing.
 func TestRefused(t *testing.T) {
 	m := mount(t)
-	m.sh(`echo new > ../new; mkdir S; echo one > S/a.b; echo two > S/a.c; echo 3 > S/a.d; rm S/000000000003`)
+	m.sh(`echo new content > ../new; mkdir S; echo one > S/a.b; echo two > S/a.c; echo 3 > S/a.d; rm S/000000000003`)
 	const state = `ls -A S; stat -c '%n %s %y' S/0*; cat S/.log; cat S/.jsfs/info; ls S | wc -l`
 	before := m.sh(state)
 	for _, test := range refusals {
