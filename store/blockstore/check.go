@@ -1,0 +1,196 @@
+package blockstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// Report is what Check found.
+type Report struct {
+	Streams []StreamReport `json:"streams"`
+	// Damage is everything that could not be trusted, also where nothing is lost by it.
+	Damage []store.Damage `json:"damage"`
+	// Quarantine lists the files that recovery has set aside.
+	Quarantine []string `json:"quarantine,omitempty"`
+}
+
+// StreamReport is what Check found in one stream.
+type StreamReport struct {
+	Name        string    `json:"name"`
+	Incarnation uint64    `json:"incarnation"`
+	Blocks      int       `json:"blocks"`
+	Messages    int64     `json:"messages"` // live ones
+	Bytes       int64     `json:"bytes"`    // of their payloads
+	First       store.Seq `json:"first_seq"`
+	Last        store.Seq `json:"last_seq"`
+	Deleted     uint64    `json:"deleted"`
+	Lost        uint64    `json:"lost"`
+	// Torn says how many bytes behind the last record the next write will set aside.
+	Torn int64 `json:"torn_bytes,omitempty"`
+}
+
+// Check reads every byte of the store at path that matters and reports what is damaged. It
+// changes nothing. The error says that the store could not be checked.
+func Check(path string) (Report, error) {
+	fsys, err := vfs.NewOSReadOnly(path)
+	if err != nil {
+		return Report{}, err
+	}
+	defer fsys.Close()
+	r, err := CheckFS(context.Background(), fsys)
+	if err != nil {
+		return r, fmt.Errorf("store %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// CheckFS is Check for a store in fsys.
+func CheckFS(ctx context.Context, fsys vfs.FS) (Report, error) {
+	r := Report{Streams: []StreamReport{}, Damage: []store.Damage{}}
+	st, err := Open(fsys, Options{ReadOnly: true})
+	if err != nil {
+		return r, err
+	}
+	r.Damage = append(r.Damage, st.found...)
+	for _, name := range slices.Sorted(maps.Keys(st.streams)) {
+		s := st.streams[name]
+		if err = s.check(ctx); err != nil {
+			break
+		}
+		r.Streams = append(r.Streams, s.report())
+		r.Damage = append(r.Damage, s.damage.list...)
+	}
+	if names, lerr := fsys.List(quarantine); lerr == nil {
+		r.Quarantine = names
+	}
+	return r, errors.Join(err, st.Close())
+}
+
+func (s *Stream) report() StreamReport {
+	n := s.cur.Load()
+	state := s.state(n)
+	return StreamReport{
+		Name: s.config.Load().Name, Incarnation: s.inc, Blocks: len(n.blocks),
+		Messages: state.Live.Messages, Bytes: state.Live.Payload, First: state.First, Last: state.Last,
+		Deleted: state.Deleted, Lost: state.Lost, Torn: s.w.plan.junk,
+	}
+}
+
+// check reads every block of the stream, and notes what is damaged.
+func (s *Stream) check(ctx context.Context) error {
+	n := s.cur.Load()
+	for i := range n.blocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v := n.view(i)
+		if err := s.checkHeaders(&v); err != nil {
+			return err
+		}
+		if err := s.checkRecords(&v); err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+	return nil
+}
+
+// checkHeaders compares the copies of a block's header.
+func (s *Stream) checkHeaders(v *view) error {
+	places := []int64{0, record.HeaderCopy}
+	if v.trailer != nil {
+		places = append(places, v.size-record.TrailerSize)
+	}
+	for _, off := range places {
+		var b [record.HeaderSize]byte
+		if err := s.readAt(v.block, b[:], off); err != nil {
+			return err
+		}
+		if hdr, err := record.ParseHeader(b[:]); err != nil || hdr != v.hdr {
+			s.note(store.Damage{File: v.name, Offset: off, Length: record.HeaderSize, Cause: "one copy of the block header is damaged"})
+		}
+	}
+	return nil
+}
+
+// checkRecords reads every record of a block, and compares what they say with the footer.
+func (s *Stream) checkRecords(v *view) error {
+	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, true)
+	if err != nil {
+		return err
+	}
+	for _, e := range c.bad {
+		if e.seq == 0 {
+			s.note(store.Damage{File: v.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+		}
+	}
+	if c.end < v.end {
+		s.note(store.Damage{File: v.name, Offset: c.end, Length: v.end - c.end, Cause: errBadSpan.Error()})
+	}
+	offs, err := s.indexOf(v)
+	if err != nil {
+		return err
+	}
+	whole := make(map[uint32]bool, len(c.msgs))
+	for _, m := range c.msgs {
+		whole[m.off] = !m.bad
+	}
+	for i, off := range offs {
+		if !whole[off] {
+			_ = s.corrupt(v.block, int64(off), 0, v.seqOf(i), record.ErrBad)
+		}
+	}
+	if v.trailer != nil && !v.known && len(c.bad) == 0 && c.end == v.end {
+		return s.checkFooter(v, c)
+	}
+	return nil
+}
+
+var errStale = fmt.Errorf("footer does not say what the records do: %w", record.ErrBad)
+
+// checkFooter compares a footer with what the records, all of them whole, say.
+func (s *Stream) checkFooter(v *view, c *contents) error {
+	t := v.trailer
+	note := func(sec record.Section, err error) {
+		off, size := t.Place(sec)
+		s.note(store.Damage{File: v.name, Offset: off, Length: int64(size), Cause: err.Error()})
+	}
+	subs, err := s.readSubjects(v.block)
+	if err == nil && !slices.Equal(subs, c.sortedSubjects()) {
+		err = errStale
+	}
+	if err != nil {
+		note(record.Subjects, err)
+	}
+	offs, err := s.readOffsets(v.block)
+	if err == nil && !slices.Equal(offs, c.offsets()) {
+		err = errStale
+	}
+	if err != nil {
+		note(record.Offsets, err)
+	}
+	cts, runs, err := (&opening{Stream: s}).readFooter(v.block, t)
+	same := func(a, b record.Control) int {
+		if a.Same(&b) {
+			return 0
+		}
+		return 1
+	}
+	if err == nil && slices.CompareFunc(cts, c.controls, same) != 0 {
+		note(record.Controls, errStale)
+	}
+	if err == nil && !slices.Equal(runs, c.runs()) {
+		note(record.Runs, errStale)
+	}
+	if t.All != c.all || cmp.Or(t.FirstTime, c.first) != c.first || cmp.Or(t.LastTime, c.last) != c.last {
+		s.note(store.Damage{File: v.name, Offset: v.size - record.TrailerSize, Length: record.TrailerSize, Cause: errStale.Error()})
+	}
+	return nil
+}
