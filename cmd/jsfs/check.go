@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+)
+
+func checkCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "check SOURCE",
+		Short: "Read a whole store and say what is damaged",
+		Long: `Reads every byte of the store in the directory SOURCE and verifies it. It changes
+nothing. The exit code is 0 if all is well, 1 if something is damaged, and 2 if the
+store could not be read.`,
+		Args: exactArgs("a SOURCE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return check(args[0], asJSON, c.OutOrStdout())
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "report as JSON")
+	return c
+}
+
+// check reads the store that arg names and reports to out.
+func check(arg string, asJSON bool, out io.Writer) error {
+	src, err := parseSource(arg)
+	if err == nil && src.dir == "" {
+		err = fmt.Errorf("source %s: a memory store can't be checked; give a store's directory", arg)
+	}
+	if err == nil {
+		if _, statErr := os.Stat(src.dir); statErr != nil {
+			err = fmt.Errorf("source %s: there is no store: %w", arg, statErr)
+		}
+	}
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	report, err := blockstore.Check(src.dir)
+	if err != nil {
+		return &exitError{exitUsage, explainStore(src, err)}
+	}
+	if asJSON {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(report)
+	} else {
+		err = printReport(out, report)
+	}
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("write the report: %w", err)}
+	}
+	if len(report.Damage) > 0 {
+		return &exitError{exitFailed, errDamaged}
+	}
+	return nil
+}
+
+var errDamaged = errors.New("the store is damaged; every message that is not named above is whole, and can be read through a mount")
+
+// printReport writes what people want to know of a report.
+func printReport(out io.Writer, r blockstore.Report) error {
+	var b bytes.Buffer
+	for _, s := range r.Streams {
+		fmt.Fprintf(&b, "%s: %d messages, %d bytes, last sequence %d, %d removed, %d lost\n", s.Name, s.Messages, s.Bytes, s.Last, s.Deleted, s.Lost)
+		if s.Torn > 0 {
+			fmt.Fprintf(&b, "%s: %d bytes of a write that a crash cut off; the next mount sets them aside\n", s.Name, s.Torn)
+		}
+	}
+	for _, d := range r.Damage {
+		fmt.Fprintf(&b, "damage: %s at offset %d, %d bytes: %s%s\n", d.File, d.Offset, d.Length, d.Cause, lost(d))
+	}
+	for _, name := range r.Quarantine {
+		fmt.Fprintf(&b, "set aside: quarantine/%s\n", name)
+	}
+	if len(r.Damage) == 0 {
+		fmt.Fprintln(&b, "nothing is damaged")
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// lost says which messages damage costs.
+func lost(d store.Damage) string {
+	switch {
+	case d.First == 0:
+		return ""
+	case d.First == d.Last:
+		return fmt.Sprintf("; message %d of stream %s is lost", d.First, d.Stream)
+	}
+	return fmt.Sprintf("; messages %d to %d of stream %s are lost", d.First, d.Last, d.Stream)
+}
