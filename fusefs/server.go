@@ -16,7 +16,6 @@ import (
 // Server is a store that is mounted.
 type Server struct {
 	fs         *FS
-	srv        *fuse.Server
 	mountpoint string
 	ended      chan struct{} // closed when the mount has ended and all is released
 }
@@ -37,26 +36,36 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	if err := fs.reportDamage(context.Background()); err != nil {
 		return nil, fmt.Errorf("look for damage: %w", err)
 	}
-	sub := st.Watch()
-	srv, err := connect(fs, mountpoint)
+	fd, err := connect(opt, mountpoint)
 	if err != nil {
-		sub.Close()
 		return nil, err
 	}
-	s := &Server{fs: fs, srv: srv, mountpoint: mountpoint, ended: make(chan struct{})}
+	tr := newTransport(fd, fs, opt.serverOptions(), opt.Logger)
+	sub := st.Watch() // before anything is told to the kernel
+	if err := tr.begin(); err != nil {
+		sub.Close()
+		_ = disconnect(mountpoint, true) // it is of no use; err says why
+		_ = syscall.Close(fd)
+		return nil, fmt.Errorf("the kernel's first request: %w", err)
+	}
+	s := &Server{fs: fs, mountpoint: mountpoint, ended: make(chan struct{})}
+	go s.serve(tr, sub)
+	return s, nil
+}
+
+// serve serves the mount until it has ended, and then lets go of everything.
+func (s *Server) serve(tr *transport, sub store.Subscription) {
+	defer close(s.ended)
 	notified := make(chan struct{})
 	go func() {
 		defer close(notified)
-		(&notifier{fs: fs, kernel: srv}).run(sub)
+		(&notifier{fs: s.fs, kernel: connection(tr.fd)}).run(sub)
 	}()
-	go func() {
-		defer close(s.ended)
-		srv.Serve()
-		fs.releaseAll()
-		sub.Close()
-		<-notified
-	}()
-	return s, nil
+	tr.serve()
+	s.fs.releaseAll()
+	sub.Close()
+	<-notified
+	_ = syscall.Close(tr.fd) // nobody uses it any more, and the mount is gone
 }
 
 // Wait returns when the mount has ended, and what was written through it is in the store.

@@ -1,0 +1,48 @@
+package fusefs
+
+import (
+	"encoding/binary"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// connection is the kernel, as a FUSE connection takes notifications.
+type connection int
+
+// notify writes one notification: a header whose error is the code, then its parts.
+func (c connection) notify(code int32, parts ...any) fuse.Status {
+	const header = 16 // length, code, and a 0 where answers name their request
+	b := make([]byte, header, 128)
+	for _, p := range parts {
+		switch p := p.(type) {
+		case uint32:
+			b = binary.NativeEndian.AppendUint32(b, p)
+		case uint64:
+			b = binary.NativeEndian.AppendUint64(b, p)
+		case string:
+			b = append(append(b, p...), 0)
+		}
+	}
+	binary.NativeEndian.PutUint32(b, uint32(len(b)))
+	binary.NativeEndian.PutUint32(b[4:], uint32(code))
+	if _, err := syscall.Write(int(c), b); err != nil {
+		return fuse.ToStatus(err)
+	}
+	return fuse.OK
+}
+
+// InodeNotify is kernel's.
+func (c connection) InodeNotify(node uint64, off, length int64) fuse.Status {
+	return c.notify(-fuse.NOTIFY_INVAL_INODE, node, uint64(off), uint64(length))
+}
+
+// EntryNotify is kernel's.
+func (c connection) EntryNotify(parent uint64, name string) fuse.Status {
+	return c.notify(-fuse.NOTIFY_INVAL_ENTRY, parent, uint32(len(name)), uint32(0), name)
+}
+
+// DeleteNotify is kernel's.
+func (c connection) DeleteNotify(parent, child uint64, name string) fuse.Status {
+	return c.notify(-fuse.NOTIFY_DELETE, parent, child, uint32(len(name)), uint32(0), name)
+}

@@ -1,0 +1,266 @@
+package fusefs
+
+import (
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// transport carries requests from the kernel to a fuse.ProtocolServer and its answers
+// back. What costs most in a round trip is waking a thread on another core. So one
+// reader, on a thread of its own, reads a request, answers it and reads the next: a
+// program that does one thing after another is served by one thread.
+//
+// Two things keep a slow request from holding up the others. An operation that was
+// slow lately (as closing a file is where that means a disk sync) gets a goroutine of its own.
+// And a reader that is still busy with one request after maxBusy is deposed: another one begins
+// to read, and the deposed one ends when it has answered.
+type transport struct {
+	fd     int
+	server *fuse.ProtocolServer
+	log    *slog.Logger
+
+	leader atomic.Pointer[reader] // who reads
+	slow   [maxOpcode]atomic.Int64
+	free   chan *exchange // exchanges that nobody uses
+	// running counts readers and handlers; watched is poked when requests come after a pause.
+	running sync.WaitGroup
+	watched chan struct{}
+	resting atomic.Bool // nobody watches the reader, since nothing happens
+	ended   chan struct{}
+	endOnce sync.Once
+}
+
+const (
+	// maxBusy is how long a reader may take for one request.
+	maxBusy = time.Millisecond
+	// slowFrom is from which average duration on an operation gets a goroutine.
+	slowFrom = 100 * time.Microsecond
+	// The watch ends after so many rounds of maxBusy in which nothing came.
+	restAfter = 50
+
+	maxOpcode    = 64
+	maxExchanges = 8 // that are kept when nobody uses them
+
+	// What stands around the data of a request and of an answer.
+	maxEnvelope = 8 << 10
+)
+
+// reader is who reads requests. busy is when the request that it works on began, in
+// nanoseconds since the program started; 0 while it waits for one.
+type reader struct{ busy atomic.Int64 }
+
+// exchange has room for a request and its answer.
+type exchange struct {
+	in, out   []byte
+	request   [1][]byte
+	answer    [1][]byte
+	requested int
+}
+
+func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, log *slog.Logger) *transport {
+	return &transport{
+		fd:      fd,
+		server:  fuse.NewProtocolServer(fs, opts),
+		log:     log,
+		free:    make(chan *exchange, maxExchanges),
+		watched: make(chan struct{}, 1),
+		ended:   make(chan struct{}),
+	}
+}
+
+// begin answers the kernel's first request, so that the mount works when it returns.
+func (t *transport) begin() error {
+	x := t.take()
+	defer t.give(x)
+	for {
+		err := t.receive(x)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t.answer(x)
+		return nil
+	}
+}
+
+// serve answers requests until the mount has ended and all are answered.
+func (t *transport) serve() {
+	watching := make(chan struct{})
+	t.start()
+	go func() {
+		defer close(watching)
+		t.watch()
+	}()
+	<-t.ended
+	<-watching // it starts readers
+	t.running.Wait()
+}
+
+// start makes a new reader.
+func (t *transport) start() {
+	r := &reader{}
+	t.leader.Store(r)
+	t.running.Add(1)
+	go t.read(r)
+}
+
+// read reads and answers requests for as long as r is the leader.
+func (t *transport) read(r *reader) {
+	defer t.running.Done()
+	runtime.LockOSThread() // and never unlocked: the thread ends with the reader
+	for t.leader.Load() == r {
+		x := t.take()
+		err := t.receive(x)
+		switch {
+		case err == nil:
+		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOENT):
+			t.give(x)
+			continue // ENOENT: the request was interrupted before it was read
+		default:
+			if !errors.Is(err, syscall.ENODEV) && !errors.Is(err, syscall.ECONNABORTED) {
+				t.log.Error("the connection to the kernel broke", "error", err)
+			}
+			t.endOnce.Do(func() { close(t.ended) })
+			return
+		}
+		begun := sinceStart()
+		r.busy.Store(begun)
+		if t.resting.CompareAndSwap(true, false) {
+			t.watched <- struct{}{}
+		}
+		op := x.opcode()
+		if t.slow[op].Load() >= int64(slowFrom) {
+			t.running.Add(1)
+			go func() {
+				defer t.running.Done()
+				t.timed(x, op)
+			}()
+		} else {
+			t.timed(x, op)
+		}
+		r.busy.Store(0)
+	}
+}
+
+// timed answers a request and notes how long that takes for its operation.
+func (t *transport) timed(x *exchange, op uint32) {
+	begun := sinceStart()
+	t.answer(x)
+	took := sinceStart() - begun
+	old := t.slow[op].Load()
+	t.slow[op].Store(old + (took-old)/8) // lost updates don't matter
+	t.give(x)
+}
+
+// watch deposes readers that take too long.
+func (t *transport) watch() {
+	tick := time.NewTicker(maxBusy)
+	defer tick.Stop()
+	idle := 0
+	for {
+		select {
+		case <-t.ended:
+			return
+		case <-tick.C:
+		}
+		r := t.leader.Load()
+		switch begun := r.busy.Load(); {
+		case begun == 0:
+			idle++
+		case sinceStart()-begun >= int64(maxBusy):
+			t.start()
+			idle = 0
+		default:
+			idle = 0
+		}
+		if idle < restAfter {
+			continue
+		}
+		tick.Stop()
+		t.resting.Store(true)
+		if r.busy.Load() != 0 && t.resting.CompareAndSwap(true, false) {
+			tick.Reset(maxBusy) // it came before we rested
+			idle = 0
+			continue
+		}
+		select {
+		case <-t.ended:
+			return
+		case <-t.watched:
+		}
+		tick.Reset(maxBusy)
+		idle = 0
+	}
+}
+
+// receive reads a request.
+func (t *transport) receive(x *exchange) error {
+	n, err := syscall.Read(t.fd, x.in)
+	if err != nil {
+		return err
+	}
+	if n < int(unsafe.Sizeof(fuse.InHeader{})) {
+		return syscall.EIO
+	}
+	x.requested = n
+	return nil
+}
+
+// answer has a request answered.
+func (t *transport) answer(x *exchange) {
+	x.request[0], x.answer[0] = x.in[:x.requested], x.out
+	n, st := t.server.HandleRequest(x.request[:], x.answer[:])
+	if n == 0 && !st.Ok() { // it could not be made sense of
+		out := (*fuse.OutHeader)(unsafe.Pointer(&x.out[0]))
+		n = int(unsafe.Sizeof(*out))
+		*out = fuse.OutHeader{Length: uint32(n), Status: -int32(st), Unique: x.header().Unique}
+	}
+	if n == 0 {
+		return // no answer is wanted
+	}
+	_, err := syscall.Write(t.fd, x.out[:n])
+	if err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENODEV) { // nobody waits any more
+		t.log.Error("an answer did not reach the kernel", "opcode", x.opcode(), "error", err)
+	}
+}
+
+func (x *exchange) header() *fuse.InHeader { return (*fuse.InHeader)(unsafe.Pointer(&x.in[0])) }
+
+// opcode is that of the request, 0 if it is none that is known.
+func (x *exchange) opcode() uint32 {
+	if op := x.header().Opcode; op < maxOpcode {
+		return op
+	}
+	return 0
+}
+
+func (t *transport) take() *exchange {
+	select {
+	case x := <-t.free:
+		return x
+	default:
+		return &exchange{in: make([]byte, maxWrite+maxEnvelope), out: make([]byte, maxWrite+maxEnvelope)}
+	}
+}
+
+func (t *transport) give(x *exchange) {
+	select {
+	case t.free <- x:
+	default:
+	}
+}
+
+var programStart = time.Now()
+
+// sinceStart is a clock that never goes back, in nanoseconds; it is never 0.
+func sinceStart() int64 { return int64(time.Since(programStart)) + 1 }
