@@ -30,8 +30,8 @@ type Lines struct {
 	}
 }
 
-// NewLines returns a Lines that takes lines of at most max bytes, the newline included.
-func NewLines(max int) *Lines { return &Lines{max: max} }
+// NewLines returns a Lines that takes lines of at most longest bytes, the newline included.
+func NewLines(longest int) *Lines { return &Lines{max: longest} }
 
 // Feed appends to dst the lines that p completes, and returns how many bytes of p
 // it took: all, and no error; or those of the lines it returns, and an error that

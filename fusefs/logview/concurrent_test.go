@@ -109,7 +109,10 @@ func (x *storm) check(line string, prev *int) bool {
 }
 
 func TestReadersInAStorm(t *testing.T) {
-	s := newMemStream(t)
+	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) { testStorm(t, newStream(t)) })
+}
+
+func testStorm(t *testing.T, s store.Stream) {
 	x := &storm{t: t, s: s, log: logview.New(s), last: 6000}
 	x.log.SetLimits(64, 256)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -206,13 +206,13 @@ func TestAnErrorOfTheStoreIsTheReaders(t *testing.T) {
 func TestALargeMessageIsReadInPieces(t *testing.T) {
 	s := newMemStream(t)
 	big := bytes.Repeat([]byte("0123456789abcdef"), 200_000) // 3.2 MB
-	appendLines(t, s, "a", string(big), "b")
+	appendLines(t, s, "a", string(big), string(big)+"\n", "b")
 	h := open(t, logview.New(s))
-	want := "a\n" + string(big) + "\nb\n"
+	want := "a\n" + string(big) + "\n" + string(big) + "\nb\n"
 	if got := reads(t, h, 0, 128<<10, 100); got != want {
 		t.Errorf("got %d bytes, want %d, or others", len(got), len(want))
 	}
-	if _, err := s.Remove(t.Context(), 2); err != nil {
+	if _, err := s.Remove(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
 	p := make([]byte, 4)

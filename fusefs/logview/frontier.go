@@ -127,9 +127,6 @@ func (f *frontier) reset(e *epoch, want int) {
 	if cap(f.buf) > maxKept {
 		f.buf = nil
 	}
-	if cap(f.scratch) > maxKept {
-		f.scratch = nil
-	}
 	f.buf, f.at, f.msgs, f.cur = f.buf[:0], 0, f.msgs[:0], 0
 	f.from, f.fromStart = f.next, f.start
 	f.ahead = min(max(2*f.ahead, want, minAhead), maxAhead)
@@ -162,15 +159,22 @@ func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err erro
 }
 
 func (f *frontier) add(m store.Msg) {
-	if cap(m.Data) > cap(f.scratch) {
-		f.scratch = m.Data[:0]
-	}
+	f.grow(m)
 	begin := len(f.buf)
 	f.buf = frame(f.buf, m)
 	f.msgs = append(f.msgs, framed{f.next, len(f.buf), f.start})
 	f.start += int64(len(f.buf) - begin)
 	f.next++
 	f.at, f.into = f.at+int(f.into), 0
+}
+
+// grow sees to it that the next message like m finds room in scratch. What an engine
+// keeps of a message besides its parts needs some, too.
+func (f *frontier) grow(m store.Msg) {
+	const slack = 512
+	if n := len(m.Subject) + len(m.Header) + len(m.Data) + slack; n > cap(f.scratch) {
+		f.scratch = make([]byte, 0, min(2*n, maxKept))
+	}
 }
 
 // skip moves on to the next message that is shown, past what was removed.

@@ -2,6 +2,7 @@ package logview
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -136,7 +137,7 @@ func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
 			if err == nil {
 				continue
 			}
-			if n > 0 && err != io.EOF {
+			if n > 0 && !errors.Is(err, io.EOF) {
 				f.owe(err)
 				err = nil
 			}

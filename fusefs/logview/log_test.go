@@ -7,31 +7,26 @@ import (
 
 	"jsfs/fusefs/logview"
 	"jsfs/store"
-	"jsfs/store/memstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newMemStream(t testing.TB) store.Stream {
-	s := memstore.New(memstore.Options{})
-	t.Cleanup(func() { _ = s.Close() })
-	st, err := s.Create(t.Context(), store.Config{Name: "S"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return st
-}
-
 func TestAgainstModel(t *testing.T) {
-	testAgainstModel(t, newMemStream, variant{seeks: true})
+	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) {
+		testAgainstModel(t, newStream, variant{seeks: true})
+	})
 }
 
 func TestAMessageThatComesBackIsInItsPlace(t *testing.T) {
-	testAgainstModel(t, newMemStream, variant{seeks: true, returns: true})
+	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) {
+		testAgainstModel(t, newStream, variant{seeks: true, returns: true})
+	})
 }
 
 func TestReadingOnIsExactThoughEventsAreLost(t *testing.T) {
-	testAgainstModel(t, newMemStream, variant{losses: true})
+	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) {
+		testAgainstModel(t, newStream, variant{losses: true})
+	})
 }
 
 func TestTheSize(t *testing.T) {
