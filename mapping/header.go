@@ -9,11 +9,9 @@ import (
 	"jsfs/store"
 )
 
-// Headers that jsfs itself gives to messages.
-const (
-	HeaderMtime    = "Jsfs-Mtime"    // what utimens(2) asked for, as FormatTime writes it
-	HeaderFilename = "Jsfs-Filename" // the name of the file that was copied in
-)
+// HeaderMtime is a header that jsfs itself gives to messages: the time that utimens(2)
+// asked for, as FormatTime writes it.
+const HeaderMtime = "Jsfs-Mtime"
 
 const headerLine = "NATS/1.0"
 

@@ -53,16 +53,6 @@ func FormatSeq(seq store.Seq, width int) string {
 	return strings.Repeat("0", width-len(s)) + s
 }
 
-// AppendSeq appends FormatSeq's name to dst.
-func AppendSeq(dst []byte, seq store.Seq, width int) []byte {
-	var digits [20]byte
-	s := strconv.AppendUint(digits[:0], uint64(seq), 10)
-	for range width - len(s) {
-		dst = append(dst, '0')
-	}
-	return append(dst, s...)
-}
-
 // ParseName says what a name in a stream's directory stands for, where listed names
 // have width digits. The error wraps store.ErrNameTooLong, store.ErrInvalid or
 // store.ErrSubject.
