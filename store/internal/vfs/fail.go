@@ -14,7 +14,7 @@ type Fail struct {
 	mu     sync.Mutex // guards the rest
 	calls  int        // that matched the fault, since it was set
 	fault  Fault
-	room   int64 // bytes that may still be written; -1 is no bound
+	room   int64 // bytes by which files may still grow; -1 is no bound
 	syncs  []string
 	skip   int // the sync to swallow, counted from 1; 0 is none
 	lying  bool
@@ -50,8 +50,9 @@ func (f *Fail) Set(fault Fault) {
 	f.fault, f.calls = fault, 0
 }
 
-// SetRoom lets writes store n more bytes in all, and then give ENOSPC, after a
-// short write where some fit. A negative n is no bound.
+// SetRoom lets writes make files longer by n bytes in all, and then gives ENOSPC, after a
+// short write where some fit. Writing over what is there needs no room. A
+// negative n is no bound.
 func (f *Fail) SetRoom(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,15 +129,15 @@ func (f *Fail) short() bool {
 	return f.fault.Short
 }
 
-// take reserves room for a write of n bytes and returns how much of it there is.
-func (f *Fail) take(n int) int {
+// take reserves room for a file to grow by n bytes and returns how much of it there is.
+func (f *Fail) take(n int64) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.room < 0 {
 		return n
 	}
-	n = int(min(int64(n), f.room))
-	f.room -= int64(n)
+	n = min(n, f.room)
+	f.room -= n
 	return n
 }
 
@@ -265,11 +266,16 @@ func (f *failFile) WriteAt(p []byte, off int64) (int, error) {
 		}
 		return n, err
 	}
-	fits := f.f.take(len(p))
+	size, err := f.file.Size()
+	if err != nil {
+		return 0, err
+	}
+	grow := min(int64(len(p)), max(0, off+int64(len(p))-size))
+	fits := len(p) - int(grow-f.f.take(grow))
 	if fits == len(p) {
 		return f.file.WriteAt(p, off)
 	}
-	n, err := 0, error(nil)
+	n := 0
 	if fits > 0 {
 		n, err = f.file.WriteAt(p[:fits], off)
 	}

@@ -120,6 +120,7 @@ func TestRoomRunsOut(t *testing.T) {
 	if n != 0 {
 		t.Errorf("got %d, want 0", n)
 	}
+	write(t, f, "a", "over the", 0)
 	f.SetRoom(-1)
 	write(t, f, "a", "90", 8)
 }
