@@ -19,13 +19,13 @@ func TestAttributesOfMessages(t *testing.T) {
 		t.Errorf("config: got %q, want the stream's", got)
 	}
 	for script, want := range map[string]string{
-		"getfattr -n user.jsfs.nothing S/1":       "No such attribute",
-		"getfattr -n user.other S/1":              "not supported",
-		"setfattr -n user.jsfs.subject -v z S/1":  "not permitted",
-		"setfattr -x user.jsfs.subject S/1":       "not permitted",
-		"setfattr -n user.other -v z S/1":         "not supported",
-		"setfattr -n trusted.other -v z S/1":      "not supported",
-		"setfattr -n security.selinux -v z S/1":   "not supported",
+		"getfattr -n user.jsfs.nothing S/1":      "No such attribute",
+		"getfattr -n user.other S/1":             "not supported",
+		"setfattr -n user.jsfs.subject -v z S/1": "not permitted",
+		"setfattr -x user.jsfs.subject S/1":      "not permitted",
+		"setfattr -n user.other -v z S/1":        "not supported",
+		"setfattr -n trusted.other -v z S/1":     "not supported",
+		"setfattr -n security.selinux -v z S/1":  "not supported",
 	} {
 		if r := m.try(script); r.code == 0 || !strings.Contains(r.err, want) {
 			t.Errorf("%s: got exit code %d, %q, want %q", script, r.code, r.err, want)
