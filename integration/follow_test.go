@@ -80,6 +80,20 @@ func (f *follower) await(line string) {
 	})
 }
 
+// standsAt says whether the follower has a file open at this position.
+func (f *follower) standsAt(path string, pos int) bool {
+	proc := fmt.Sprintf("/proc/%d/", f.cmd.Process.Pid)
+	fds, _ := os.ReadDir(proc + "fd")
+	for _, fd := range fds {
+		if target, err := os.Readlink(proc + "fd/" + fd.Name()); err != nil || target != path {
+			continue
+		}
+		info, err := os.ReadFile(proc + "fdinfo/" + fd.Name())
+		return err == nil && strings.HasPrefix(string(info), fmt.Sprintf("pos:\t%d\n", pos))
+	}
+	return false
+}
+
 // interrupt does what Ctrl-C does, and waits until all is over.
 func (f *follower) interrupt() {
 	f.t.Helper()
@@ -158,6 +172,36 @@ func checkFollowed(t *testing.T, lines []string, live string, rounds int, all bo
 		if (line[0] == 'a' || line[0] == 'b') && !seen[line] {
 			t.Errorf("%q is live, and tail did not print it", line)
 		}
+	}
+}
+
+func TestTailInItsOtherForms(t *testing.T) {
+	for _, c := range []struct{ name, flags, want string }{
+		{"from the beginning", "-n +1 -f", "1\n2\n3\n4\n5\n6\n7\n8\n9\n"},
+		{"by name", "-n 2 -F", "4\n5\n6\n7\n8\n9\n"},
+		{"by bytes", "-c 4 -f", "4\n5\n6\n7\n8\n9\n"},
+		{"only what is new", "-n 0 -f", "6\n7\n8\n9\n"},
+		{"until a process ends", "-n 1 -f --pid=$$", "5\n6\n7\n8\n9\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mount(t, withSource("mem:"))
+			m.sh(`mkdir S; seq 5 >> S/.log`)
+			f := m.follow("echo begin; exec tail -s 0.05 " + c.flags + " S/.log")
+			if strings.Contains(c.want, "5\n") {
+				f.await("5\n")
+			} else {
+				eventually(t, 20*time.Second, "tail stands at the end", func() bool { return f.standsAt(m.path("S/.log"), 10) })
+			}
+			m.sh(`seq 6 7 >> S/.log`)
+			f.await("7\n")
+			m.sh(`rm S/1 S/3 S/7; seq 8 8 >> S/.log`)
+			f.await("8\n")
+			m.sh(`rm S/8 S/2; echo 9 >> S/.log`)
+			f.await("9\n")
+			if got := strings.Join(f.printed(), ""); got != "begin\n"+c.want {
+				t.Errorf("tail %s prints %q, want %q", c.flags, got, c.want)
+			}
+		})
 	}
 }
 
