@@ -52,10 +52,11 @@ func threadedWriters(t *testing.T) map[string][]string {
 	if out, err := exec.Command("go", "build", "-o", goWriter, "./testdata/writer").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	python := strings.TrimSpace(sh(t, `python3 -c 'import sys; print(sys.executable)'`)) // not a wrapper that starts it
 	return map[string][]string{
 		"Go":     {goWriter},
 		"Node":   {"node", "-e", nodeWriter, "--"},
-		"Python": {"python3", "-c", pythonWriter},
+		"Python": {python, "-c", pythonWriter},
 	}
 }
 
