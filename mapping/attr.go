@@ -1,7 +1,7 @@
 package mapping
 
 import (
-	"encoding/json"
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -90,6 +90,5 @@ func StreamXattr(cfg store.Config, name string) ([]byte, bool) {
 	if name != XattrConfig {
 		return nil, false
 	}
-	b, err := json.Marshal(cfg)
-	return b, err == nil
+	return bytes.TrimSuffix(encode(cfg, ""), []byte("\n")), true
 }

@@ -128,6 +128,9 @@ func TestInfo(t *testing.T) {
 			if !strings.HasPrefix(string(got), "{\n  \"name\": ") || !strings.HasSuffix(string(got), "}\n") {
 				t.Errorf("it is not indented, or has no newline at its end:\n%s", got)
 			}
+			if !strings.Contains(string(got), `">"`) {
+				t.Errorf("the subject is escaped:\n%s", got)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"jsfs/store"
@@ -44,9 +45,18 @@ func Info(cfg store.Config, st store.State, damage []store.Damage) []byte {
 	if st.LastTime != 0 {
 		v.LastTime = FormatTime(st.LastTime)
 	}
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil { // no field of info can make it fail
+	return encode(v, "  ")
+}
+
+// encode returns v as JSON with a newline at its end, indented unless indent is "".
+// Subjects keep their '>', which json.Marshal would escape.
+func encode(v any, indent string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil { // of the types given here none can make it fail
 		panic(err)
 	}
-	return append(b, '\n')
+	return b.Bytes()
 }
