@@ -46,3 +46,8 @@ func (c connection) EntryNotify(parent uint64, name string) fuse.Status {
 func (c connection) DeleteNotify(parent, child uint64, name string) fuse.Status {
 	return c.notify(-fuse.NOTIFY_DELETE, parent, child, uint32(len(name)), uint32(0), name)
 }
+
+// EpochNotify is kernel's. Linux has it from 6.16 on.
+func (c connection) EpochNotify() fuse.Status {
+	return c.notify(-fuse.NOTIFY_INC_EPOCH)
+}

@@ -19,6 +19,8 @@ type kernel interface {
 	EntryNotify(parent uint64, name string) fuse.Status
 	// DeleteNotify drops a name because what it stood for was removed.
 	DeleteNotify(parent, child uint64, name string) fuse.Status
+	// EpochNotify makes the kernel look up every name again, once.
+	EpochNotify() fuse.Status
 }
 
 // notifier takes the store's events and tells the kernel of them. It is one
@@ -101,17 +103,22 @@ const maxRetold = 1 << 20
 // afterLoss makes good for events that were dropped: everything that the kernel may
 // know is looked at again.
 func (n *notifier) afterLoss(ctx context.Context) {
-	n.fs.opt.Logger.Warn("more happened than could be told: dropping all names")
+	n.fs.opt.Logger.Debug("more happened than could be told: all names are looked up again")
 	n.fs.changed.Store(n.fs.now().UnixNano())
+	all := n.kernel.EpochNotify().Ok()
 	n.kernel.InodeNotify(mapping.Root, -1, 0)
 	for _, s := range n.fs.streams.all() {
 		s.unlinked.clear()
 		s.changed.Store(n.fs.now().UnixNano())
-		// What is not in use goes with the name of the directory.
-		n.kernel.EntryNotify(mapping.Root, s.name)
+		if !all { // what is not in use goes with the name of the directory
+			n.kernel.EntryNotify(mapping.Root, s.name)
+		}
 		n.kernel.InodeNotify(s.node, -1, 0)
 		if now, err := n.fs.st.Stream(ctx, s.name); err != nil || now.Incarnation() != s.Incarnation() {
 			n.fs.streams.drop(s.Incarnation())
+			continue
+		}
+		if all {
 			continue
 		}
 		if err := n.retell(ctx, s); err != nil {

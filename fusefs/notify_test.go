@@ -14,8 +14,17 @@ import (
 
 // recorder notes what the kernel is told. Node numbers are shown as names.
 type recorder struct {
-	names map[uint64]string
-	told  []string
+	names  map[uint64]string
+	told   []string
+	epochs bool // whether it is a kernel that has epochs
+}
+
+func (r *recorder) EpochNotify() fuse.Status {
+	if !r.epochs {
+		return fuse.EINVAL
+	}
+	r.told = append(r.told, "epoch")
+	return fuse.OK
 }
 
 func (r *recorder) name(id uint64) string {
@@ -172,6 +181,12 @@ func TestAfterALossEverythingIsLookedAtAgain(t *testing.T) {
 	}
 	if m.streams.byNode(gone.num) != nil {
 		t.Error("a stream that was removed is still known")
+	}
+
+	rec.told, rec.epochs = nil, true
+	(&notifier{fs: m.FS, kernel: rec}).afterLoss(t.Context())
+	if want := []string{"epoch", "inode root -1 0", "inode S -1 0"}; !slices.Equal(rec.told, want) {
+		t.Errorf("with epochs: got %q, want %q", rec.told, want)
 	}
 }
 
