@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestBadMountsAreRefusedAndChangeNothing(t *testing.T) {
 func seed(t testing.TB, dir string) {
 	t.Helper()
 	c := command{dir: scratch(t)}
-	c.ok(t, `"$JSFS" mount --daemon `+quoted(dir)+` mnt && mkdir mnt/S && echo one > mnt/S/a && echo two > mnt/S/b
+	c.ok(t, `mkdir -p `+quoted(filepath.Dir(dir))+` && "$JSFS" mount --daemon `+quoted(dir)+` mnt && mkdir mnt/S && echo one > mnt/S/a && echo two > mnt/S/b
 		"$JSFS" umount mnt`)
 }
 
@@ -147,6 +148,9 @@ func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 	}
 	if left := sh(t, "ls -A "+quoted(other)); left != "" {
 		t.Errorf("it left %q behind", left)
+	}
+	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "it is in use") {
+		t.Errorf("check of a mounted store: got %+v, want exit code 2 and that it is in use", r)
 	}
 	r = command{dir: other}.run(t, `exec timeout 20 "$JSFS" mount store2 "`+m.dir+`"`)
 	if r.code != 1 || !strings.Contains(r.err, m.store+" is mounted there") {

@@ -234,7 +234,7 @@ for i in 1 2 3 4 5; do ls -f S | wc -l; done > ../counts; touch ../done; wait; s
 
 // A listing of a million messages leaves no memory behind.
 func TestAMillionMessagesLeaveNoMemoryBehind(t *testing.T) {
-	m := mount(t, withSource("mem:"))
+	m := mount(t, withArgs("--sync=interval"))
 	n := scaled(100_000, 1_000_000, 1_000_000)
 	m.fill("S", n)
 	m.sh("ls -f S > /dev/null")

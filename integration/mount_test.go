@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,6 +68,24 @@ func TestReadOnlyMountChangesNothing(t *testing.T) {
 	m.stop()
 	if got := checksums(t, m.store); got != before {
 		t.Errorf("the store changed:\n%s\nwas:\n%s", got, before)
+	}
+}
+
+func TestStoreOnAReadOnlyDiskIsMountedForReading(t *testing.T) {
+	dir := scratch(t)
+	seed(t, dir+"/disk/store")
+	sh(t, fmt.Sprintf("mount --bind %[1]s %[1]s && mount -o remount,bind,ro %[1]s", quoted(dir+"/disk")))
+	t.Cleanup(func() { sh(t, "umount "+quoted(dir+"/disk")) })
+	r := command{dir: dir}.run(t, `exec timeout 20 "$JSFS" mount disk/store mnt`)
+	if r.code != 1 || !strings.Contains(r.err, "mount it with --read-only") {
+		t.Errorf("read-write: got %+v, want that --read-only is needed", r)
+	}
+	if r := jsfs(t, "check", dir+"/disk/store"); r.code != 0 {
+		t.Errorf("check: %+v", r)
+	}
+	m := mount(t, withSource(dir+"/disk/store"), withArgs("--read-only"))
+	if got, want := m.sh("cat S/*"), "one\ntwo\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
