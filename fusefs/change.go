@@ -58,14 +58,14 @@ func (fs *FS) Rmdir(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (st
 }
 
 func (fs *FS) rmdir(c *call, name string) error {
-	s, at, err := fs.split(c.hdr.NodeId)
+	_, at, err := fs.split(c.hdr.NodeId)
 	if err != nil {
 		return err
 	}
 	if at.kind != 0 || name == mapping.DirName {
 		return refuse(syscall.EPERM, onlyViews)
 	}
-	s, err = fs.streams.named(c, name)
+	s, err := fs.streams.named(c, name)
 	if err != nil {
 		return err
 	}

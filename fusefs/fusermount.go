@@ -61,7 +61,10 @@ func escapeOption(s string) string {
 // receiveDescriptor takes a file descriptor that was passed through a socket.
 func receiveDescriptor(socket int) (int, error) {
 	data, control := make([]byte, 4), make([]byte, syscall.CmsgSpace(4))
-	_, n, _, _, err := syscall.Recvmsg(socket, data, control, syscall.MSG_CMSG_CLOEXEC)
+	_, n, flags, _, err := syscall.Recvmsg(socket, data, control, syscall.MSG_CMSG_CLOEXEC)
+	if err == nil && flags&syscall.MSG_CTRUNC != 0 {
+		err = errors.New("it passed more than one descriptor")
+	}
 	if err != nil {
 		return -1, fmt.Errorf("take the connection from fusermount3: %w", err)
 	}
