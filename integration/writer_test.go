@@ -81,7 +81,7 @@ func inParallel(n int, f func(i int)) {
 // A program that exits without closing its file loses nothing.
 func TestWriterExits(t *testing.T) {
 	m := mount(t)
-	n := scaled(20, 500, 500)
+	n := scaled(20, 170, 500)
 	for name, args := range threadedWriters(t) {
 		t.Run(name, func(t *testing.T) {
 			m.command().ok(t, "mkdir "+name)
@@ -108,7 +108,7 @@ func TestWriterExits(t *testing.T) {
 // that it had closed.
 func TestWriterKilled(t *testing.T) {
 	m := mount(t)
-	n := scaled(20, 500, 500)
+	n := scaled(20, 170, 500)
 	for name, args := range threadedWriters(t) {
 		t.Run(name, func(t *testing.T) {
 			m.command().ok(t, "mkdir "+name)
@@ -134,7 +134,8 @@ func TestWriterKilled(t *testing.T) {
 			}
 			for i, text := range got {
 				if text != wholeMessage {
-					t.Errorf("message %d is a part: %q", i+1, text)
+					name := fmt.Sprintf("%s/%012d", name, i+1)
+					t.Errorf("message %d is a part: %q; read again: %q, %s", i+1, text, m.read(name), m.sh("stat "+name))
 				}
 			}
 			t.Logf("of %d writers that were killed %d had closed, %d messages are there", n, closed, len(got))
