@@ -74,3 +74,19 @@ func TestREADMEShowsWhatHappens(t *testing.T) {
 		rest = after
 	}
 }
+
+func TestREADMELinksToWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1)
+	if len(links) < 4 {
+		t.Fatalf("README has %d links", len(links))
+	}
+	for _, l := range links {
+		if _, err := os.Stat(filepath.Join("..", l[1])); err != nil {
+			t.Errorf("README links to %s: %v", l[1], err)
+		}
+	}
+}
