@@ -118,32 +118,23 @@ func (w *writer) taken(seq uint64) bool { return w.next == 0 || seq < w.next }
 // writeLocked writes entries, as many as it can, and returns how many. The caller syncs
 // where the policy says so, and then publishes them.
 func (s *Stream) writeLocked(es []store.Entry) (int, error) {
-	cfg := s.config.Load()
-	done := 0 // that are written, not only encoded
-	for i, e := range es {
-		err := cfg.CheckEntry(e)
-		if err == nil {
+	cfg, before := s.config.Load(), s.w.flushed
+	var err error
+	for i := 0; i < len(es) && err == nil; i++ {
+		if err = cfg.CheckEntry(es[i]); err == nil {
 			err = s.prepareLocked()
 		}
 		if err == nil {
-			err = s.encodeNextLocked(e)
+			err = s.encodeNextLocked(es[i])
 		}
-		if err != nil {
-			if ferr := s.flushLocked(); ferr != nil {
-				return done, ferr
-			}
-			return i, err
-		}
-		if len(s.w.buf) >= writeSize || i == len(es)-1 {
-			if err := s.flushLocked(); err != nil {
-				return done, err
-			}
-		}
-		if s.w.made == 0 {
-			done = i + 1
+		if err == nil && len(s.w.buf) >= writeSize {
+			err = s.flushLocked()
 		}
 	}
-	return len(es), nil
+	if ferr := s.flushLocked(); err == nil || s.w.failed != nil && ferr != nil {
+		err = ferr
+	}
+	return s.w.flushed - before, err
 }
 
 // encodeNextLocked puts e behind what is encoded already; where the block is full it
@@ -226,6 +217,10 @@ func (s *Stream) flushLocked() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
+	if w.failed != nil {
+		s.forgetLocked()
+		return w.failed
+	}
 	if err := s.writeTailLocked(w.buf); err != nil {
 		s.forgetLocked()
 		return err
@@ -237,6 +232,7 @@ func (s *Stream) flushLocked() error {
 		w.all = w.all.Add(m)
 	}
 	w.next += uint64(w.made)
+	w.flushed += w.made
 	w.made = 0
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil

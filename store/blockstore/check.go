@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -110,7 +111,8 @@ func (s *Stream) checkHeaders(v *view) error {
 	}
 	for _, off := range places {
 		var b [record.HeaderSize]byte
-		if err := s.readAt(v.block, b[:], off); err != nil {
+		err := s.readAt(v.block, b[:], off)
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
 		if hdr, err := record.ParseHeader(b[:]); err != nil || hdr != v.hdr {

@@ -67,13 +67,18 @@ func (s *Stream) commitWaiting() {
 	if len(ops) == 0 {
 		return
 	}
+	was := s.w.failed != nil
 	s.storeLocked(ops)
-	err := s.syncLocked()
+	// Who was here when it failed gets the cause: nobody knows what became of the messages.
+	err := s.w.failed
+	if err == nil {
+		err = s.syncLocked()
+	}
 	if err == nil {
 		s.publishStored()
 	}
 	for _, o := range ops {
-		if err != nil && o.n > 0 {
+		if err != nil && (o.n > 0 || o.err == nil || errors.Is(o.err, store.ErrReadOnly) && !was) {
 			o.n, o.err = 0, err
 		}
 		close(o.done)

@@ -19,10 +19,11 @@ type damage struct {
 	bad   map[uint64]bool // sequences with an entry that can't be read
 }
 
-// place is where damage is.
+// place is where damage is, and the first message that it costs.
 type place struct {
-	file string
-	off  int64
+	file  string
+	off   int64
+	first store.Seq
 }
 
 // lostRun is a run of sequences that are lost, and why.
@@ -35,7 +36,7 @@ type lostRun struct {
 func (d *damage) add(e store.Damage) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := place{e.File, e.Offset}
+	p := place{e.File, e.Offset, e.First}
 	if d.known[p] {
 		return false
 	}

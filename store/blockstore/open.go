@@ -284,13 +284,15 @@ func (st *Store) readNext(incs []uint64) error {
 // it, and does not keep the others back.
 func (st *Store) loadStream(inc uint64) error {
 	s, err := st.openStream(inc)
+	name := s.config.Load().Name
 	if err != nil {
-		name := fmt.Sprintf("damaged-%d", inc)
 		st.broken[name] = err
+		if !record.IsVersion(err) {
+			st.unread = err
+		}
 		st.note(store.Damage{Stream: name, File: streamDir(inc), Cause: err.Error()})
 		return nil
 	}
-	name := s.config.Load().Name
 	if other := st.streams[name]; other != nil {
 		cfg := *s.config.Load()
 		cfg.Name = fmt.Sprintf("damaged-%d", inc)

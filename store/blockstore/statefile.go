@@ -62,8 +62,8 @@ func (s *Stream) closeWriterLocked() error {
 	if !w.ready {
 		return nil
 	}
-	var err error
-	if w.failed == nil {
+	err := w.failed // what was stored before may not be on disk
+	if err == nil {
 		if err = s.syncLocked(); err == nil {
 			err = s.writeStateLocked(true, w.next-1)
 		}

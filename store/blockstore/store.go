@@ -41,6 +41,7 @@ type Store struct {
 	mu      sync.RWMutex
 	streams map[string]*Stream
 	broken  map[string]error // streams that can't be served, and why
+	unread  error            // why a stream could not be read, whose name may be any
 	next    uint64           // the incarnation that comes next
 	closed  bool
 }
@@ -85,6 +86,9 @@ func (st *Store) Stream(ctx context.Context, name string) (store.Stream, error) 
 	if err := st.broken[name]; err != nil {
 		return nil, err
 	}
+	if st.unread != nil {
+		return nil, fmt.Errorf("stream %s: not all streams could be read: %w", name, st.unread)
+	}
 	return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
 }
 
@@ -107,6 +111,9 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	defer st.mu.Unlock()
 	if st.streams[cfg.Name] != nil || st.broken[cfg.Name] != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
+	}
+	if st.unread != nil {
+		return nil, fmt.Errorf("create stream %s: not all streams could be read: %w", cfg.Name, st.unread)
 	}
 	inc := st.next
 	if err := st.makeStreamLocked(inc, cfg); err != nil {

@@ -163,10 +163,11 @@ type writer struct {
 	stateFile vfs.File
 	timer     *time.Timer // of the next sync in the background; nil if none is planned
 
-	buf   []byte       // records that are encoded and not written
-	metas []store.Meta // of the messages that are to be published
-	made  int          // how many of the metas are still in buf
-	told  []subjectSeq // what the subject index is to be told
+	buf     []byte       // records that are encoded and not written
+	metas   []store.Meta // of the messages that are to be published
+	made    int          // how many of the metas are still in buf
+	flushed int          // how many messages were written since the stream was opened
+	told    []subjectSeq // what the subject index is to be told
 }
 
 // Config implements [store.Stream].

@@ -34,7 +34,8 @@ type opening struct {
 }
 
 // openStream opens the stream in streams/inc. It fails where the stream can't be served at
-// all: damage inside is noted, and served around.
+// all: damage inside is noted, and served around. Also then, the result has the stream's name, as far
+// as that is known.
 func (st *Store) openStream(inc uint64) (*Stream, error) {
 	o := &opening{
 		Stream: &Stream{
@@ -44,13 +45,14 @@ func (st *Store) openStream(inc uint64) (*Stream, error) {
 		removed: map[uint64]bool{}, recount: map[*block]bool{},
 	}
 	if err := o.readConfig(); err != nil {
-		return nil, err
+		return o.Stream, err
 	}
 	if err := o.readState(); err != nil {
-		return nil, err
+		return o.Stream, err
 	}
 	if err := o.readBlocks(); err != nil {
-		return nil, fmt.Errorf("stream %s: %w", o.config.Load().Name, err)
+		o.cache.drop(o.blocks)
+		return o.Stream, fmt.Errorf("stream %s: %w", o.config.Load().Name, err)
 	}
 	o.findLost()
 	o.start()
