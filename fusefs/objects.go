@@ -55,14 +55,14 @@ func newObjects() *objects {
 }
 
 // enter finds the object with that name, or makes one, for an answer that tells the
-// kernel of it: each call is to be undone by a FORGET. The function fresh must
+// kernel of it: each call is to be undone by a FORGET. The function create must
 // return at once: it is called under the table's lock.
-func (t *objects) enter(key objectKey, fresh func() object) (uint64, object) {
+func (t *objects) enter(key objectKey, create func() object) (uint64, object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.byKey[key]
 	if e == nil {
-		e = &entry{id: t.freeLocked(key), key: key, obj: fresh()}
+		e = &entry{id: t.freeLocked(key), key: key, obj: create()}
 		t.byID[e.id], t.byKey[key] = e, e
 	}
 	e.lookups++
