@@ -119,7 +119,7 @@ var stressCases = []struct {
 	{"dentry", []string{"Directory not empty"}},
 	{"dir", []string{"Operation not permitted"}},
 	{"dirmany", []string{"Directory not empty"}},
-	{"filename", []string{"Invalid argument", "Directory not empty", "stat succeeded on non-existent file"}},
+	{"filename", []string{"Invalid argument", "Directory not empty", "stat succeeded on non-existent"}},
 	{"getdent", nil},
 	{"hdd", []string{"File too large", "Directory not empty"}},
 	{"open", []string{"Directory not empty"}},
