@@ -1,0 +1,388 @@
+package blockstore_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
+)
+
+// journal is what a workload may rely on: what it was told when a call returned, and what
+// may be because a call is under way. It is asked by hooks while the workload waits
+// inside of a call, so it knows both at any moment.
+type journal struct {
+	mu      sync.Mutex // guards everything
+	always  bool       // the sync policy makes each append durable
+	streams map[string]*jstream
+	incs    map[uint64]bool // incarnations that were handed out
+	removed []uint64        // incarnations of streams that were removed
+}
+
+// view is what may be seen after a kind of stop.
+type view int
+
+const (
+	afterKill  view = iota // the process was killed: what was acknowledged is there
+	afterCrash             // the power was lost: what was synced is there
+	views
+)
+
+// may is which states may be seen.
+type may struct{ yes, no bool }
+
+func (m may) String() string {
+	switch m {
+	case may{true, false}:
+		return "must be there"
+	case may{false, true}:
+		return "must be gone"
+	}
+	return "may be there"
+}
+
+func only(v bool) may { return may{yes: v, no: !v} }
+
+// fact is something that is or is not, such as a live message. A call that changes it
+// makes both possible, its return what it changed to; a barrier makes that durable.
+type fact struct {
+	now     bool // what the last call that returned made it
+	unknown bool // a call failed, and nobody knows what it did
+	seen    [views]may
+}
+
+func (f *fact) begin(v bool) {
+	for i := range f.seen {
+		if v {
+			f.seen[i].yes = true
+		} else {
+			f.seen[i].no = true
+		}
+	}
+}
+
+func (f *fact) end(v bool) {
+	f.now = v
+	f.seen[afterKill] = only(v)
+}
+
+func (f *fact) settle() {
+	if !f.unknown {
+		f.seen[afterCrash] = only(f.now)
+	}
+}
+
+// jstream is a stream in a journal.
+type jstream struct {
+	there  fact
+	inc    uint64 // 0 while it is being made
+	msgs   map[store.Seq]*jmsg
+	last   store.Seq // the highest sequence that was handed out or will be
+	given  store.Seq // the highest sequence that was handed out
+	drafts []*jdraft
+	loose  map[string]bool           // names of drafts that are being made
+	extra  map[store.Seq]store.Entry // what goOn stored in the image under test
+}
+
+// jmsg is a message in a journal.
+type jmsg struct {
+	e       store.Entry
+	live    fact
+	touched bool // it was removed once, so that its absence proves nothing
+}
+
+// jdraft is a draft with its content, which no other one has, and the names that it may
+// have; "" stands for none.
+type jdraft struct {
+	content string
+	now     string
+	names   [views]map[string]bool
+}
+
+func newJournal(always bool) *journal {
+	return &journal{always: always, streams: map[string]*jstream{}, incs: map[uint64]bool{}}
+}
+
+// do runs f with the journal locked.
+func (j *journal) do(f func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f()
+}
+
+// barrier settles what was acknowledged in a stream: everything in it is durable.
+func (s *jstream) barrier() {
+	for _, m := range s.msgs {
+		m.live.settle()
+	}
+}
+
+// refused says that an error means that nothing changed.
+func refused(err error) bool {
+	for _, e := range []error{store.ErrNoSpace, store.ErrReadOnly, store.ErrClosed, store.ErrNotEmpty, store.ErrExists} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// image compares the streams of a store with the journal, and returns what is live.
+func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
+	names, err := s.Streams(bg)
+	if err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	there := map[string]bool{}
+	for _, name := range names {
+		there[name] = true
+		if j.streams[name] == nil {
+			return nil, fmt.Errorf("stream %s was never made", name)
+		}
+	}
+	live := map[string][]store.Seq{}
+	for name, js := range j.streams {
+		if may := js.there.seen[v]; there[name] && !may.yes || !there[name] && !may.no {
+			return nil, fmt.Errorf("stream %s is there: %v, but it %v", name, there[name], may)
+		}
+		if !there[name] {
+			continue
+		}
+		st, err := s.Stream(bg, name)
+		if err != nil {
+			return nil, fmt.Errorf("stream %s: %w", name, err)
+		}
+		if inc := st.Incarnation(); js.inc != 0 && inc != js.inc || js.inc == 0 && j.incs[inc] {
+			return nil, fmt.Errorf("stream %s has the incarnation %d, had %d", name, inc, js.inc)
+		}
+		if live[name], err = js.messages(st, v); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", name, err)
+		}
+		if err := js.draftsOf(st, v); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
+	return live, nil
+}
+
+// messages compares the messages of a stream with the journal, and returns the live ones.
+func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
+	live, sum, order := map[store.Seq]bool{}, store.Totals{}, []store.Seq(nil)
+	for m, err := range st.Scan(bg, store.Query{}) {
+		if err != nil {
+			return nil, fmt.Errorf("scan: %w", err)
+		}
+		live[m.Seq], sum, order = true, sum.Add(m), append(order, m.Seq)
+		if err := js.message(st, m.Seq); err != nil {
+			return nil, err
+		}
+	}
+	state, err := st.State(bg)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	if state.Live != sum {
+		return nil, fmt.Errorf("state says %+v, the scan %+v", state.Live, sum)
+	}
+	highest := store.Seq(0)
+	for _, seq := range order {
+		if _, extra := js.extra[seq]; !extra {
+			highest = seq
+		}
+	}
+	for seq, m := range js.msgs {
+		if _, extra := js.extra[seq]; extra {
+			continue
+		}
+		if may := m.live.seen[v]; live[seq] && !may.yes || !live[seq] && !may.no {
+			_, err := st.Load(bg, seq, nil)
+			return nil, fmt.Errorf("message %d is live: %v, but it %v (load: %w)", seq, live[seq], may, err)
+		}
+		if seq < highest && !m.touched && !live[seq] {
+			return nil, fmt.Errorf("message %d is missing before %d: not a prefix", seq, highest)
+		}
+	}
+	return order, js.damage(st, v)
+}
+
+// message compares one message with what was stored.
+func (js *jstream) message(st store.Stream, seq store.Seq) error {
+	want, ok := js.extra[seq]
+	if m := js.msgs[seq]; m != nil && !ok {
+		want, ok = m.e, true
+	}
+	if !ok {
+		return fmt.Errorf("message %d was never stored", seq)
+	}
+	got, err := st.Load(bg, seq, nil)
+	if err != nil {
+		return fmt.Errorf("load of %d, which the scan met: %w", seq, err)
+	}
+	if got.Subject != want.Subject || !bytes.Equal(got.Header, want.Header) || !bytes.Equal(got.Data, want.Data) {
+		return fmt.Errorf("message %d: got %q %.40q, want %q %.40q", seq, got.Subject, got.Data, want.Subject, want.Data)
+	}
+	return nil
+}
+
+// damage demands that no message that must be there is reported as lost.
+func (js *jstream) damage(st store.Stream, v view) error {
+	list, err := st.Damage(bg)
+	if err != nil {
+		return fmt.Errorf("damage: %w", err)
+	}
+	for _, d := range list {
+		for seq, m := range js.msgs {
+			if d.First <= seq && seq <= d.Last && m.live.seen[v] == only(true) {
+				return fmt.Errorf("message %d is reported as damaged: %+v", seq, d)
+			}
+		}
+	}
+	return nil
+}
+
+// draftsOf compares the drafts of a stream with the journal.
+func (js *jstream) draftsOf(st store.Stream, v view) error {
+	list, err := st.ListDrafts(bg)
+	if err != nil {
+		return fmt.Errorf("list drafts: %w", err)
+	}
+	names := map[string]string{} // by content
+	for _, info := range list {
+		d, err := st.OpenDraft(bg, info.Name)
+		if err != nil {
+			return fmt.Errorf("draft %s: %w", info.Name, err)
+		}
+		b := make([]byte, info.Size)
+		n, rerr := d.ReadAt(b, 0)
+		if err := d.Close(); n != len(b) || err != nil {
+			return fmt.Errorf("draft %s: read %d of %d bytes: %w", info.Name, n, len(b), errors.Join(rerr, err))
+		}
+		names[string(b)] = info.Name
+	}
+	for _, d := range js.drafts {
+		name := names[d.content]
+		if !d.names[v][name] {
+			return fmt.Errorf("draft %q has the name %q, may have %v", d.content, name, keys(d.names[v]))
+		}
+		delete(names, d.content)
+	}
+	for content, name := range names {
+		if !js.loose[name] {
+			return fmt.Errorf("draft %s has the content %.40q, which was never written", name, content)
+		}
+	}
+	return nil
+}
+
+func keys(m map[string]bool) (out []string) {
+	for k := range maps.Keys(m) {
+		out = append(out, k)
+	}
+	return out
+}
+
+// newStream makes a stream, and takes it away again. Its incarnation must be a new one.
+func (j *journal) newStream(s store.Store) error {
+	st, err := s.Create(bg, store.Config{Name: "NEW"})
+	if err != nil {
+		return fmt.Errorf("create a stream: %w", err)
+	}
+	if j.incs[st.Incarnation()] {
+		return fmt.Errorf("incarnation %d is handed out again", st.Incarnation())
+	}
+	return s.Remove(bg, "NEW")
+}
+
+// keptRemoved demands that what is left of removed streams is still there.
+func (j *journal) keptRemoved(f vfs.FS) error {
+	names, err := f.List("removed")
+	if err != nil && len(j.removed) > 0 {
+		return err
+	}
+	for _, inc := range j.removed {
+		prefix := fmt.Sprintf("%016x@", inc)
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
+			return fmt.Errorf("the removed stream with incarnation %d is gone", inc)
+		}
+	}
+	return nil
+}
+
+// goOn appends to every stream, and demands that no sequence is handed out twice.
+func (j *journal) goOn(s store.Store) error {
+	names, err := s.Streams(bg)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		st, err := s.Stream(bg, name)
+		if err != nil {
+			return err
+		}
+		js := j.streams[name]
+		e := store.Entry{Subject: "after", Data: []byte("after the fault")}
+		seq, err := st.Append(bg, e)
+		if err != nil {
+			return fmt.Errorf("stream %s: append: %w", name, err)
+		}
+		if seq <= js.given {
+			return fmt.Errorf("stream %s: sequence %d was handed out before, up to %d", name, seq, js.given)
+		}
+		got, err := st.Load(bg, seq, nil)
+		if err != nil || !bytes.Equal(got.Data, e.Data) {
+			return fmt.Errorf("stream %s: load of the new message %d: %q, %w", name, seq, got.Data, err)
+		}
+		js.extra = map[store.Seq]store.Entry{seq: e}
+	}
+	return nil
+}
+
+// verify opens a file system as it is after a stop, compares it with the journal, and
+// goes on writing.
+func (j *journal) verify(f vfs.FS, v view) error {
+	_, err := j.resume(f, v)
+	return err
+}
+
+// verifyTwice is verify, and opens and compares the store again after that.
+func (j *journal) verifyTwice(f vfs.FS, v view) error {
+	live, err := j.resume(f, v)
+	if err != nil {
+		return err
+	}
+	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	if err != nil {
+		return fmt.Errorf("open again: %w", err)
+	}
+	again, err := j.image(s, v)
+	for name, before := range live {
+		if after := again[name]; err == nil && !slices.Equal(after[:max(0, len(after)-1)], before) {
+			err = fmt.Errorf("stream %s was %v and is %v when it is opened again", name, before, after)
+		}
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("opened again: %w", err)
+	}
+	return nil
+}
+
+func (j *journal) resume(f vfs.FS, v view) (live map[string][]store.Seq, err error) {
+	for _, js := range j.streams {
+		js.extra = nil
+	}
+	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	live, err = j.image(s, v)
+	if err == nil {
+		err = errors.Join(j.keptRemoved(f), j.goOn(s), j.newStream(s))
+	}
+	return live, errors.Join(err, s.Close())
+}

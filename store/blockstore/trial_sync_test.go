@@ -1,0 +1,128 @@
+package blockstore_test
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
+)
+
+// spareSyncs are the syncs that a loss of power does not miss, by role, and why they are
+// made nevertheless.
+var spareSyncs = map[string]string{
+	"sync streams/*/*.blk after write streams/*/*.blk header":  "nothing in a block is acknowledged before a later sync of it, and a block without a header counts as never begun",
+	"sync streams/new-*/state after write streams/new-*/state": "without a state a stream is opened as after an unclean stop",
+	"close: sync streams/*/state after write streams/*/state":  "the state before says that the stop was unclean, which costs a scan of the tail",
+	"drop: sync streams/*/state after write streams/*/state":   "as for close, and the stream is on its way out",
+	"sync incarnation.new after write incarnation.new":         "the numbers of streams, and of removed ones as long as they are kept, count as well",
+	"syncdir . after rename incarnation.new":                   "as for the file",
+	"sync streams/*/drafts/* after nothing":                    "the draft was renamed, and its bytes were synced before",
+	"syncdir . after mkdir quarantine":                         "the first stream syncs the directory again",
+	"syncdir streams/*/drafts after rename streams/*/drafts/*": "the contract asks for it with the draft's Sync only, and that syncs again",
+}
+
+// TestTrialEverySyncIsNeeded takes out one disk sync after the other: the crash trial
+// must find that, or it would prove nothing. Syncs that play the same role, which is what
+// is synced after what change in what operation, are tried until one is found; before a release
+// all are.
+func TestTrialEverySyncIsNeeded(t *testing.T) {
+	t.Parallel()
+	const ops = 60
+	for _, policy := range policies {
+		found, tried := map[string]int{}, map[string]int{}
+		for seed := range rounds(3, 100) {
+			for n, role := range rolesOfSyncs(policy, seed, ops) {
+				if *trials == "ci" && (found[role] > 0 || tried[role] >= 6) {
+					continue
+				}
+				tried[role]++
+				if skipIsFound(policy, seed, ops, n+1) {
+					found[role]++
+				}
+			}
+		}
+		for role, n := range tried {
+			if why := spareSyncs[role]; found[role] == 0 && why == "" {
+				t.Errorf("%v: %s: taken out %d times, and never missed", policy, role, n)
+			}
+		}
+	}
+}
+
+var (
+	numbers = regexp.MustCompile(`[0-9a-f]{8,}(@[0-9]+)?`)
+	details = regexp.MustCompile(`drafts/.*`)
+)
+
+// roleOf names what a change does: its verb, and the kind of its file.
+func roleOf(change string) string {
+	verb, rest, _ := strings.Cut(change, " ")
+	name, at, _ := strings.Cut(rest, " ")
+	name = details.ReplaceAllString(numbers.ReplaceAllString(name, "*"), "drafts/*")
+	if verb == "write" && strings.HasSuffix(name, ".blk") && strings.HasPrefix(at, "0+") {
+		name += " header"
+	}
+	return verb + " " + name
+}
+
+// rolesOfSyncs runs a workload and returns the role of each sync in it.
+func rolesOfSyncs(policy blockstore.Sync, seed, ops int) []string {
+	mem := vfs.NewMem()
+	w := newWorkload(mem, policy, seed)
+	var roles []string
+	last := map[string]string{} // the last change of each file, and in each directory
+	mem.Hook = func(change string) {
+		words := strings.Fields(change)
+		if strings.HasPrefix(change, "sync") {
+			role := roleOf(change) + " after " + last[words[1]]
+			if op := map[string]string{"close": "close", "reopen": "close", "drop": "drop"}[w.op]; strings.HasSuffix(role, "*/state") && op != "" {
+				role = op + ": " + role
+			}
+			roles = append(roles, role)
+			return
+		}
+		switch words[0] {
+		case "write", "truncate":
+			last[words[1]] = roleOf(change)
+		case "rename":
+			last[path.Dir(words[2])] = roleOf(change)
+			last[words[2]] = "nothing" // its bytes were synced under the other name
+			fallthrough
+		default:
+			last[path.Dir(words[1])] = roleOf(change)
+		}
+	}
+	w.run(ops)
+	return roles
+}
+
+// skipIsFound says whether losing power shows that the n-th sync did not happen. It looks
+// until the next sync of the same file.
+func skipIsFound(policy blockstore.Sync, seed, ops, n int) (found bool) {
+	mem := vfs.NewMem()
+	f := vfs.NewFail(mem)
+	f.SkipSync(n)
+	w := newWorkload(f, policy, seed)
+	rng := seeded(n)
+	since := 0
+	mem.Hook = func(string) {
+		syncs := f.Syncs()
+		if len(syncs) < n {
+			return
+		}
+		if since++; found || since > 60 || slices.Contains(syncs[n:], syncs[n-1]) {
+			return
+		}
+		w.j.do(func() {
+			for _, keep := range []int{0, 50} {
+				found = found || w.j.verify(mem.Crash(rng, keep), afterCrash) != nil
+			}
+		})
+	}
+	w.run(ops)
+	return found || w.j.verify(mem.Crash(rng, 0), afterCrash) != nil
+}

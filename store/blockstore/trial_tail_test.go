@@ -1,0 +1,240 @@
+package blockstore_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
+)
+
+// TestTrialTornTail cuts the newest block of a store that was killed at every byte, and zeroes or
+// overwrites the rest (P4): the records before the cut are whole, and the next message
+// gets a number of its own.
+func TestTrialTornTail(t *testing.T) {
+	t.Parallel()
+	mem, opt := vfs.NewMem(), trialOptions(blockstore.SyncNever)
+	opt.BlockSize = 64 << 10
+	s, err := blockstore.Open(mem, opt)
+	must(t, err)
+	st, err := s.Create(bg, store.Config{Name: "S"})
+	must(t, err)
+	rng := seeded(4)
+	var stored []store.Entry
+	for i := range 30 {
+		stored = append(stored, entry(rng, i, 100+rng.IntN(60)))
+		_, err := st.Append(bg, stored[i])
+		must(t, err)
+	}
+	killed := mem.Kill()
+	must(t, s.Close())
+	tail := ""
+	for name := range files(t, killed, "streams") {
+		if strings.HasSuffix(name, ".blk") {
+			tail = max(tail, name)
+		}
+	}
+	whole := readAll(t, killed, tail)
+	ends := endsOf(t, whole, stored)
+	damage := []struct {
+		name string
+		make func(cut int) string
+	}{
+		{"cut", func(cut int) string { return whole[:cut] }},
+		{"zeros", func(cut int) string { return whole[:cut] + strings.Repeat("\x00", len(whole)-cut) }},
+		{"noise", func(cut int) string { return whole[:cut] + string(noise(rng, len(whole)-cut)) }},
+		{"stale", func(cut int) string { return whole[:cut] + whole[4352:4352+len(whole)-cut] }},
+	}
+	step := 1
+	if *trials == "ci" {
+		step = 3
+	}
+	for _, d := range damage {
+		for cut := ends[len(ends)-8]; cut < len(whole); cut += step {
+			f := killed.Kill()
+			put(t, f, tail, d.make(cut))
+			for _, image := range []*vfs.Mem{f, f.Crash(rng, 100)} {
+				if err := afterTornTail(image, stored, ends, cut); err != nil {
+					t.Fatalf("%s at %d of %d: %v", d.name, cut, len(whole), err)
+				}
+			}
+		}
+	}
+}
+
+// endsOf returns where the records of the messages in a block end, as far as they are in it.
+func endsOf(t *testing.T, block string, stored []store.Entry) []int {
+	t.Helper()
+	ends := make([]int, len(stored))
+	for i, e := range stored {
+		if at := strings.Index(block, string(e.Data)); at >= 0 {
+			ends[i] = at + len(e.Data) + 8
+		}
+	}
+	if ends[len(ends)-9] == 0 {
+		t.Fatal("the newest block has less than nine messages")
+	}
+	return ends
+}
+
+// afterTornTail demands all messages that end before the cut, and no other bytes than were stored.
+func afterTornTail(f vfs.FS, stored []store.Entry, ends []int, cut int) error {
+	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	st, err := s.Stream(bg, "S")
+	if err != nil {
+		return err
+	}
+	for i, e := range stored {
+		m, err := st.Load(bg, store.Seq(i+1), nil) //nolint:gosec // small
+		switch {
+		case err == nil && string(m.Data) != string(e.Data):
+			return fmt.Errorf("message %d has wrong bytes", i+1)
+		case err != nil && ends[i] <= cut:
+			return fmt.Errorf("message %d ends at %d: %w", i+1, ends[i], err)
+		}
+	}
+	seq, err := st.Append(bg, store.Entry{Subject: "after"})
+	if err != nil || int(seq) <= lastWhole(ends, cut) { //nolint:gosec // small
+		return fmt.Errorf("append: got %d, %w", seq, err)
+	}
+	return nil
+}
+
+func lastWhole(ends []int, cut int) int {
+	n := 0
+	for i, end := range ends {
+		if end <= cut {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// TestTrialIndexFiles takes away, or replaces, every file that is no block (P8): the
+// content is the same as before.
+func TestTrialIndexFiles(t *testing.T) {
+	t.Parallel()
+	sp, other := newSpecimen(t, 20), newSpecimen(t, 21)
+	rng := seeded(20)
+	for i := range rounds(200, 2000) {
+		f := sp.fs.Kill()
+		name := sp.others[rng.IntN(len(sp.others))]
+		if name == "jsfs.store" || strings.Contains(name, "/drafts/") {
+			continue // the one tells what the place is, the others are users' files
+		}
+		how := ""
+		switch rng.IntN(5) {
+		case 0:
+			how = "removed"
+			must(t, f.Remove(name))
+		case 1:
+			how = "emptied"
+			put(t, f, name, "")
+		case 2:
+			how = "cut"
+			put(t, f, name, readAll(t, f, name)[:rng.Int64N(sp.size[name])])
+		case 3:
+			how = "replaced by noise"
+			put(t, f, name, string(noise(rng, int(sp.size[name]))))
+		case 4:
+			how = "replaced by another store's"
+			put(t, f, name, readAll(t, other.fs, name))
+		}
+		at := fmt.Sprintf("round %d: %s %s", i, name, how)
+		if strings.HasSuffix(name, "/config") {
+			sp.wantMessagesUnderAnyName(t, at, f)
+			continue
+		}
+		found, err := sp.read(f)
+		if err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		if len(found.lost)+len(found.revived)+len(found.vanished) > 0 {
+			t.Fatalf("%s: %d messages are lost, %d revived, %d vanished", at, len(found.lost), len(found.revived), len(found.vanished))
+		}
+	}
+}
+
+// wantMessagesUnderAnyName demands that a stream whose configuration is gone keeps its messages.
+func (sp *specimen) wantMessagesUnderAnyName(t *testing.T, at string, f vfs.FS) {
+	t.Helper()
+	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	if err != nil {
+		t.Fatalf("%s: open: %v", at, err)
+	}
+	defer s.Close()
+	names, err := s.Streams(bg)
+	must(t, err)
+	got, want := 0, 0
+	for _, name := range names {
+		st, err := s.Stream(bg, name)
+		must(t, err)
+		for _, err := range st.Scan(bg, store.Query{}) {
+			must(t, err)
+			got++
+		}
+	}
+	for _, k := range sp.msgs {
+		if k.live {
+			want++
+		}
+	}
+	if got != want {
+		t.Fatalf("%s: got %d messages in %q, want %d", at, got, names, want)
+	}
+}
+
+// TestTrialOneOwner opens one store many times at once (P14): one wins, the others are
+// told who has it, and change nothing.
+func TestTrialOneOwner(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "store")
+	for round := range rounds(100, 1000) {
+		const racers = 4
+		stores, errs := make([]store.Store, racers), make([]error, racers)
+		var wg sync.WaitGroup
+		for i := range racers {
+			wg.Go(func() { stores[i], errs[i] = blockstore.OpenDir(dir, trialOptions(blockstore.SyncNever)) })
+		}
+		wg.Wait()
+		var owner store.Store
+		for i, err := range errs {
+			switch {
+			case err == nil && owner == nil:
+				owner = stores[i]
+			case err == nil:
+				t.Fatalf("round %d: two own the store", round)
+			case !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "process"):
+				t.Fatalf("round %d: got %v, want %v that names the owner", round, err, store.ErrLocked)
+			}
+		}
+		if owner == nil {
+			t.Fatalf("round %d: nobody owns the store: %v", round, errors.Join(errs...))
+		}
+		useAsOwner(t, owner, round)
+		must(t, owner.Close())
+	}
+}
+
+// useAsOwner appends a message and expects the ones of the rounds before.
+func useAsOwner(t *testing.T, s store.Store, round int) {
+	t.Helper()
+	st, err := s.Stream(bg, "S")
+	if round == 0 {
+		st, err = s.Create(bg, store.Config{Name: "S"})
+	}
+	must(t, err)
+	seq, err := st.Append(bg, store.Entry{Subject: "x"})
+	if err != nil || seq != store.Seq(round+1) { //nolint:gosec // small
+		t.Fatalf("round %d: got sequence %d, %v", round, seq, err)
+	}
+}

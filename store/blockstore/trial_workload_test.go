@@ -1,0 +1,448 @@
+package blockstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
+)
+
+// bg is the context of trials: their hooks run outside of any test's.
+var bg = context.Background()
+
+// workload uses a store at random and keeps a journal of it. The same seed gives the same
+// operations.
+type workload struct {
+	fs   vfs.FS
+	opt  blockstore.Options
+	rng  *rand.Rand
+	j    *journal
+	s    store.Store
+	n    int     // operations so far
+	op   string  // the operation under way
+	made int     // drafts so far
+	errs []error // all that came back
+}
+
+func newWorkload(fs vfs.FS, sync blockstore.Sync, seed int) *workload {
+	return &workload{fs: fs, opt: trialOptions(sync), rng: seeded(seed), j: newJournal(sync == blockstore.SyncAlways)}
+}
+
+// run opens the store, makes n operations and closes it. Errors end it unless the
+// store goes on after them.
+func (w *workload) run(n int) {
+	w.op = "open"
+	if !w.open() {
+		return
+	}
+	w.op = "create"
+	w.create("S0")
+	for range n {
+		w.step()
+		if w.s == nil {
+			return
+		}
+	}
+	w.op = "close"
+	w.close()
+}
+
+// close closes the store. What was stored is durable then.
+func (w *workload) close() {
+	err := w.s.Close()
+	w.j.do(func() {
+		if w.failed(err) {
+			return
+		}
+		for _, js := range w.j.streams {
+			js.barrier()
+		}
+	})
+}
+
+func (w *workload) open() bool {
+	s, err := blockstore.Open(w.fs, w.opt)
+	if w.failed(err) {
+		w.s = nil
+		return false
+	}
+	w.s = s
+	return true
+}
+
+// failed notes an error, and says whether it was one.
+func (w *workload) failed(err error) bool {
+	if err != nil {
+		w.errs = append(w.errs, err)
+	}
+	return err != nil
+}
+
+func (w *workload) step() {
+	w.n++
+	switch p := w.rng.IntN(100); {
+	case p < 40:
+		w.op = "append"
+		w.append(1)
+	case p < 50:
+		w.op = "append"
+		w.append(2 + w.rng.IntN(8))
+	case p < 65:
+		w.op = "remove"
+		w.change(false)
+	case p < 72:
+		w.op = "undelete"
+		w.change(true)
+	case p < 77:
+		w.op = "restore"
+		w.restore()
+	case p < 82:
+		w.op = "sync"
+		w.sync()
+	case p < 85:
+		w.op = "create"
+		w.create(fmt.Sprintf("S%d", w.rng.IntN(3)))
+	case p < 88:
+		w.op = "drop"
+		w.drop()
+	case p < 97:
+		w.op = "draft"
+		w.draft()
+	default:
+		w.op = "reopen"
+		w.reopen()
+	}
+}
+
+// pick returns a stream that is there.
+func (w *workload) pick() (store.Stream, *jstream) {
+	var names []string
+	for name, js := range w.j.streams {
+		if js.there.now {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	slices.Sort(names)
+	name := names[w.rng.IntN(len(names))]
+	st, err := w.s.Stream(bg, name)
+	if w.failed(err) {
+		return nil, nil
+	}
+	return st, w.j.streams[name]
+}
+
+func (w *workload) create(name string) {
+	if js := w.j.streams[name]; js != nil && js.there.now {
+		return
+	}
+	js := &jstream{msgs: map[store.Seq]*jmsg{}, loose: map[string]bool{}}
+	w.j.do(func() {
+		js.there.seen = [views]may{only(false), only(false)}
+		js.there.begin(true)
+		w.j.streams[name] = js
+	})
+	st, err := w.s.Create(bg, store.Config{Name: name})
+	w.j.do(func() {
+		if w.failed(err) {
+			js.there.unknown = true
+			return
+		}
+		js.inc = st.Incarnation()
+		w.j.incs[js.inc] = true
+		js.there.end(true)
+		js.there.settle()
+	})
+}
+
+func (w *workload) drop() {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	for seq, m := range js.msgs { // empty it first, most of the time
+		if m.live.now && w.rng.IntN(40) > 0 {
+			w.set(st, seq, m, false)
+		}
+	}
+	w.j.do(func() { js.there.begin(false) })
+	err := w.s.Remove(bg, st.Config().Name)
+	w.j.do(func() {
+		switch {
+		case err == nil:
+			js.there.end(false)
+			js.there.settle()
+			w.j.removed = append(w.j.removed, js.inc)
+		case errors.Is(err, store.ErrNotEmpty):
+			js.there.seen = [views]may{only(true), only(true)}
+		default:
+			w.failed(err)
+			js.there.unknown = true
+		}
+	})
+}
+
+// append appends n messages in one call.
+func (w *workload) append(n int) {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	var es []store.Entry
+	var ms []*jmsg
+	for i := range n {
+		size := w.rng.IntN(200)
+		if w.rng.IntN(40) == 0 {
+			size = 10_000 // more than a block holds
+		}
+		es = append(es, entry(w.rng, w.n*100+i, size))
+	}
+	w.j.do(func() {
+		for _, e := range es {
+			js.last++
+			m := &jmsg{e: e}
+			m.live.seen = [views]may{only(false), only(false)}
+			m.live.begin(true)
+			js.msgs[js.last] = m
+			ms = append(ms, m)
+		}
+	})
+	var err error
+	var seq store.Seq
+	stored := 0
+	if n == 1 {
+		if seq, err = st.Append(bg, es[0]); err == nil {
+			stored = 1
+		}
+	} else {
+		stored, err = st.AppendAll(bg, es)
+	}
+	w.j.do(func() {
+		if n == 1 && err == nil && seq != js.last {
+			w.failed(fmt.Errorf("append gave sequence %d, want %d", seq, js.last))
+		}
+		w.stored(js, ms, stored, err)
+	})
+}
+
+// stored notes that the first k of the messages ms were stored.
+func (w *workload) stored(js *jstream, ms []*jmsg, k int, err error) {
+	w.failed(err)
+	if k == len(ms) {
+		js.given = js.last
+	} else if k > 0 {
+		js.given = max(js.given, js.last-store.Seq(len(ms)-k))
+	}
+	for i, m := range ms {
+		switch {
+		case i < k:
+			m.live.end(true)
+		case refused(err):
+			delete(js.msgs, js.last)
+			js.last--
+		default:
+			m.live.unknown = true
+		}
+	}
+	if w.j.always && k > 0 {
+		js.barrier()
+	}
+}
+
+func (w *workload) restore() {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	before := js.last
+	seq := js.last + 1 + store.Seq([]uint64{0, 1, 30, 100_000}[w.rng.IntN(4)])
+	m := &jmsg{e: entry(w.rng, w.n*100, w.rng.IntN(100))}
+	w.j.do(func() {
+		m.live.seen = [views]may{only(false), only(false)}
+		m.live.begin(true)
+		js.msgs[seq], js.last = m, seq
+	})
+	err := st.Restore(bg, store.Msg{Meta: store.Meta{Seq: seq, Time: 1}, Subject: m.e.Subject, Header: m.e.Header, Data: m.e.Data})
+	w.j.do(func() {
+		switch {
+		case err == nil:
+			w.stored(js, []*jmsg{m}, 1, nil)
+		case refused(err):
+			w.failed(err)
+			delete(js.msgs, seq)
+			js.last = before
+		default:
+			w.stored(js, []*jmsg{m}, 0, err)
+		}
+	})
+}
+
+// change removes a message, or brings one back.
+func (w *workload) change(live bool) {
+	st, js := w.pick()
+	if st == nil || len(js.msgs) == 0 {
+		return
+	}
+	seqs := slices.Sorted(maps.Keys(js.msgs))
+	seq := seqs[w.rng.IntN(len(seqs))]
+	if m := js.msgs[seq]; m.live.now != live && !m.live.unknown {
+		w.set(st, seq, m, live)
+	}
+}
+
+func (w *workload) set(st store.Stream, seq store.Seq, m *jmsg, live bool) {
+	var before fact
+	w.j.do(func() {
+		before = m.live
+		m.touched = true
+		m.live.begin(live)
+	})
+	var err error
+	if live {
+		err = st.Undelete(bg, seq)
+	} else {
+		_, err = st.Remove(bg, seq)
+	}
+	w.j.do(func() {
+		switch {
+		case err == nil:
+			m.live.end(live)
+		case refused(err):
+			m.live = before
+		default:
+			m.live.unknown = true
+		}
+		w.failed(err)
+	})
+}
+
+func (w *workload) sync() {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	err := st.Sync(bg)
+	w.j.do(func() {
+		if !w.failed(err) {
+			js.barrier()
+		}
+	})
+}
+
+// reopen closes the store and opens it, unless something failed: what is there then is
+// for the trial to see.
+func (w *workload) reopen() {
+	if len(w.errs) > 0 {
+		return
+	}
+	if w.close(); len(w.errs) > 0 {
+		w.s = nil
+		return
+	}
+	w.open()
+}
+
+// draft makes a draft, renames one or removes one.
+func (w *workload) draft() {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	name := fmt.Sprintf(".d%d", w.rng.IntN(3))
+	switch d := js.draftNamed(name); {
+	case d == nil:
+		w.makeDraft(st, js, name)
+	case w.rng.IntN(2) == 0:
+		w.renameDraft(st, js, d, fmt.Sprintf(".d%d", w.rng.IntN(3)))
+	default:
+		w.j.do(func() { d.names[afterKill][""], d.names[afterCrash][""] = true, true })
+		w.moveDraft(d, "", st.RemoveDraft(bg, name))
+	}
+}
+
+func (js *jstream) draftNamed(name string) *jdraft {
+	for _, d := range js.drafts {
+		if d.now == name {
+			return d
+		}
+	}
+	return nil
+}
+
+func (w *workload) makeDraft(st store.Stream, js *jstream, name string) {
+	w.made++
+	content := fmt.Sprintf("draft %d: %0*d", w.made, w.rng.IntN(2000), w.made)
+	w.j.do(func() { js.loose[name] = true })
+	d, err := st.CreateDraft(bg, name)
+	if w.failed(err) {
+		return
+	}
+	_, err = d.WriteAt([]byte(content), 0)
+	err = errors.Join(err, d.Sync())
+	w.j.do(func() {
+		if w.failed(errors.Join(err, d.Close())) {
+			return
+		}
+		there := map[string]bool{name: true}
+		js.drafts = append(js.drafts, &jdraft{content: content, now: name, names: [views]map[string]bool{there, maps.Clone(there)}})
+		delete(js.loose, name)
+	})
+}
+
+func (w *workload) renameDraft(st store.Stream, js *jstream, d *jdraft, to string) {
+	if d.now == to {
+		return
+	}
+	old := js.draftNamed(to)
+	w.j.do(func() {
+		for v := range views {
+			d.names[v][to] = true
+			if old != nil {
+				old.names[v][""] = true
+			}
+		}
+	})
+	from := d.now
+	err := st.RenameDraft(bg, from, to)
+	w.moveDraft(d, to, err)
+	if err != nil {
+		return
+	}
+	if old != nil {
+		w.moveDraft(old, "", nil)
+	}
+	if w.rng.IntN(2) == 0 {
+		return
+	}
+	f, err := st.OpenDraft(bg, to) // fsync makes the new name durable
+	if w.failed(err) {
+		return
+	}
+	err = errors.Join(f.Sync(), f.Close())
+	w.j.do(func() {
+		if !w.failed(err) {
+			d.names[afterCrash] = map[string]bool{to: true}
+		}
+	})
+}
+
+// moveDraft notes that a draft has another name, or none.
+func (w *workload) moveDraft(d *jdraft, to string, err error) {
+	w.j.do(func() {
+		d.names[afterCrash][to] = true
+		if w.failed(err) {
+			d.names[afterKill][to] = true
+			return
+		}
+		d.now = to
+		d.names[afterKill] = map[string]bool{to: true}
+	})
+}
