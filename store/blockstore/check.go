@@ -124,7 +124,7 @@ func (s *Stream) checkHeaders(v *view) error {
 
 // checkRecords reads every record of a block, and compares what they say with the footer.
 func (s *Stream) checkRecords(v *view) error {
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, true)
+	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, messages|subjects)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,8 @@ type commits struct {
 
 	mu      sync.Mutex // guards the rest; a leaf
 	waiting []*op
-	crowd   int // how many the last leader stored for
+	crowd   int           // how many the last leader stored for
+	cost    time.Duration // of its sync
 }
 
 // op is one writer's messages.
@@ -51,13 +52,7 @@ func (s *Stream) commit(o *op) {
 // commitWaiting stores what everybody waits for. The caller has the lead.
 func (s *Stream) commitWaiting() {
 	c := &s.commits
-	c.mu.Lock()
-	crowd := c.crowd
-	c.mu.Unlock()
-	if crowd > 1 {
-		// Those whom the last sync served are about to come back: let them in.
-		runtime.Gosched()
-	}
+	c.gather()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	c.mu.Lock()
@@ -70,10 +65,13 @@ func (s *Stream) commitWaiting() {
 	was := s.w.failed != nil
 	s.storeLocked(ops)
 	// Who was here when it failed gets the cause: nobody knows what became of the messages.
-	err := s.w.failed
+	err, start := s.w.failed, time.Now()
 	if err == nil {
 		err = s.syncLocked()
 	}
+	c.mu.Lock()
+	c.cost = time.Since(start)
+	c.mu.Unlock()
 	if err == nil {
 		s.publishStored()
 	}
@@ -82,6 +80,23 @@ func (s *Stream) commitWaiting() {
 			o.n, o.err = 0, err
 		}
 		close(o.done)
+	}
+}
+
+// gather waits a little for those whom the last sync served, as they are likely to come
+// back: a sync costs the same for all of them.
+func (c *commits) gather() {
+	c.mu.Lock()
+	crowd, wait := c.crowd, c.cost/4
+	c.mu.Unlock()
+	for start := time.Now(); ; {
+		c.mu.Lock()
+		n := len(c.waiting)
+		c.mu.Unlock()
+		if n >= crowd || time.Since(start) > wait {
+			return
+		}
+		runtime.Gosched()
 	}
 }
 

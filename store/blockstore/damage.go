@@ -163,7 +163,7 @@ func (s *Stream) readSection(b *block, t *record.Trailer, sec record.Section) ([
 
 // rescan reads all records of a sealed block.
 func (s *Stream) rescan(b *block) (*contents, error) {
-	return scanBlock(blockReader{s, b}, &b.hdr, b.dataEnd, false)
+	return scanBlock(blockReader{s, b}, &b.hdr, b.dataEnd, messages)
 }
 
 // blockReader reads a block whose file may be closed and opened meanwhile.

@@ -163,7 +163,7 @@ func (s *Stream) headAt(v *view, b []byte, off int64, seq uint64) (record.Head, 
 	if off == 0 {
 		return record.Head{}, s.corrupt(v.block, v.end, 0, seq, errNoRecord)
 	}
-	if err := s.readAt(v.block, b, off); err != nil {
+	if err := s.readRecord(v, b, off, seq); err != nil {
 		return record.Head{}, s.readError(v, off, int64(len(b)), seq, err)
 	}
 	h, err := v.coder.Head(b, off)

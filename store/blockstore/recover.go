@@ -36,7 +36,7 @@ func (o *opening) readTail(b *block, f vfs.File) (*contents, error) {
 			limit = durable // nobody of us wrote what is behind it
 		}
 	}
-	c, err := scanBlock(f, &b.hdr, limit, false)
+	c, err := scanBlock(f, &b.hdr, limit, messages)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (o *opening) readTail(b *block, f vfs.File) (*contents, error) {
 		// After a loss of power, what was not synced may be there in parts. The first hole
 		// ends what is kept, so that it is a prefix.
 		if i := slices.IndexFunc(c.bad, func(e badSpan) bool { return e.Off >= durable }); i >= 0 {
-			if c, err = scanBlock(f, &b.hdr, c.bad[i].Off, false); err != nil {
+			if c, err = scanBlock(f, &b.hdr, c.bad[i].Off, messages); err != nil {
 				return nil, err
 			}
 		}

@@ -27,7 +27,7 @@ func (s *Stream) rotateLocked() error {
 func (s *Stream) sealTailLocked() error {
 	w := &s.w
 	b := w.tail
-	c, err := scanBlock(w.file, &b.hdr, w.end, true)
+	c, err := scanBlock(w.file, &b.hdr, w.end, subjects)
 	if err != nil {
 		return s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
 	}

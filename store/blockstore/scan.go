@@ -24,6 +24,7 @@ type contents struct {
 	last    int64 // time of the last message
 	// subjects are counted only if the scan was asked to.
 	subjects map[string]*record.Subject
+	subject  *record.Subject // that was counted last
 }
 
 // found is a message that a scan found.
@@ -43,25 +44,34 @@ type badSpan struct {
 
 // scanner walks the records of a block.
 type scanner struct {
-	c        *record.Coder
-	w        window
-	limit    int64 // of the bytes that are looked at
-	out      *contents
-	twin     record.Control // the last control, to know its twin
-	pending  []badSpan      // since the last whole record
-	messages []found        // since the last whole record: their bodies are damaged
+	c       *record.Coder
+	w       window
+	limit   int64 // of the bytes that are looked at
+	want    want
+	out     *contents
+	twin    record.Control // the last control, to know its twin
+	pending []badSpan      // since the last whole record
+	damaged []found        // messages since the last whole record: their bodies are damaged
 }
+
+// want is what a scan collects besides controls and bad bytes.
+type want int
+
+const (
+	messages want = 1 << iota // msgs, and what follows from them
+	subjects
+)
 
 // scanBlock finds all whole records in the first limit bytes of f, a block with header
 // hdr. Bytes that are in no record are stepped over one by one. It fails if f can't
 // be read or holds a record of a later version.
-func scanBlock(f io.ReaderAt, hdr *record.Header, limit int64, subjects bool) (*contents, error) {
+func scanBlock(f io.ReaderAt, hdr *record.Header, limit int64, what want) (*contents, error) {
 	coder := hdr.Coder()
 	s := scanner{
-		c: &coder, w: window{f: f}, limit: limit,
+		c: &coder, w: window{f: f}, limit: limit, want: what,
 		out: &contents{end: record.DataStart, durable: record.DataStart, next: hdr.First},
 	}
-	if subjects {
+	if what&subjects != 0 {
 		s.out.subjects = map[string]*record.Subject{}
 	}
 	for off := int64(record.DataStart); off < limit; {
@@ -97,7 +107,7 @@ func (s *scanner) step(off int64) (int64, error) {
 			return h.Size, nil
 		}
 		s.addBad(off, h.Size, h.Seq)
-		s.messages = append(s.messages, found{h.Seq, uint32(off), h.Meta(), true})
+		s.damaged = append(s.damaged, found{h.Seq, uint32(off), h.Meta(), true})
 		return h.Size, nil
 	case err != nil:
 		return 0, err
@@ -109,10 +119,12 @@ func (s *scanner) step(off int64) (int64, error) {
 func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 	o := s.out
 	o.bad, s.pending = append(o.bad, s.pending...), nil
-	o.msgs, s.messages = append(o.msgs, s.messages...), nil
+	o.msgs, s.damaged = append(o.msgs, s.damaged...), nil
 	o.end, o.durable = off+h.Size, max(o.durable, h.Durable)
 	if !h.Control() {
-		o.msgs = append(o.msgs, found{h.Seq, uint32(off), h.Meta(), false})
+		if s.want&messages != 0 {
+			o.msgs = append(o.msgs, found{h.Seq, uint32(off), h.Meta(), false})
+		}
 		if o.subjects != nil {
 			o.countSubject(rec[h.Len:h.Len+h.Subject], h.Seq)
 		}
@@ -133,10 +145,13 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 }
 
 func (o *contents) countSubject(subject []byte, seq uint64) {
-	e := o.subjects[string(subject)]
-	if e == nil {
-		e = &record.Subject{Name: string(subject)}
-		o.subjects[e.Name] = e
+	e := o.subject
+	if e == nil || e.Name != string(subject) {
+		if e = o.subjects[string(subject)]; e == nil {
+			e = &record.Subject{Name: string(subject)}
+			o.subjects[e.Name] = e
+		}
+		o.subject = e
 	}
 	e.Count++
 	e.Last = max(e.Last, seq)

@@ -42,6 +42,7 @@ type Stream struct {
 	// lastSubject is the subject that was read last, so that reading it again need not
 	// allocate.
 	lastSubject atomic.Pointer[string]
+	ahead       ahead
 
 	// wmu serialises everything that changes the stream, and is held for the whole
 	// change; while a sync runs only if the policy is SyncAlways. Readers never take it, and nothing

@@ -234,7 +234,7 @@ func readHeader(f vfs.File, size int64) (record.Header, error) {
 func (o *opening) takeBlock(b *block, f vfs.File, t *record.Trailer, last bool) error {
 	if t != nil && last && !o.clean && o.reboot && o.state.Block <= b.hdr.Block {
 		// The footer may have reached the disk before the records did.
-		c, err := scanBlock(f, &b.hdr, t.DataEnd, false)
+		c, err := scanBlock(f, &b.hdr, t.DataEnd, messages)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
@@ -262,12 +262,12 @@ func (o *opening) takeBlock(b *block, f vfs.File, t *record.Trailer, last bool) 
 	case t == nil && last:
 		c, err = o.readTail(b, f)
 	case t == nil:
-		c, err = scanBlock(f, &b.hdr, b.size, false)
+		c, err = scanBlock(f, &b.hdr, b.size, messages)
 		if err == nil {
 			o.note(store.Damage{File: b.name, Offset: c.end, Length: b.size - c.end, Cause: "sealed block has no whole footer"})
 		}
 	default:
-		c, err = scanBlock(f, &b.hdr, t.DataEnd, false)
+		c, err = scanBlock(f, &b.hdr, t.DataEnd, messages)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.name, err)
@@ -388,7 +388,7 @@ func (o *opening) applyIn(v *view, r record.Range, gone bool) int64 {
 
 // recountLive sums up a block's live messages from their heads.
 func (o *opening) recountLive(b *block) error {
-	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, false)
+	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, messages)
 	if err != nil {
 		return err
 	}

@@ -268,7 +268,7 @@ func (s *Stream) addSubjects(ctx context.Context, v *view, last map[string]uint6
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, true)
+	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, subjects)
 	if err != nil {
 		return err
 	}

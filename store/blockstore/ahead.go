@@ -1,0 +1,42 @@
+package blockstore
+
+import "sync/atomic"
+
+const (
+	aheadRead  = 64 << 10 // what is read at once for who reads in order
+	aheadLimit = 8 << 10  // records above it are read by themselves
+)
+
+// ahead holds what is likely to be read next, for who reads in order.
+type ahead struct {
+	next  atomic.Uint64 // the sequence that would be in order
+	piece atomic.Pointer[piece]
+}
+
+// piece is a copy of some of a block's bytes below its published end, where bytes never
+// change. It is immutable.
+type piece struct {
+	b     *block
+	off   int64
+	bytes []byte
+}
+
+// readRecord fills p from off of v, where message seq stands; from memory, if messages are
+// being read in order and are small.
+func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
+	inOrder := s.ahead.next.Load() == seq
+	s.ahead.next.Store(seq + 1)
+	if !inOrder || len(p) > aheadLimit {
+		return s.readAt(v.block, p, off)
+	}
+	c := s.ahead.piece.Load()
+	if c == nil || c.b != v.block || off < c.off || off+int64(len(p)) > c.off+int64(len(c.bytes)) {
+		c = &piece{v.block, off, make([]byte, min(aheadRead, v.end-off))}
+		if err := s.readAt(v.block, c.bytes, off); err != nil {
+			return s.readAt(v.block, p, off)
+		}
+		s.ahead.piece.Store(c)
+	}
+	copy(p, c.bytes[off-c.off:])
+	return nil
+}
