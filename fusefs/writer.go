@@ -19,10 +19,10 @@ type subjectHandle struct {
 	thread   uint32    // that opened it
 	readable bool
 
-	// mu guards newest, which is the message that is read as long as nothing was written; nil
-	// until somebody reads. It is held while newest is opened.
-	mu     sync.Mutex
+	// newest is the message that is read as long as nothing was written, opened by the first read.
+	opened sync.Once
 	newest handle
+	err    error // why it could not be opened
 }
 
 func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
@@ -44,16 +44,8 @@ func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
 }
 
 func (h *subjectHandle) openNewest(c *call) (handle, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.newest == nil {
-		newest, err := h.node.openNewest(c)
-		if err != nil {
-			return nil, err
-		}
-		h.newest = newest
-	}
-	return h.newest, nil
+	h.opened.Do(func() { h.newest, h.err = h.node.openNewest(c) })
+	return h.newest, h.err
 }
 
 func (h *subjectHandle) write(c *call, p []byte, off int64, appending bool) (int, error) {
@@ -80,8 +72,6 @@ func (h *subjectHandle) release(c *call) {
 	n.mu.Lock()
 	n.opens = slices.DeleteFunc(n.opens, func(o *subjectHandle) bool { return o == h })
 	n.mu.Unlock()
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.newest != nil {
 		h.newest.release(c)
 	}
