@@ -1,0 +1,138 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Each close of a program with many threads appends that thread's message, before it returns.
+func TestThreadsWrite(t *testing.T) {
+	m := mount(t, withArgs("--sync=interval"))
+	m.sh("mkdir S")
+	const threads = 8
+	rounds := scaled(20, 100, 1000)
+	var wg sync.WaitGroup
+	for i := range threads {
+		wg.Go(func() {
+			for k := range rounds {
+				text := fmt.Sprintf("thread %d round %d\n", i, k)
+				name := []string{"S/same", "S/own." + strconv.Itoa(i)}[k%2]
+				if err := os.WriteFile(m.path(name), []byte(text), 0o644); err != nil {
+					t.Error(err)
+				}
+				if strings.HasPrefix(name, "S/own") {
+					if got, err := os.ReadFile(m.path(name)); err != nil || string(got) != text {
+						t.Errorf("after the close: got %q, %v; want %q", got, err, text)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var want []string
+	for i := range threads {
+		for k := range rounds {
+			want = append(want, fmt.Sprintf("thread %d round %d\n", i, k))
+		}
+	}
+	got := m.messages("S")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %d messages, want %d, each once", len(got), len(want))
+	}
+}
+
+// Processes that write at the same time don't mix their messages or lines.
+func TestProcessesWrite(t *testing.T) {
+	m := mount(t, withArgs("--sync=interval"))
+	m.sh(fmt.Sprintf(`mkdir S L; n=%d
+		for p in 1 2 3 4 5 6; do
+			(for i in $(seq $n); do (echo $p; echo $i; /bin/echo end) > S/x; done) &
+			(for i in $(seq $n); do echo "$p $i"; done >> L/.log; printf 'rest %%d' $p >> L/.log) &
+		done; wait`, scaled(5, 30, 300)))
+	seen := map[string]bool{}
+	for _, text := range m.messages("S") {
+		if f := strings.Fields(text); len(f) != 3 || f[2] != "end" || seen[text] {
+			t.Errorf("message %q is not one of those written, or is there twice", text)
+		}
+		seen[text] = true
+	}
+	if got, want := len(seen), 6*scaled(5, 30, 300); got != want {
+		t.Errorf("got %d messages, want %d", got, want)
+	}
+	if got, want := m.sh(`cat L/.log | sort | uniq | wc -l; cat L/.log | wc -l`), 6*scaled(5, 30, 300)+6; got != fmt.Sprintf("%d\n%d\n", want, want) {
+		t.Errorf("got %s lines, want %d different ones", got, want)
+	}
+}
+
+// However many files are open and half written, the server's memory is bounded.
+func TestManyWriters(t *testing.T) {
+	m := mount(t, withArgs("--sync=interval"))
+	m.sh("mkdir S; echo x > S/x")
+	before := residentMiB(t, m.pid())
+	writers := scaled(200, 1000, 10000)
+	data := bytes.Repeat([]byte("0123456789"), 10000)
+	files := make([]*os.File, writers)
+	for i := range files {
+		f, err := os.Create(m.path("S", fmt.Sprintf("w.%d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+		if _, err := f.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used := residentMiB(t, m.pid()) - before; used > 200 {
+		t.Errorf("%d open writers of %d bytes take %d MiB", writers, len(data), used)
+	}
+	for _, f := range files {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := m.messages("S")
+	if len(got) != writers+1 {
+		t.Fatalf("got %d messages, want %d", len(got), writers+1)
+	}
+	for i, text := range got[1:] {
+		if text != string(data) {
+			t.Fatalf("message %d has %d bytes that differ", i+2, len(text))
+		}
+	}
+}
+
+// residentMiB is the memory that a process takes.
+func residentMiB(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib >> 10
+}
+
+// A server that is no root sees the processes of its own user, and the rule holds.
+func TestUserWrites(t *testing.T) {
+	needs(t, "fusermount3")
+	openFUSE(t)
+	m := mount(t, withUser("nobody"))
+	r := m.as("nobody", `mkdir S; (echo a; /bin/echo b; echo c) > S/x; exec 3> S/x; echo d >&3; /bin/echo e >&3; exec 3>&-
+		bash -c 'echo half; kill -9 $$' > S/x; cat S/0*; for i in $(seq 100); do test -e S/.killed.1 && break; sleep 0.02; done; cat S/.killed.1`)
+	if want := "a\nb\nc\nd\ne\nhalf\n"; r.out != want {
+		t.Errorf("got %q (%s), want %q", r.out, r.err, want)
+	}
+}
