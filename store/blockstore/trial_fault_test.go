@@ -25,7 +25,7 @@ func TestTrialEveryCallFails(t *testing.T) {
 		{Err: syscall.ENOSPC},
 		{Err: syscall.EROFS, ForGood: true},
 	}
-	ops := rounds(40, 400)
+	ops := rounds(40, 200)
 	for i, fault := range faults {
 		for seed := range rounds(1, 20) {
 			total := callsOf(seed, ops)

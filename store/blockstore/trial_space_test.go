@@ -28,11 +28,7 @@ func TestTrialDiskFullAtEveryByte(t *testing.T) {
 	}
 	must(t, s.Close())
 	more := entry(rng, 1000, 300)
-	step := 7
-	if *trials == "release" {
-		step = 1
-	}
-	for n := 0; n < 16_000; n += step {
+	for n := 0; n < 16_000; n += stride(7) {
 		fullAt(t, base.Kill(), int64(n), stored, more)
 		if t.Failed() {
 			t.Fatalf("with room for %d bytes", n)

@@ -36,7 +36,7 @@ func TestTrialEverySyncIsNeeded(t *testing.T) {
 		found, tried := map[string]int{}, map[string]int{}
 		for seed := range rounds(3, 100) {
 			for n, role := range rolesOfSyncs(policy, seed, ops) {
-				if *trials == "ci" && (found[role] > 0 || tried[role] >= 6) {
+				if *trials != "release" && (found[role] > 0 || tried[role] >= 6) {
 					continue
 				}
 				tried[role]++

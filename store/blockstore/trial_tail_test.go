@@ -50,12 +50,8 @@ func TestTrialTornTail(t *testing.T) {
 		{"noise", func(cut int) string { return whole[:cut] + string(noise(rng, len(whole)-cut)) }},
 		{"stale", func(cut int) string { return whole[:cut] + whole[4352:4352+len(whole)-cut] }},
 	}
-	step := 1
-	if *trials == "ci" {
-		step = 3
-	}
 	for _, d := range damage {
-		for cut := ends[len(ends)-8]; cut < len(whole); cut += step {
+		for cut := ends[len(ends)-8]; cut < len(whole); cut += stride(3) {
 			f := killed.Kill()
 			put(t, f, tail, d.make(cut))
 			for _, image := range []*vfs.Mem{f, f.Crash(rng, 100)} {
