@@ -152,6 +152,14 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 	}
 	defer end()
 	file, nameFile := draftFile(name)
+	// Copies of stores tend to lack what was empty.
+	if made, err := mkdirIfMissing(s.fs, s.draftDir()); err != nil {
+		return nil, draftError("create", name, err)
+	} else if made {
+		if err := s.fs.SyncDir(s.dir); err != nil {
+			return nil, draftError("create", name, err)
+		}
+	}
 	if err := s.keepName(name, nameFile); err != nil {
 		return nil, err
 	}

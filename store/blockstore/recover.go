@@ -133,21 +133,21 @@ func (o *opening) findLost() {
 	n := snapshot{blocks: o.blocks}
 	for i, b := range o.blocks {
 		v := n.view(i)
-		skips = o.lostBetween(next, b.hdr.First, skips, b, "a block is missing or not used")
+		skips = o.lostBetween(next, b.hdr.First, skips, blockName(o.dir, max(b.hdr.Block, 2)-1), "a block is missing or not used")
 		next = b.hdr.First
 		if uint64(v.count) == v.next-b.hdr.First {
 			next = v.next
 			continue
 		}
 		for r, run := range v.runs {
-			skips = o.lostBetween(next, run.Seq, skips, b, "the record is damaged")
+			skips = o.lostBetween(next, run.Seq, skips, b.name, "the record is damaged")
 			end := v.count
 			if r+1 < len(v.runs) {
 				end = int(v.runs[r+1].Index)
 			}
 			next = run.Seq + uint64(end) - uint64(run.Index)
 		}
-		skips = o.lostBetween(next, v.next, skips, b, "the record is damaged")
+		skips = o.lostBetween(next, v.next, skips, b.name, "the record is damaged")
 		next = later(next, v.next)
 	}
 	o.findNext(next)
@@ -155,7 +155,7 @@ func (o *opening) findLost() {
 
 // lostBetween notes what is lost of the sequences from first to before end, which no
 // message has, and returns the skips behind them.
-func (o *opening) lostBetween(first, end uint64, skips []record.Control, b *block, why string) []record.Control {
+func (o *opening) lostBetween(first, end uint64, skips []record.Control, file, why string) []record.Control {
 	for first < end {
 		for len(skips) > 0 && skips[0].Seq+skips[0].Skip <= first {
 			skips = skips[1:]
@@ -164,11 +164,11 @@ func (o *opening) lostBetween(first, end uint64, skips []record.Control, b *bloc
 		if len(skips) > 0 && skips[0].Seq < end {
 			stop, after = max(first, skips[0].Seq), min(end, skips[0].Seq+skips[0].Skip)
 			if skips[0].Why == record.SkipLost {
-				o.lose(max(first, skips[0].Seq), after-1, b, "lost with a torn tail")
+				o.lose(max(first, skips[0].Seq), after-1, file, "lost with a torn tail")
 			}
 		}
 		if first < stop {
-			o.lose(first, stop-1, b, why)
+			o.lose(first, stop-1, file, why)
 		}
 		first = after
 	}
@@ -176,7 +176,7 @@ func (o *opening) lostBetween(first, end uint64, skips []record.Control, b *bloc
 }
 
 // lose notes that first to last are lost, but for those that were removed before.
-func (o *opening) lose(first, last uint64, b *block, why string) {
+func (o *opening) lose(first, last uint64, file, why string) {
 	var gone []uint64
 	for seq, removed := range o.removed {
 		if removed && first <= seq && seq <= last {
@@ -186,7 +186,7 @@ func (o *opening) lose(first, last uint64, b *block, why string) {
 	slices.Sort(gone)
 	for _, seq := range append(gone, last+1) {
 		if first < seq {
-			o.loseRun(first, seq-1, b.name, int64(first), 0, fmt.Errorf("%s: %w", why, record.ErrBad))
+			o.loseRun(first, seq-1, file, 0, 0, fmt.Errorf("%s: %w", why, record.ErrBad))
 		}
 		first = seq + 1
 	}
