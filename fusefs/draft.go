@@ -3,7 +3,6 @@ package fusefs
 import (
 	"errors"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"syscall"
@@ -26,16 +25,6 @@ type draftNode struct {
 	unnamed bool // its name was taken away
 	meta    *draftMeta
 	opens   []*draftHandle
-}
-
-// draftMeta is what a draft has besides its bytes. The store does not keep it: it is
-// for the program that makes a draft and renames it.
-type draftMeta struct {
-	// mu guards all below. It is a leaf.
-	mu      sync.Mutex
-	mode    uint32
-	modTime *int64 // what utimens asked for since the last write
-	xattrs  map[string][]byte
 }
 
 func (fs *FS) draftKey(s *stream, name string) objectKey {
@@ -175,7 +164,7 @@ func (n *draftNode) openDraft(c *call, h handle) (d store.Draft, done func(), er
 	if errors.Is(err, store.ErrNotFound) {
 		err = errStale
 	}
-	return d, func() { _ = d.Close() }, err //nolint:errcheck // nothing was written
+	return d, func() { _ = d.Close() }, err
 }
 
 func (n *draftNode) stat(c *call, h handle, a *fuse.Attr) error {
@@ -287,7 +276,7 @@ type draftHandle struct {
 
 func (h *draftHandle) read(_ *call, p []byte, off int64) (int, error) {
 	n, err := h.d.ReadAt(p, off)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err
@@ -313,80 +302,4 @@ func (h *draftHandle) release(c *call) {
 		errno, _ := errnoOf(err)
 		c.report(errno, err)
 	}
-}
-
-func (m *draftMeta) getMode() uint32 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mode
-}
-
-func (m *draftMeta) setMode(mode uint32) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mode = mode & 0o777
-}
-
-func (m *draftMeta) getModTime() (int64, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.modTime == nil {
-		return 0, false
-	}
-	return *m.modTime, true
-}
-
-func (m *draftMeta) setModTime(ns *int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.modTime = ns
-}
-
-func (m *draftMeta) names() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Sorted(maps.Keys(m.xattrs))
-}
-
-func (m *draftMeta) xattr(name string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	value, ok := m.xattrs[name]
-	if !ok {
-		return nil, errNoAttr
-	}
-	return value, nil
-}
-
-// Flags of setxattr(2).
-const (
-	xattrCreate  = 1
-	xattrReplace = 2
-)
-
-func (m *draftMeta) setXattr(name string, value []byte, flags uint32) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.xattrs[name]
-	switch {
-	case ok && flags&xattrCreate != 0:
-		return refuse(syscall.EEXIST, "%s is set", name)
-	case !ok && flags&xattrReplace != 0:
-		return errNoAttr
-	}
-	if m.xattrs == nil {
-		m.xattrs = map[string][]byte{}
-	}
-	m.xattrs[name] = slices.Clone(value)
-	return nil
-}
-
-func (m *draftMeta) removeXattr(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, ok := m.xattrs[name]; !ok {
-		return errNoAttr
-	}
-	delete(m.xattrs, name)
-	return nil
 }

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -25,7 +26,7 @@ func (h *pendingHandle) read(_ *call, p []byte, off int64) (int, error) {
 		return 0, refuse(syscall.EBADF, "it is not open for reading")
 	}
 	n, err := h.w.ReadAt(p, off)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err

@@ -146,7 +146,7 @@ func readDraft(c *call, s *stream, name string, limit int64) (data []byte, err e
 		return nil, fmt.Errorf("draft of %d bytes: %w (stream %s takes at most %d)", size, store.ErrTooLarge, s.name, limit)
 	}
 	data = make([]byte, size)
-	if n, err := d.ReadAt(data, 0); err != nil && (err != io.EOF || int64(n) < size) {
+	if n, err := d.ReadAt(data, 0); err != nil && (!errors.Is(err, io.EOF) || int64(n) < size) {
 		return nil, err
 	}
 	return data, nil

@@ -129,7 +129,7 @@ func (n *subjectNode) exclusive(c *call, flags uint32) error {
 
 // unlinkSubject removes nothing: it hides the name, for programs that unlink what they want
 // to overwrite.
-func (fs *FS) unlinkSubject(c *call, s *stream, n mapping.Name, name string) error {
+func (fs *FS) unlinkSubject(s *stream, n mapping.Name, name string) error {
 	if n.Hashed {
 		return refuse(syscall.EPERM, "remove the message by its number")
 	}

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -37,7 +38,7 @@ func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
 		return newest.read(c, p, off)
 	}
 	n, err := h.w.ReadAt(p, off)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err

@@ -120,7 +120,7 @@ func (fs *FS) unlinkObject(c *call, s *stream, n mapping.Name, name string) erro
 	case n.Kind == mapping.NameDraft:
 		return errAbsent
 	}
-	return fs.unlinkSubject(c, s, n, name)
+	return fs.unlinkSubject(s, n, name)
 }
 
 // noteUnlink remembers which thread removed a message.

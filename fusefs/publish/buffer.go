@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"jsfs/store"
@@ -147,7 +148,7 @@ func (b *buffer) shift(ctx context.Context, n int64) error {
 	for end := old; end > 0; {
 		at := max(end-chunk, 0)
 		p := buf[:end-at]
-		if _, err := b.scratch.ReadAt(p, at); err != nil && err != io.EOF {
+		if _, err := b.scratch.ReadAt(p, at); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if _, err := b.scratch.WriteAt(p, at+n); err != nil {
@@ -176,7 +177,7 @@ func (b *buffer) load(ctx context.Context) (data []byte, done func(), err error)
 	data = make([]byte, size)
 	if n, err := b.scratch.ReadAt(data, 0); int64(n) < size {
 		b.budget.unload(size)
-		if err == nil || err == io.EOF {
+		if err == nil || errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, nil, err

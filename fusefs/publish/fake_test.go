@@ -14,12 +14,11 @@ import (
 
 // fakeProc is a table of processes.
 type fakeProc struct {
-	blind   bool              // nothing can be read
-	process map[uint32]int    // thread to process, where they differ
-	killed  map[int]bool      // processes
-	fds     map[uint32]int    // writable descriptors left, by process
-	exiting map[uint32]bool   // processes without any descriptor
-	asked   func(what string) // called for each question, unless nil
+	blind   bool            // nothing can be read
+	process map[uint32]int  // thread to process, where they differ
+	killed  map[int]bool    // processes
+	fds     map[uint32]int  // writable descriptors left, by process
+	exiting map[uint32]bool // processes without any descriptor
 }
 
 var errBlind = errors.New("no /proc here")
