@@ -160,10 +160,7 @@ func (o *opening) readBlock(num uint64, last bool) error {
 		_ = f.Close()
 		return err
 	}
-	hdr, trailer, err := readEnds(f, size)
-	if err == nil && (hdr.Store != o.st.id || hdr.Incarnation != o.inc || hdr.Block != num) {
-		err = fmt.Errorf("it is block %d of another place: %w", hdr.Block, record.ErrBad)
-	}
+	hdr, trailer, err := o.readEnds(f, size, num)
 	if err == nil && len(o.blocks) > 0 && hdr.First < o.blocks[len(o.blocks)-1].next {
 		err = fmt.Errorf("it begins before the end of the block before it: %w", record.ErrBad)
 	}
@@ -183,51 +180,6 @@ func (o *opening) readBlock(num uint64, last bool) error {
 	b.size = size
 	o.cache.addFile(b, f)
 	return o.takeBlock(b, f, trailer, last)
-}
-
-// readEnds reads a block's header, from whichever copy is whole, and its trailer, nil if
-// it has none that is whole.
-func readEnds(f vfs.File, size int64) (record.Header, *record.Trailer, error) {
-	var end [record.TrailerSize]byte
-	if size >= record.DataStart+record.TrailerSize {
-		if _, err := f.ReadAt(end[:], size-record.TrailerSize); err != nil {
-			return record.Header{}, nil, unexpected(err)
-		}
-		t, hdr, err := record.ParseTrailer(end[:], size, nil)
-		if err == nil {
-			return hdr, &t, nil
-		}
-		if record.IsVersion(err) {
-			return hdr, nil, err
-		}
-	}
-	hdr, err := readHeader(f, size)
-	if err != nil {
-		return hdr, nil, err
-	}
-	if t, _, err := record.ParseTrailer(end[:], size, &hdr); err == nil {
-		return hdr, &t, nil
-	}
-	return hdr, nil, nil
-}
-
-// readHeader reads the first whole copy of a block's header.
-func readHeader(f vfs.File, size int64) (record.Header, error) {
-	err := fmt.Errorf("no copy of the header is whole: %w", record.ErrBad)
-	for _, off := range []int64{0, record.HeaderCopy} {
-		if size < off+record.HeaderSize {
-			break
-		}
-		var b [record.HeaderSize]byte
-		if _, rerr := f.ReadAt(b[:], off); rerr != nil {
-			return record.Header{}, unexpected(rerr)
-		}
-		hdr, herr := record.ParseHeader(b[:])
-		if herr == nil || record.IsVersion(herr) {
-			return hdr, herr
-		}
-	}
-	return record.Header{}, err
 }
 
 // takeBlock takes in a block whose header is good.

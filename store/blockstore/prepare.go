@@ -1,0 +1,151 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// writableLocked says whether anything may be changed.
+func (s *Stream) writableLocked() error {
+	name := s.config.Load().Name
+	switch {
+	case errors.Is(s.w.failed, store.ErrClosed):
+		return fmt.Errorf("stream %s: %w", name, store.ErrClosed)
+	case s.w.failed != nil:
+		return fmt.Errorf("stream %s: %w: %w", name, store.ErrReadOnly, s.w.failed)
+	case s.opt.ReadOnly:
+		return fmt.Errorf("stream %s: %w", name, store.ErrReadOnly)
+	}
+	return nil
+}
+
+// prepareLocked does what has to be done before the first write. Each step that is
+// done is not done again if a later one finds the disk full.
+func (s *Stream) prepareLocked() error {
+	if err := s.writableLocked(); err != nil || s.w.ready {
+		return err
+	}
+	w, p := &s.w, &s.w.plan
+	for len(p.torn) > 0 {
+		if err := s.setAsideLocked(p.torn[0]); err != nil {
+			return err
+		}
+		p.torn = p.torn[1:]
+	}
+	if w.tail != nil && w.file == nil {
+		f, err := s.fs.Open(w.tail.name)
+		if err != nil {
+			return s.failLocked(fmt.Errorf("prepare stream: %w", err))
+		}
+		w.file = f
+	}
+	if p.junk > 0 {
+		if err := s.cutLocked(); err != nil {
+			return err
+		}
+	}
+	if !p.newBlock {
+		w.ready = true
+		return s.writeStateLocked(false, markFor(w.next))
+	}
+	if w.file != nil && !w.begun {
+		if err := s.sealTailLocked(); err != nil {
+			return err
+		}
+	}
+	if err := s.beginAfterLocked(); err != nil {
+		return err
+	}
+	w.ready = true
+	return nil
+}
+
+// beginAfterLocked begins a block after an unclean stop, and accounts for the sequences that
+// nobody knows of.
+func (s *Stream) beginAfterLocked() error {
+	w, p := &s.w, &s.w.plan
+	if !w.begun {
+		w.state.Mark = max(w.state.Mark, p.mark)
+		if err := s.beginBlockLocked(); err != nil {
+			return err
+		}
+		w.begun = true
+	}
+	next := w.next
+	if p.lost > 0 {
+		s.encodeSkip(p.lost, record.SkipLost)
+		w.next += p.lost
+	}
+	if p.mark >= w.next {
+		s.encodeSkip(p.mark-w.next+1, record.SkipReserved)
+		w.next = p.mark + 1
+	}
+	if err := s.flushLocked(); err != nil {
+		w.next = next
+		return err
+	}
+	n := *s.cur.Load()
+	if n.live.Messages == 0 {
+		n.first = w.next
+	}
+	n.last = w.next - 1
+	n.tail = w.view()
+	s.publish(&n, nil, store.Totals{})
+	return nil
+}
+
+// setAsideLocked moves a file to quarantine.
+func (s *Stream) setAsideLocked(name string) error {
+	to, err := s.st.quarantineName(fmt.Sprintf("%016x-%s", s.inc, path.Base(name)))
+	if err == nil {
+		err = s.fs.Rename(name, to)
+	}
+	if err == nil {
+		err = s.fs.SyncDir(path.Dir(name))
+	}
+	return diskError(err)
+}
+
+// cutLocked copies the junk behind the tail to quarantine, durably, and cuts it off.
+func (s *Stream) cutLocked() error {
+	w, p := &s.w, &s.w.plan
+	name, err := s.st.quarantineName(fmt.Sprintf("%016x-%s-%d", s.inc, path.Base(w.tail.name), p.cut))
+	if err == nil {
+		err = s.copyOut(w.file, p.cut, p.junk, name)
+	}
+	if err != nil {
+		return fmt.Errorf("set aside the torn end of %s: %w", w.tail.name, diskError(err))
+	}
+	if err = w.file.Truncate(p.cut); err == nil {
+		err = w.file.Sync()
+	}
+	if err != nil {
+		return s.failLocked(fmt.Errorf("cut %s: %w", w.tail.name, err))
+	}
+	s.log.Warn("torn end of a block cut off", "block", w.tail.name, "offset", p.cut, "bytes", p.junk, "kept_in", name)
+	p.junk = 0
+	return nil
+}
+
+// copyOut copies a piece of f into a new file, durably.
+func (s *Stream) copyOut(f vfs.File, off, n int64, name string) error {
+	out, err := s.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.NewOffsetWriter(out, 0), io.NewSectionReader(f, off, n))
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		_ = s.fs.Remove(name)
+		return err
+	}
+	return s.fs.SyncDir(path.Dir(name))
+}
