@@ -243,8 +243,12 @@ func TestAMillionMessagesLeaveNoMemoryBehind(t *testing.T) {
 		t.Errorf("listed: got %s, want %s", got, want)
 	}
 	m.sh(fmt.Sprintf("cat $(seq -f S/%%g 1 %d 20000) > /dev/null; find S -name '*5000' | wc -l > /dev/null", n))
-	if grown := m.memory() - before; grown > 20<<20 {
-		t.Errorf("the server grew by %d MiB, want at most 20", grown>>20)
+	limit := int64(20)
+	if raceBuilt {
+		limit = 100 // the detector keeps a shadow of what is used
+	}
+	if grown := m.memory() - before; grown > limit<<20 {
+		t.Errorf("the server grew by %d MiB, want at most %d", grown>>20, limit)
 	}
 }
 

@@ -26,8 +26,12 @@ func scaled(quick, ci, release int) int {
 	return ci
 }
 
-// bin is the binary under test, built once by TestMain.
-var bin string
+// bin is the binary under test, built once by TestMain; raceBuilt says that it has the race
+// detector, which takes memory and time.
+var (
+	bin       string
+	raceBuilt bool
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
@@ -44,6 +48,9 @@ func testMain(m *testing.M) int {
 	if err := os.Chmod(dir, 0o755); err != nil { // other users run the binary too
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if os.Getenv("GORACE") == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // else each command ends a second late
 	}
 	bin = os.Getenv("JSFS_BIN")
 	if bin == "" {
@@ -71,6 +78,7 @@ func build(out string) error {
 			}
 		}
 	}
+	raceBuilt = race
 	if race {
 		args = append(args, "-race")
 	}

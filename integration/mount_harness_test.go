@@ -93,6 +93,7 @@ func mount(t testing.TB, opts ...option) *mnt {
 		t.Fatal(err)
 	}
 	if m.user != "" {
+		openFUSE(t)
 		sh(t, "chown "+m.user+" "+quoted(dir, m.dir))
 	}
 	t.Cleanup(m.cleanup)
