@@ -111,19 +111,6 @@ func (s *sample) flip(name string, what []byte, n int) {
 
 func (s *sample) remove(name string) { s.must(s.mem.Remove(sampleDir + "/" + name)) }
 
-// tail is the name of the newest block.
-func (s *sample) tail() string {
-	names, err := s.mem.List(sampleDir)
-	s.must(err)
-	last := ""
-	for _, name := range names {
-		if strings.HasSuffix(name, ".blk") {
-			last = name
-		}
-	}
-	return last
-}
-
 // ranges writes sequences as "1-3 5".
 func ranges(seqs []int) string {
 	var b strings.Builder

@@ -99,7 +99,7 @@ func checkPlace(fsys vfs.FS, readOnly bool) error {
 		return err
 	}
 	if slices.Contains(names, storeName) {
-		return nil
+		return checkVersion(fsys)
 	}
 	for _, name := range names {
 		switch name {
@@ -110,6 +110,18 @@ func checkPlace(fsys vfs.FS, readOnly bool) error {
 	}
 	if readOnly {
 		return fmt.Errorf("%w: there is no %s in it", store.ErrNotStore, storeName)
+	}
+	return nil
+}
+
+// checkVersion refuses a store of a later version, before even the lock is made in it.
+func checkVersion(fsys vfs.FS) error {
+	b, err := readFile(fsys, storeName)
+	if err != nil {
+		return err
+	}
+	if _, _, err = record.OpenEnvelope(record.MagicStore, b); record.IsVersion(err) {
+		return fmt.Errorf("%s: %w", storeName, err)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (s *Stream) Stat(ctx context.Context, seq store.Seq) (store.Meta, error) {
 	if err != nil {
 		return store.Meta{}, err
 	}
-	h, _, err := s.readHead(&v, i)
+	h, err := s.readHead(&v, i)
 	if err != nil {
 		return store.Meta{}, err
 	}
@@ -148,14 +148,13 @@ func (s *Stream) intern(b []byte) string {
 }
 
 // readHead reads the head of message i of v.
-func (s *Stream) readHead(v *view, i int) (record.Head, int64, error) {
+func (s *Stream) readHead(v *view, i int) (record.Head, error) {
 	off, end, err := s.extent(v, i)
 	if err != nil {
-		return record.Head{}, 0, err
+		return record.Head{}, err
 	}
 	var a [record.MaxHead]byte
-	h, err := s.headAt(v, a[:min(record.MaxHead, end-off)], off, v.seqOf(i))
-	return h, off, err
+	return s.headAt(v, a[:min(record.MaxHead, end-off)], off, v.seqOf(i))
 }
 
 // headAt fills b from off and decodes the head of message seq, which must stand there.

@@ -281,7 +281,7 @@ func (o *opening) lastTime() int64 {
 		if o.tail != nil && b == o.blocks[len(o.blocks)-1] {
 			return o.tail.last
 		}
-		if h, _, err := o.readHead(&v, v.count-1); err == nil {
+		if h, err := o.readHead(&v, v.count-1); err == nil {
 			return h.Time
 		}
 	}

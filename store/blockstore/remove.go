@@ -26,7 +26,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 	if !ok || v.isDeleted(i) {
 		return false, nil
 	}
-	h, _, err := s.readHead(&v, i)
+	h, err := s.readHead(&v, i)
 	var corrupt *store.CorruptError
 	if errors.As(err, &corrupt) {
 		return false, nil // it is not live: it has no entry

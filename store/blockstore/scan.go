@@ -92,12 +92,12 @@ func (s *scanner) step(off int64) (int64, error) {
 		return 0, err
 	}
 	h, err := s.c.Head(b, off)
-	if record.IsVersion(err) {
+	switch {
+	case record.IsVersion(err):
 		return 0, err
-	}
-	if err != nil || off+h.Size > s.limit {
+	case err != nil, off+h.Size > s.limit:
 		s.addBad(off, 1, 0)
-		return 1, nil
+		return 1, nil //nolint:nilerr // no record begins here: go on
 	}
 	rec, err := s.whole(&h, off)
 	switch {
@@ -112,11 +112,12 @@ func (s *scanner) step(off int64) (int64, error) {
 	case err != nil:
 		return 0, err
 	}
-	return h.Size, s.take(&h, rec, off)
+	s.take(&h, rec, off)
+	return h.Size, nil
 }
 
 // take counts a whole record in. Of a large message, rec has the head and the subject only.
-func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
+func (s *scanner) take(h *record.Head, rec []byte, off int64) {
 	o := s.out
 	o.bad, s.pending = append(o.bad, s.pending...), nil
 	o.msgs, s.damaged = append(o.msgs, s.damaged...), nil
@@ -128,11 +129,11 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 		if o.subjects != nil {
 			o.countSubject(rec[h.Len:h.Len+h.Subject], h.Seq)
 		}
-		return nil
+		return
 	}
 	ct, err := h.ControlOf(rec)
 	if err != nil || len(o.controls) > 0 && ct.Same(&s.twin) {
-		return nil //nolint:nilerr // a whole record with nonsense in it can only be skipped
+		return // nonsense in a whole record can only be passed over, and a twin says nothing new
 	}
 	s.twin = ct
 	o.controls = append(o.controls, ct)
@@ -141,7 +142,6 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 	} else {
 		o.next = later(o.next, ct.Seq)
 	}
-	return nil
 }
 
 func (o *contents) countSubject(subject []byte, seq uint64) {

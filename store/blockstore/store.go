@@ -42,6 +42,7 @@ type Store struct {
 	streams map[string]*Stream
 	broken  map[string]error // streams that can't be served, and why
 	unread  error            // why a stream could not be read, whose name may be any
+	unclean []error          // why streams that were to be removed could not be closed well
 	next    uint64           // the incarnation that comes next
 	closed  bool
 }
@@ -121,7 +122,11 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	}
 	s, err := st.openStream(inc)
 	if err != nil {
-		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
+		err = fmt.Errorf("create stream %s: %w", cfg.Name, err)
+		if !st.unmakeStream(inc) {
+			st.broken[cfg.Name] = err // it is on disk: the name is taken
+		}
+		return nil, err
 	}
 	st.streams[cfg.Name] = s
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: cfg.Name, Incarnation: inc})
@@ -151,12 +156,20 @@ func (st *Store) makeStreamLocked(inc uint64, cfg store.Config) error {
 	}
 	if err := st.fs.SyncDir(streamsDir); err != nil {
 		// Whether it is there after a crash nobody knows. It must not be there now.
-		if st.fs.Rename(streamDir(inc), temp) == nil {
-			st.removeTree(temp)
-		}
+		st.unmakeStream(inc)
 		return err
 	}
 	return nil
+}
+
+// unmakeStream takes a stream away that was just made, and says whether it is gone.
+func (st *Store) unmakeStream(inc uint64) bool {
+	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
+	if st.fs.Rename(streamDir(inc), temp) != nil {
+		return false
+	}
+	st.removeTree(temp)
+	return true
 }
 
 func (st *Store) fillStream(dir string, inc uint64, config []byte) error {
@@ -200,7 +213,13 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
 	}
 	if err := s.retire(); err != nil {
-		return fmt.Errorf("remove stream %s: %w", name, err)
+		err = fmt.Errorf("remove stream %s: %w", name, err)
+		if s.retired { // what was removed from it may not be on disk
+			delete(st.streams, name)
+			st.broken[name] = err
+			st.unclean = append(st.unclean, err)
+		}
+		return err
 	}
 	delete(st.streams, name)
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
@@ -214,9 +233,10 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
 	s.hub.Close()
 	if err != nil {
-		return fmt.Errorf("remove stream %s: %w", name, diskError(err))
+		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
+		st.broken[name] = err // it may be on disk still: the name is taken
 	}
-	return nil
+	return err
 }
 
 // retire closes the stream for good, if it is empty.
@@ -303,7 +323,7 @@ func (st *Store) Close() error {
 	st.gate.close()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	var errs []error
+	errs := st.unclean
 	for _, name := range slices.Sorted(maps.Keys(st.streams)) {
 		if err := st.streams[name].close(); err != nil {
 			errs = append(errs, fmt.Errorf("close stream %s: %w", name, err))

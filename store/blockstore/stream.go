@@ -230,7 +230,7 @@ func (s *Stream) timeOfFirst(n *snapshot) int64 {
 	if !ok {
 		return 0
 	}
-	h, _, err := s.readHead(&v, i)
+	h, err := s.readHead(&v, i)
 	if err != nil {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"jsfs/store"
@@ -19,7 +20,6 @@ type subjectIndex struct {
 	mu    sync.RWMutex // guards the rest; a leaf, held for a few look-ups, or one pass over the subjects
 	ready bool
 	last  map[string]uint64 // the highest sequence ever seen on a subject, live or not
-	upTo  uint64            // sequences up to this one are in it
 	news  []subjectSeq      // what was stored while the index is made
 	open  bool              // it is being made
 }
@@ -100,15 +100,14 @@ func (s *Stream) loadNewest(buf []byte) (store.Msg, error) {
 
 // lastOn returns the highest live sequence on a pattern, 0 if there is none.
 func (s *Stream) lastOn(ctx context.Context, pattern string) (uint64, error) {
-	best := uint64(0)
 	for {
 		// The highest first: most often it is live.
 		subject, seq := s.subjects.highest(pattern)
 		if seq == 0 {
 			return 0, nil
 		}
-		if best = seq; s.isLive(best) {
-			return best, nil
+		if s.isLive(seq) {
+			return seq, nil
 		}
 		older, err := s.lastBelow(ctx, subject, seq)
 		if err != nil {
@@ -161,10 +160,7 @@ func (s *Stream) lastBelow(ctx context.Context, subject string, seq uint64) (uin
 	n := s.cur.Load()
 	for b := n.blockOf(seq); b >= 0; b-- {
 		v := n.view(b)
-		if has, err := s.blockHas(&v, subject); err != nil || !has {
-			if err != nil {
-				return 0, err
-			}
+		if !s.mayHave(&v, subject) {
 			continue
 		}
 		last := uint64(0)
@@ -185,21 +181,13 @@ func (s *Stream) lastBelow(ctx context.Context, subject string, seq uint64) (uin
 	return 0, nil
 }
 
-// blockHas says whether a block may have messages on subject.
-func (s *Stream) blockHas(v *view, subject string) (bool, error) {
+// mayHave says whether a block may have messages on subject.
+func (s *Stream) mayHave(v *view, subject string) bool {
 	if v.known || v.trailer == nil {
-		return true, nil
+		return true
 	}
 	subs, err := s.readSubjects(v.block)
-	if err != nil {
-		return true, nil //nolint:nilerr // without a list there may be some
-	}
-	for _, e := range subs {
-		if e.Name == subject {
-			return true, nil
-		}
-	}
-	return false, nil
+	return err != nil || slices.ContainsFunc(subs, func(e record.Subject) bool { return e.Name == subject })
 }
 
 func (s *Stream) readSubjects(b *block) ([]record.Subject, error) {
