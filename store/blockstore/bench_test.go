@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -259,4 +260,37 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkFile is what the operating system takes for the same bytes without a store: the
+// floor for Append and for Load at random.
+func BenchmarkFile(b *testing.B) {
+	f, err := os.Create(b.TempDir() + "/file")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	buf := make([]byte, 160)
+	b.Run("write", func(b *testing.B) {
+		measure(b, func(n int) {
+			for i := range n {
+				if _, err := f.WriteAt(buf, int64(i*len(buf))); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	})
+	if _, err := f.WriteAt(make([]byte, benchMessages*len(buf)), 0); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("read at random", func(b *testing.B) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		measure(b, func(n int) {
+			for range n {
+				if _, err := f.ReadAt(buf, int64(rng.IntN(benchMessages)*len(buf))); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	})
 }

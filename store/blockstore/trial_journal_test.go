@@ -117,8 +117,8 @@ func (j *journal) do(f func()) {
 }
 
 // barrier settles what was acknowledged in a stream: everything in it is durable.
-func (s *jstream) barrier() {
-	for _, m := range s.msgs {
+func (js *jstream) barrier() {
+	for _, m := range js.msgs {
 		m.live.settle()
 	}
 }

@@ -197,7 +197,7 @@ func (sp *specimen) inspectStream(st store.Stream) (out finding, err error) {
 }
 
 // inspectSums reads what else there is. The newest message is found if any is.
-func inspectSums(st store.Stream, any bool) error {
+func inspectSums(st store.Stream, some bool) error {
 	extents, state, err := st.Extents(bg)
 	if err != nil {
 		return fmt.Errorf("extents: %w", err)
@@ -210,7 +210,7 @@ func inspectSums(st store.Stream, any bool) error {
 		return fmt.Errorf("extents add up to %+v, state says %+v", sum, state.Live)
 	}
 	var corrupt *store.CorruptError
-	if _, err := st.LoadLast(bg, "", nil); err != nil && !errors.As(err, &corrupt) && (any || !errors.Is(err, store.ErrNotFound)) {
+	if _, err := st.LoadLast(bg, "", nil); err != nil && !errors.As(err, &corrupt) && (some || !errors.Is(err, store.ErrNotFound)) {
 		return fmt.Errorf("load last: %w", err)
 	}
 	if _, err := st.ListDrafts(bg); err != nil {

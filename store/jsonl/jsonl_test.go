@@ -113,7 +113,7 @@ func TestParseRefusesEveryOtherForm(t *testing.T) {
 	if _, err := jsonl.Parse([]byte(good)); err != nil {
 		t.Fatalf("the good line: %v", err)
 	}
-	change := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	change := func(from, to string) string { return strings.Replace(good, from, to, 1) }
 	rows := map[string]string{
 		"nothing":                 "",
 		"no JSON":                 "hello",

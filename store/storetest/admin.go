@@ -35,8 +35,10 @@ var adminCases = []testCase{
 	}},
 	{name: "a stream is the same value while it is open", run: func(b *bench) {
 		st := b.create("S")
-		if b.open("S") != st || b.open("S") != st {
-			b.Error("Stream gives another value than Create")
+		for range 2 {
+			if b.open("S") != st {
+				b.Error("Stream gives another value than Create")
+			}
 		}
 	}},
 	{name: "a new stream is empty and starts at 1", run: func(b *bench) {

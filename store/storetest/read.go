@@ -158,7 +158,8 @@ var scanCases = []testCase{
 	{name: "Scan can be left at any message", run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 10)
-		for range st.Scan(b.ctx, store.Query{}) {
+		for _, err := range st.Scan(b.ctx, store.Query{}) {
+			b.must(err)
 			break
 		}
 		b.append(st, "x", "still writable")

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -145,7 +146,7 @@ func (o *OS) Usage() (Usage, error) {
 	defer d.Close()
 	var st unix.Statfs_t
 	for {
-		if err = unix.Fstatfs(int(d.Fd()), &st); err != unix.EINTR {
+		if err = unix.Fstatfs(int(d.Fd()), &st); !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}

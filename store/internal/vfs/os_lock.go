@@ -35,7 +35,7 @@ func flock(f *os.File, err error, how int) (io.Closer, error) {
 		return nil, err
 	}
 	for {
-		if err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != unix.EINTR {
+		if err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB); !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
