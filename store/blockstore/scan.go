@@ -116,6 +116,12 @@ func (s *scanner) step(off int64) (int64, error) {
 	return h.Size, nil
 }
 
+// After guessAfter messages a scan guesses how many there are, up to maxGuess more.
+const (
+	guessAfter = 256
+	maxGuess   = 1 << 18
+)
+
 // take counts a whole record in. Of a large message, rec has the head and the subject only.
 func (s *scanner) take(h *record.Head, rec []byte, off int64) {
 	o := s.out
@@ -124,6 +130,10 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) {
 	o.end, o.durable = off+h.Size, max(o.durable, h.Durable)
 	if !h.Control() {
 		if s.want&messages != 0 {
+			if len(o.msgs) == guessAfter { // growing by doubling would cost more than the rest
+				guess := (s.limit - off) * guessAfter / (off - record.DataStart)
+				o.msgs = slices.Grow(o.msgs, int(min(guess, maxGuess))+guessAfter)
+			}
 			o.msgs = append(o.msgs, found{h.Seq, uint32(off), h.Meta(), false})
 		}
 		if o.subjects != nil {
@@ -191,7 +201,10 @@ func (s *scanner) whole(h *record.Head, off int64) ([]byte, error) {
 // order sorts the messages by sequence and drops those that can't be: of two with the
 // same sequence, and of those out of the order of the file, the later one.
 func (o *contents) order() {
-	slices.SortStableFunc(o.msgs, func(a, b found) int { return cmp.Compare(a.seq, b.seq) })
+	bySeq := func(a, b found) int { return cmp.Compare(a.seq, b.seq) }
+	if !slices.IsSortedFunc(o.msgs, bySeq) {
+		slices.SortStableFunc(o.msgs, bySeq)
+	}
 	kept, high := o.msgs[:0], uint32(0)
 	for _, m := range o.msgs {
 		if m.off <= high {

@@ -3,8 +3,10 @@ package blockstore_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
+	"jsfs/store"
 	"jsfs/store/blockstore"
 	"jsfs/store/internal/vfs"
 )
@@ -29,6 +31,62 @@ func TestTrialCrashBeforeEveryChange(t *testing.T) {
 		points += n
 	}
 	t.Logf("%d stops", points)
+}
+
+// TestTrialCrashDuringRecovery cuts the power once, and again before each change that opening and
+// writing on makes: what recovery does must not depend on being finished.
+func TestTrialCrashDuringRecovery(t *testing.T) {
+	t.Parallel()
+	points := 0
+	for seed := 500; points < rounds(5000, 200_000); seed++ {
+		policy := policies[seed%3]
+		mem, rng := vfs.NewMem(), seeded(-seed)
+		w := newWorkload(mem, policy, seed)
+		mem.Hook = func(op string) {
+			if t.Failed() || rng.IntN(8) > 0 {
+				return
+			}
+			w.j.do(func() {
+				n, err := w.j.crashAgain(mem, rng)
+				if points += n; err != nil {
+					t.Errorf("seed %d, %v: power lost before %q (operation %d): %v", seed, policy, op, w.n, err)
+				}
+			})
+		}
+		if w.run(40); t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d stops", points)
+}
+
+// crashAgain loses power, and again before each change while the store is resumed.
+func (j *journal) crashAgain(mem *vfs.Mem, rng *rand.Rand) (points int, err error) {
+	for _, js := range j.streams {
+		js.resumed = true
+		defer func() { js.resumed = false }()
+	}
+	first := mem.Crash(rng, 50)
+	first.Hook = func(op string) {
+		if err != nil {
+			return
+		}
+		extras := map[*jstream]map[store.Seq]store.Entry{}
+		for _, js := range j.streams {
+			extras[js] = js.extra
+		}
+		for _, keep := range []int{0, 50} {
+			points++
+			if verr := j.verify(first.Crash(rng, keep), afterCrash); verr != nil {
+				err = fmt.Errorf("and again before %q, keeping %d %%: %w", op, keep, verr)
+			}
+		}
+		for js, extra := range extras {
+			js.extra = extra
+		}
+	}
+	_, rerr := j.resume(first, afterCrash)
+	return points, errors.Join(err, rerr)
 }
 
 // crashEverywhere runs one workload and returns how many stops were tried.

@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 
 	"jsfs/store"
-	"jsfs/store/blockstore"
-	"jsfs/store/internal/vfs"
 )
 
 // journal is what a workload may rely on: what it was told when a call returned, and what
@@ -88,7 +84,12 @@ type jstream struct {
 	drafts []*jdraft
 	loose  map[string]bool           // names of drafts that are being made
 	extra  map[store.Seq]store.Entry // what goOn stored in the image under test
+	// resumed says that goOn may have stored messages before the image under test was made.
+	resumed bool
 }
+
+// afterFault is the payload of the messages that goOn stores.
+const afterFault = "after the fault"
 
 // jmsg is a message in a journal.
 type jmsg struct {
@@ -142,7 +143,7 @@ func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
 	there := map[string]bool{}
 	for _, name := range names {
 		there[name] = true
-		if j.streams[name] == nil {
+		if j.streams[name] == nil && name != newName {
 			return nil, fmt.Errorf("stream %s was never made", name)
 		}
 	}
@@ -174,13 +175,18 @@ func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
 // messages compares the messages of a stream with the journal, and returns the live ones.
 func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 	live, sum, order := map[store.Seq]bool{}, store.Totals{}, []store.Seq(nil)
+	later, highest := map[store.Seq]bool{}, store.Seq(0) // stored by goOn; the highest of the workload's
 	for m, err := range st.Scan(bg, store.Query{}) {
 		if err != nil {
 			return nil, fmt.Errorf("scan: %w", err)
 		}
 		live[m.Seq], sum, order = true, sum.Add(m), append(order, m.Seq)
-		if err := js.message(st, m.Seq); err != nil {
+		ours, err := js.message(st, m.Seq)
+		if err != nil {
 			return nil, err
+		}
+		if later[m.Seq] = ours; !ours {
+			highest = m.Seq
 		}
 	}
 	state, err := st.State(bg)
@@ -190,14 +196,8 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 	if state.Live != sum {
 		return nil, fmt.Errorf("state says %+v, the scan %+v", state.Live, sum)
 	}
-	highest := store.Seq(0)
-	for _, seq := range order {
-		if _, extra := js.extra[seq]; !extra {
-			highest = seq
-		}
-	}
 	for seq, m := range js.msgs {
-		if _, extra := js.extra[seq]; extra {
+		if later[seq] {
 			continue
 		}
 		if may := m.live.seen[v]; live[seq] && !may.yes || !live[seq] && !may.no {
@@ -211,23 +211,25 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 	return order, js.damage(st, v)
 }
 
-// message compares one message with what was stored.
-func (js *jstream) message(st store.Stream, seq store.Seq) error {
-	want, ok := js.extra[seq]
-	if m := js.msgs[seq]; m != nil && !ok {
-		want, ok = m.e, true
-	}
-	if !ok {
-		return fmt.Errorf("message %d was never stored", seq)
-	}
+// message compares one message with what was stored, and says whether goOn stored it.
+func (js *jstream) message(st store.Stream, seq store.Seq) (later bool, err error) {
+	want, later := js.extra[seq]
+	m := js.msgs[seq]
 	got, err := st.Load(bg, seq, nil)
-	if err != nil {
-		return fmt.Errorf("load of %d, which the scan met: %w", seq, err)
+	switch {
+	case err != nil:
+		return later, fmt.Errorf("load of %d, which the scan met: %w", seq, err)
+	case js.resumed && string(got.Data) == afterFault:
+		return true, nil // stored before the second stop
+	case m == nil && !later:
+		return later, fmt.Errorf("message %d was never stored", seq)
+	case !later:
+		want = m.e
 	}
 	if got.Subject != want.Subject || !bytes.Equal(got.Header, want.Header) || !bytes.Equal(got.Data, want.Data) {
-		return fmt.Errorf("message %d: got %q %.40q, want %q %.40q", seq, got.Subject, got.Data, want.Subject, want.Data)
+		return later, fmt.Errorf("message %d: got %q %.40q, want %q %.40q", seq, got.Subject, got.Data, want.Subject, want.Data)
 	}
-	return nil
+	return later, nil
 }
 
 // damage demands that no message that must be there is reported as lost.
@@ -285,104 +287,4 @@ func keys(m map[string]bool) (out []string) {
 		out = append(out, k)
 	}
 	return out
-}
-
-// newStream makes a stream, and takes it away again. Its incarnation must be a new one.
-func (j *journal) newStream(s store.Store) error {
-	st, err := s.Create(bg, store.Config{Name: "NEW"})
-	if err != nil {
-		return fmt.Errorf("create a stream: %w", err)
-	}
-	if j.incs[st.Incarnation()] {
-		return fmt.Errorf("incarnation %d is handed out again", st.Incarnation())
-	}
-	return s.Remove(bg, "NEW")
-}
-
-// keptRemoved demands that what is left of removed streams is still there.
-func (j *journal) keptRemoved(f vfs.FS) error {
-	names, err := f.List("removed")
-	if err != nil && len(j.removed) > 0 {
-		return err
-	}
-	for _, inc := range j.removed {
-		prefix := fmt.Sprintf("%016x@", inc)
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
-			return fmt.Errorf("the removed stream with incarnation %d is gone", inc)
-		}
-	}
-	return nil
-}
-
-// goOn appends to every stream, and demands that no sequence is handed out twice.
-func (j *journal) goOn(s store.Store) error {
-	names, err := s.Streams(bg)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		st, err := s.Stream(bg, name)
-		if err != nil {
-			return err
-		}
-		js := j.streams[name]
-		e := store.Entry{Subject: "after", Data: []byte("after the fault")}
-		seq, err := st.Append(bg, e)
-		if err != nil {
-			return fmt.Errorf("stream %s: append: %w", name, err)
-		}
-		if seq <= js.given {
-			return fmt.Errorf("stream %s: sequence %d was handed out before, up to %d", name, seq, js.given)
-		}
-		got, err := st.Load(bg, seq, nil)
-		if err != nil || !bytes.Equal(got.Data, e.Data) {
-			return fmt.Errorf("stream %s: load of the new message %d: %q, %w", name, seq, got.Data, err)
-		}
-		js.extra = map[store.Seq]store.Entry{seq: e}
-	}
-	return nil
-}
-
-// verify opens a file system as it is after a stop, compares it with the journal, and
-// goes on writing.
-func (j *journal) verify(f vfs.FS, v view) error {
-	_, err := j.resume(f, v)
-	return err
-}
-
-// verifyTwice is verify, and opens and compares the store again after that.
-func (j *journal) verifyTwice(f vfs.FS, v view) error {
-	live, err := j.resume(f, v)
-	if err != nil {
-		return err
-	}
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
-	if err != nil {
-		return fmt.Errorf("open again: %w", err)
-	}
-	again, err := j.image(s, v)
-	for name, before := range live {
-		if after := again[name]; err == nil && !slices.Equal(after[:max(0, len(after)-1)], before) {
-			err = fmt.Errorf("stream %s was %v and is %v when it is opened again", name, before, after)
-		}
-	}
-	if err = errors.Join(err, s.Close()); err != nil {
-		return fmt.Errorf("opened again: %w", err)
-	}
-	return nil
-}
-
-func (j *journal) resume(f vfs.FS, v view) (live map[string][]store.Seq, err error) {
-	for _, js := range j.streams {
-		js.extra = nil
-	}
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
-	if err != nil {
-		return nil, fmt.Errorf("open: %w", err)
-	}
-	live, err = j.image(s, v)
-	if err == nil {
-		err = errors.Join(j.keptRemoved(f), j.goOn(s), j.newStream(s))
-	}
-	return live, errors.Join(err, s.Close())
 }
