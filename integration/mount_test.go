@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -172,12 +173,13 @@ func TestDaemonReturnsWhenTheFirstListingWorks(t *testing.T) {
 	if !strings.Contains(out, "made the store") {
 		t.Errorf("the daemon said %q, want what it made", out)
 	}
-	pid := strings.TrimSpace(c.ok(t, `for p in /proc/[0-9]*; do
-		if [ "$(readlink "$p/exe")" = "$JSFS" ] && tr '\0' ' ' < "$p/cmdline" | grep -q -- --detached && [ "$(readlink "$p/cwd")" = / ]; then
-			ls -l "$p/fd" | grep -q `+quoted(dir+"/store")+` && basename "$p"; fi; done; true`))
-	if pid == "" {
-		t.Fatal("no serving process was found")
+	// Who has the store is what the refusal of a second mount names.
+	refusal := c.run(t, `"$JSFS" mount store elsewhere`).err
+	found := regexp.MustCompile(`in use by process (\d+)`).FindStringSubmatch(refusal)
+	if found == nil {
+		t.Fatalf("a second mount is told %q, want the daemon's process", refusal)
 	}
+	pid := found[1]
 	if got := strings.TrimSpace(c.ok(t, "ps -o sid= -p "+pid)); got != pid {
 		t.Errorf("the daemon %s is in session %s, want one of its own", pid, got)
 	}
