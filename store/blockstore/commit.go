@@ -83,13 +83,17 @@ func (s *Stream) commitWaiting() {
 	}
 }
 
+// maxYields bounds how often a leader lets others run.
+const maxYields = 1000
+
 // gather waits a little for those whom the last sync served, as they are likely to come
 // back: a sync costs the same for all of them.
 func (c *commits) gather() {
 	c.mu.Lock()
 	crowd, wait := c.crowd, c.cost/4
 	c.mu.Unlock()
-	for start := time.Now(); ; {
+	start := time.Now()
+	for range maxYields {
 		c.mu.Lock()
 		n := len(c.waiting)
 		c.mu.Unlock()
