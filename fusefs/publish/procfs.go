@@ -47,8 +47,19 @@ func (p ProcFS) Process(tid uint32) (int, error) {
 // Killed implements Proc. It looks at the exit code of the thread group (field 52 of
 // stat): a signal's number stands in its low seven bits, an exit's status above
 // them. The flag PF_SIGNALED says nothing: threads of a program that exits have it too.
+//
+// Only a process without memory, one that is exiting, is asked for its stat. A program that
+// execs closes files under the lock that its stat needs: who asked for that before answering its
+// FLUSH would wait for itself, and take every ps(1) with it. statm needs no such lock.
 func (p ProcFS) Killed(pid int) (bool, error) {
 	var buf [4096]byte
+	m, err := readSmall(unix.AT_FDCWD, p.path(pid, "statm"), buf[:])
+	if err != nil {
+		return false, err
+	}
+	if !bytes.HasPrefix(m, []byte("0 ")) {
+		return false, nil
+	}
 	b, err := readSmall(unix.AT_FDCWD, p.path(pid, "stat"), buf[:])
 	if err != nil {
 		return false, err

@@ -125,6 +125,13 @@ func TestProcFSStatOfAnyCommand(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "5"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	memory := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "5", "statm"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	memory("0 0 0 0 0 0 0\n")
 	for command, code := range map[string]int{"a": 9, "a) b": 9, ") R 1 2 (": 9, "x\ny": 0, "": 256} {
 		stat := fmt.Sprintf("5 (%s) Z%s %d\n", command, strings.Repeat(" 1", 52-4), code)
 		if err := os.WriteFile(filepath.Join(dir, "5", "stat"), []byte(stat), 0o600); err != nil {
@@ -133,6 +140,13 @@ func TestProcFSStatOfAnyCommand(t *testing.T) {
 		if got, err := (ProcFS{Dir: dir}).Killed(5); got != (code == 9) || err != nil {
 			t.Errorf("%q, %d: got %v, %v", command, code, got, err)
 		}
+	}
+	memory("1000 100 10 1 0 1 0\n")
+	if err := os.Remove(filepath.Join(dir, "5", "stat")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (ProcFS{Dir: dir}).Killed(5); got || err != nil {
+		t.Errorf("a process that has memory: got %v, %v, want false without a look at its stat", got, err)
 	}
 }
 
