@@ -43,7 +43,7 @@ func checkMountPoint(arg string, src source, nonEmpty bool) (mountPoint, error) 
 		return p, err
 	}
 	if e, ok := topmost(all, p.path); ok {
-		p.dead = e.ours() && errors.Is(probe(p.path), syscall.ENOTCONN)
+		p.dead = e.ours() && nobodyServes(probe(p.path))
 		if !p.dead {
 			return p, busyError(arg, e)
 		}
@@ -77,9 +77,9 @@ func (p *mountPoint) checkDirectory(arg string, nonEmpty bool) error {
 // resolveMountPoint is resolve for a path that may end in a mount whose server is dead, where
 // no symbolic link can be looked at.
 func resolveMountPoint(arg string, all []mountEntry) (string, error) {
-	path, err := resolve(arg)
-	if !errors.Is(err, syscall.ENOTCONN) {
-		return path, err
+	path, gone := resolve(arg)
+	if !nobodyServes(gone) {
+		return path, gone
 	}
 	abs, err := filepath.Abs(arg)
 	if err != nil {
@@ -93,7 +93,7 @@ func resolveMountPoint(arg string, all []mountEntry) (string, error) {
 	if _, ok := topmost(all, path); ok {
 		return path, nil
 	}
-	return "", fmt.Errorf("a mount on the way to it is dead; unmount that first: %w", syscall.ENOTCONN)
+	return "", fmt.Errorf("a mount on the way to it is dead; unmount that first: %w", gone)
 }
 
 // checkApart refuses a mount point inside its own store and a store inside its mount point.
@@ -123,8 +123,14 @@ func busyError(arg string, e mountEntry) error {
 	return fmt.Errorf("mount point %s is in use: a file system of type %s is mounted there; give another directory", arg, e.Type)
 }
 
+// nobodyServes says whether a call on a mount failed because its server is gone: the kernel says
+// ENOTCONN then, and ECONNABORTED while it takes the connection down.
+func nobodyServes(err error) bool {
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED)
+}
+
 // probe asks whoever serves the mount at path for an answer, past the kernel's caches:
-// ENOTCONN means that nobody does, EBUSY that there was no answer in time.
+// nobodyServes tells what an error means; EBUSY is that there was no answer in time.
 func probe(path string) error {
 	answer := make(chan error, 1)
 	go func() { // stays behind if the mount hangs
@@ -167,7 +173,7 @@ func detachDead(path string) error {
 		if !ok {
 			return nil
 		}
-		if !e.ours() || !errors.Is(probe(path), syscall.ENOTCONN) {
+		if !e.ours() || !nobodyServes(probe(path)) {
 			return busyError(path, e)
 		}
 		if err := unmount(path, true); err != nil {
