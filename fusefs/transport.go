@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -51,6 +52,15 @@ const (
 
 	// What stands around the data of a request and of an answer.
 	maxEnvelope = 8 << 10
+
+	// smallAnswer holds the answer to a request that has no data to give.
+	smallAnswer = 256
+
+	// Operations in the kernel's numbers (linux/fuse.h) whose requests and answers are small.
+	opRelease  = 18
+	opFsync    = 20
+	opFlush    = 25
+	opFsyncdir = 30
 )
 
 // reader is who reads requests. busy is when the request that it works on began, in
@@ -140,6 +150,7 @@ func (t *transport) read(r *reader) {
 		}
 		op := x.opcode()
 		if t.slow[op].Load() >= int64(slowFrom) {
+			x := t.parted(x)
 			t.running.Add(1)
 			go func() {
 				defer t.running.Done()
@@ -253,7 +264,24 @@ func (t *transport) take() *exchange {
 	}
 }
 
+// parted returns an exchange with x's request for a goroutine of its own. Closing and syncing
+// is where thousands of writers may wait at once: their requests and answers are small, and
+// so is the room that they get.
+func (t *transport) parted(x *exchange) *exchange {
+	switch x.opcode() {
+	case opRelease, opFsync, opFlush, opFsyncdir:
+		p := &exchange{in: bytes.Clone(x.in[:x.requested]), out: make([]byte, smallAnswer), requested: x.requested}
+		t.give(x)
+		return p
+	}
+	return x
+}
+
+// give takes back an exchange that nobody uses any more.
 func (t *transport) give(x *exchange) {
+	if len(x.out) == smallAnswer {
+		return
+	}
 	select {
 	case t.free <- x:
 	default:
