@@ -43,10 +43,10 @@ func TestTrialCrashDuringRecovery(t *testing.T) {
 		mem, rng := vfs.NewMem(), seeded(-seed)
 		w := newWorkload(mem, policy, seed)
 		mem.Hook = func(op string) {
-			if t.Failed() || rng.IntN(8) > 0 {
-				return
-			}
 			w.j.do(func() {
+				if t.Failed() || rng.IntN(8) > 0 {
+					return
+				}
 				n, err := w.j.crashAgain(mem, rng)
 				if points += n; err != nil {
 					t.Errorf("seed %d, %v: power lost before %q (operation %d): %v", seed, policy, op, w.n, err)
@@ -94,10 +94,10 @@ func crashEverywhere(seed int, policy blockstore.Sync, ops int) (points int, err
 	mem, rng := vfs.NewMem(), seeded(-seed)
 	w := newWorkload(mem, policy, seed)
 	mem.Hook = func(op string) {
-		if err != nil {
-			return
-		}
 		w.j.do(func() {
+			if err != nil {
+				return
+			}
 			verify := w.j.verify
 			if points%12 == 0 { // every third time
 				verify = w.j.verifyTwice

@@ -76,25 +76,27 @@ func rolesOfSyncs(policy blockstore.Sync, seed, ops int) []string {
 	var roles []string
 	last := map[string]string{} // the last change of each file, and in each directory
 	mem.Hook = func(change string) {
-		words := strings.Fields(change)
-		if strings.HasPrefix(change, "sync") {
-			role := roleOf(change) + " after " + last[words[1]]
-			if op := map[string]string{"close": "close", "reopen": "close", "drop": "drop"}[w.op]; strings.HasSuffix(role, "*/state") && op != "" {
-				role = op + ": " + role
+		w.j.do(func() {
+			words := strings.Fields(change)
+			if strings.HasPrefix(change, "sync") {
+				role := roleOf(change) + " after " + last[words[1]]
+				if op := map[string]string{"close": "close", "reopen": "close", "drop": "drop"}[w.op]; strings.HasSuffix(role, "*/state") && op != "" {
+					role = op + ": " + role
+				}
+				roles = append(roles, role)
+				return
 			}
-			roles = append(roles, role)
-			return
-		}
-		switch words[0] {
-		case "write", "truncate":
-			last[words[1]] = roleOf(change)
-		case "rename":
-			last[path.Dir(words[2])] = roleOf(change)
-			last[words[2]] = "nothing" // its bytes were synced under the other name
-			fallthrough
-		default:
-			last[path.Dir(words[1])] = roleOf(change)
-		}
+			switch words[0] {
+			case "write", "truncate":
+				last[words[1]] = roleOf(change)
+			case "rename":
+				last[path.Dir(words[2])] = roleOf(change)
+				last[words[2]] = "nothing" // its bytes were synced under the other name
+				fallthrough
+			default:
+				last[path.Dir(words[1])] = roleOf(change)
+			}
+		})
 	}
 	w.run(ops)
 	return roles
@@ -110,14 +112,14 @@ func skipIsFound(policy blockstore.Sync, seed, ops, n int) (found bool) {
 	rng := seeded(n)
 	since := 0
 	mem.Hook = func(string) {
-		syncs := f.Syncs()
-		if len(syncs) < n {
-			return
-		}
-		if since++; found || since > 60 || slices.Contains(syncs[n:], syncs[n-1]) {
-			return
-		}
 		w.j.do(func() {
+			syncs := f.Syncs()
+			if len(syncs) < n {
+				return
+			}
+			if since++; found || since > 60 || slices.Contains(syncs[n:], syncs[n-1]) {
+				return
+			}
 			for _, keep := range []int{0, 50} {
 				found = found || w.j.verify(mem.Crash(rng, keep), afterCrash) != nil
 			}

@@ -25,7 +25,7 @@ type workload struct {
 	j    *journal
 	s    store.Store
 	n    int     // operations so far
-	op   string  // the operation under way
+	op   string  // the operation under way; as n, it is changed with j.mu held
 	made int     // drafts so far
 	errs []error // all that came back
 }
@@ -37,11 +37,11 @@ func newWorkload(fs vfs.FS, sync blockstore.Sync, seed int) *workload {
 // run opens the store, makes n operations and closes it. Errors end it unless the
 // store goes on after them.
 func (w *workload) run(n int) {
-	w.op = "open"
+	w.begin("open")
 	if !w.open() {
 		return
 	}
-	w.op = "create"
+	w.begin("create")
 	w.create("S0")
 	for range n {
 		w.step()
@@ -49,7 +49,7 @@ func (w *workload) run(n int) {
 			return
 		}
 	}
-	w.op = "close"
+	w.begin("close")
 	w.close()
 }
 
@@ -85,40 +85,43 @@ func (w *workload) failed(err error) bool {
 }
 
 func (w *workload) step() {
-	w.n++
+	w.j.do(func() { w.n++ })
 	switch p := w.rng.IntN(100); {
 	case p < 40:
-		w.op = "append"
+		w.begin("append")
 		w.append(1)
 	case p < 50:
-		w.op = "append"
+		w.begin("append")
 		w.append(2 + w.rng.IntN(8))
 	case p < 65:
-		w.op = "remove"
+		w.begin("remove")
 		w.change(false)
 	case p < 72:
-		w.op = "undelete"
+		w.begin("undelete")
 		w.change(true)
 	case p < 77:
-		w.op = "restore"
+		w.begin("restore")
 		w.restore()
 	case p < 82:
-		w.op = "sync"
+		w.begin("sync")
 		w.sync()
 	case p < 85:
-		w.op = "create"
+		w.begin("create")
 		w.create(fmt.Sprintf("S%d", w.rng.IntN(3)))
 	case p < 88:
-		w.op = "drop"
+		w.begin("drop")
 		w.drop()
 	case p < 97:
-		w.op = "draft"
+		w.begin("draft")
 		w.draft()
 	default:
-		w.op = "reopen"
+		w.begin("reopen")
 		w.reopen()
 	}
 }
+
+// begin notes which operation is under way.
+func (w *workload) begin(op string) { w.j.do(func() { w.op = op }) }
 
 // pick returns a stream that is there.
 func (w *workload) pick() (store.Stream, *jstream) {
