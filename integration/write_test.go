@@ -50,6 +50,23 @@ var writeCases = []struct {
 	{"awk", nil, `awk '{ print > "S/y"; print "more" > "S/y" }' ../a`, []string{"aaa\nmore\n"}},
 	{"a rename of a draft", nil, `cp ../a S/.tmp; test "$(ls -A S)" = .tmp; mv S/.tmp S/x; test "$(ls -A S)" = 000000000001`, []string{"aaa\n"}},
 	{"rsync, twice", []string{"rsync"}, `rsync -a ../a S/x; rsync -a ../a S/x; test "$(rsync -ai ../a S/x)" = ""`, []string{"aaa\n"}},
+	{"rsync of a directory", []string{"rsync"}, `mkdir ../d1; cp -p ../a ../b ../d1; rsync -a ../d1/ S/; rsync -a ../d1/ S/; rm -r ../d1`, []string{"aaa\n", "bbb\n"}},
+	{"rsync --inplace", []string{"rsync"}, `rsync --inplace ../a S/x`, []string{"aaa\n"}},
+	{"tar, twice", nil, `tar -C .. -cf ../t.tar a b; tar -C S/ -xf ../t.tar; tar -C S/ --overwrite -xf ../t.tar; rm ../t.tar`, []string{"aaa\n", "bbb\n", "aaa\n", "bbb\n"}},
+	{"split", nil, `seq 4 | split -l 2 - S/part.`, []string{"1\n2\n", "3\n4\n"}},
+	{"a here document", nil, "cat > S/x <<-.\n\thello\n\t.\n", []string{"hello\n"}},
+	{"<> without writing", nil, `echo a > S/x; : <> S/x; read v < S/x; test $v = a`, []string{"a\n"}},
+	{"a coprocess", nil, `coproc cat > S/x; echo hi >&${COPROC[1]}; eval "exec ${COPROC[1]}>&-"; wait`, []string{"hi\n"}},
+	{"process substitution", nil, `echo hi | tee >(cat > S/x) > /dev/null; sleep 0.1`, []string{"hi\n"}},
+	{"perl", []string{"perl"}, `perl -e 'open F, ">", "S/x"; print F "a\n"; system "true"; print F "b\n"'`, []string{"a\nb\n"}},
+	{"gzip and back", nil, `gzip -c ../a > S/x; test "$(zcat < S/x)" = aaa; gzip -dc < S/x > S/y; rm S/1; test "$(cat S/y)" = aaa`, []string{"aaa\n"}},
+	{"shutil.copy2", []string{"python3"}, `python3 -c 'import shutil; shutil.copy2("../a", "S/x"); shutil.copy2("../b", "S/x")'`, []string{"aaa\n", "bbb\n"}},
+	{"posix_fallocate", []string{"python3"}, `python3 -c '
+import os
+fd = os.open("S/x", os.O_RDWR | os.O_CREAT)
+try: os.posix_fallocate(fd, 0, 4)
+except OSError: os.ftruncate(fd, 4)
+os.pwrite(fd, b"ab", 1); os.close(fd)'`, []string{"\x00ab\x00"}},
 	{"mkstemp and rename", []string{"python3"}, `python3 -c '
 import os, tempfile
 f = tempfile.NamedTemporaryFile(dir="S", delete=False); f.write(b"careful\n"); f.flush(); os.fsync(f.fileno()); f.close()
