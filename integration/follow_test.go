@@ -210,7 +210,9 @@ func TestLessFollows(t *testing.T) {
 	m := mount(t)
 	m.sh(`mkdir S; seq -f 'line %g' 50 >> S/.log`)
 	// script gives less a terminal; without a key pressed it goes on following.
-	f := m.follow(`sleep 100 | script -qfc "stty rows 6; TERM=xterm less -dX +F S/.log" /dev/null`)
+	f := m.follow(`sleep 100 | script -qfc "echo \$\$ > ../less.pid; stty rows 6; TERM=xterm exec less -dX +F S/.log" /dev/null`)
+	// less has a session of its own, and the hangup that would end it may be ignored here.
+	t.Cleanup(func() { m.sh(`kill "$(cat ../less.pid)" || true`) })
 	shows := func(line string) {
 		t.Helper()
 		eventually(t, 20*time.Second, "less shows "+line, func() bool { return strings.Contains(f.text(), line+"\r\n") })
