@@ -213,6 +213,11 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		if size > store.MaxMsgSize {
 			return refuseDraftSize()
 		}
+		if h == nil {
+			if err := c.permitted(n.meta.getMode(), mayWrite); err != nil {
+				return err
+			}
+		}
 		d, done, err := n.openDraft(c, h)
 		if err != nil {
 			return err
@@ -244,6 +249,9 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	name, unnamed := n.state()
 	if unnamed {
 		return nil, 0, errStale
+	}
+	if err := c.permitted(n.meta.getMode(), wantedAccess(in.Flags)); err != nil {
+		return nil, 0, err
 	}
 	d, err := n.stream.OpenDraft(c, name)
 	if err == nil && in.Flags&syscall.O_TRUNC != 0 {

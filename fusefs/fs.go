@@ -31,6 +31,8 @@ type FS struct {
 	big     payloads
 	pub     publisher
 
+	prefetch prefetcher
+
 	// changed is when a stream was created or removed last, in nanoseconds since the
 	// Unix epoch.
 	changed atomic.Int64

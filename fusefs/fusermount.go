@@ -31,8 +31,11 @@ func mountThrough(bin string, o Options, mountpoint string) (fd int, err error) 
 	defer func() { _ = ours.Close() }()
 
 	options := []string{
-		"default_permissions", "nosuid", "nodev", "noexec", fmt.Sprintf("max_read=%d", maxWrite),
+		"nosuid", "nodev", "noexec", fmt.Sprintf("max_read=%d", maxWrite),
 		"fsname=" + escapeOption(o.Source), "subtype=" + fsName,
+	}
+	if o.kernelChecks() {
+		options = append(options, "default_permissions")
 	}
 	if o.AllowOther {
 		options = append(options, "allow_other")

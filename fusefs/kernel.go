@@ -2,17 +2,19 @@ package fusefs
 
 import (
 	"encoding/binary"
-	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // connection is the kernel, as a FUSE connection takes notifications.
 type connection int
 
-// notify writes one notification: a header whose error is the code, then its parts.
+// notify writes one notification: a header whose error is the code, then its parts;
+// bytes come last.
 func (c connection) notify(code int32, parts ...any) fuse.Status {
 	const header = 16 // length, code, and a 0 where answers name their request
+	var data []byte
 	b := make([]byte, header, 128)
 	for _, p := range parts {
 		switch p := p.(type) {
@@ -22,11 +24,19 @@ func (c connection) notify(code int32, parts ...any) fuse.Status {
 			b = binary.NativeEndian.AppendUint64(b, p)
 		case string:
 			b = append(append(b, p...), 0)
+		case []byte:
+			data = p
 		}
 	}
-	binary.NativeEndian.PutUint32(b, uint32(len(b)))
+	binary.NativeEndian.PutUint32(b, uint32(len(b)+len(data)))
 	binary.NativeEndian.PutUint32(b[4:], uint32(code))
-	if _, err := syscall.Write(int(c), b); err != nil {
+	var err error
+	if data == nil {
+		_, err = unix.Write(int(c), b)
+	} else {
+		_, err = unix.Writev(int(c), [][]byte{b, data})
+	}
+	if err != nil {
 		return fuse.ToStatus(err)
 	}
 	return fuse.OK
@@ -50,4 +60,9 @@ func (c connection) DeleteNotify(parent, child uint64, name string) fuse.Status 
 // EpochNotify is kernel's. Linux has it from 6.16 on.
 func (c connection) EpochNotify() fuse.Status {
 	return c.notify(-fuse.NOTIFY_INC_EPOCH)
+}
+
+// StoreNotify is kernel's.
+func (c connection) StoreNotify(node uint64, data []byte) fuse.Status {
+	return c.notify(-fuse.NOTIFY_STORE_CACHE, node, uint64(0), uint32(len(data)), uint32(0), data)
 }

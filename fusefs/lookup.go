@@ -82,6 +82,7 @@ func (fs *FS) lookupIn(c *call, s *stream, name string, out *fuse.EntryOut) erro
 }
 
 func (fs *FS) lookupMessage(c *call, s *stream, n mapping.Name, out *fuse.EntryOut) error {
+	s.lookups.Add(1)
 	id, ok := s.message(n.Seq)
 	if !ok {
 		return errAbsent

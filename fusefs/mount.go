@@ -22,9 +22,9 @@ const (
 	maxBackground = 32
 
 	// O_TRUNC comes with the OPEN; nothing here has a set-user-ID bit to be cleared before
-	// each write, so that the kernel need not ask for the attribute; READDIRPLUS only
-	// for who looks at the attributes.
-	capabilities = fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO
+	// each write, so that the kernel need not ask for the attribute. Without READDIRPLUS_AUTO
+	// every listing asks for attributes: dirHandle decides who gets them.
+	capabilities = fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2
 )
 
 // ErrNoFusermount means that the program that mounts for an ordinary user is missing.
@@ -73,7 +73,9 @@ func mountDirect(o Options, mountpoint string) (fd int, err error) {
 		fmt.Sprintf("user_id=%d", os.Geteuid()),
 		fmt.Sprintf("group_id=%d", os.Getegid()),
 		fmt.Sprintf("max_read=%d", maxWrite),
-		"default_permissions",
+	}
+	if o.kernelChecks() {
+		data = append(data, "default_permissions")
 	}
 	if o.AllowOther {
 		data = append(data, "allow_other")

@@ -21,6 +21,9 @@ type kernel interface {
 	DeleteNotify(parent, child uint64, name string) fuse.Status
 	// EpochNotify makes the kernel look up every name again, once.
 	EpochNotify() fuse.Status
+	// StoreNotify gives the first pages of a file to the page cache. It may wait for a READ of
+	// them that is under way.
+	StoreNotify(node uint64, data []byte) fuse.Status
 }
 
 // notifier takes the store's events and tells the kernel of them. It is one
@@ -29,6 +32,10 @@ type notifier struct {
 	fs     *FS
 	kernel kernel
 }
+
+// tellPause is how long the notifier rests when it has told something. Who changes many
+// messages in a row would else pay for waking it each time.
+const tellPause = time.Millisecond
 
 // run takes events until the subscription is closed.
 func (n *notifier) run(sub store.Subscription) {
@@ -40,11 +47,12 @@ func (n *notifier) run(sub store.Subscription) {
 			n.afterLoss(context.Background())
 		}
 		n.tell(events)
+		time.Sleep(tellPause)
 	}
 }
 
 // tell tells the kernel of some events. However many there are, a directory's
-// attributes are dropped once.
+// attributes are dropped once; for what the kernel itself removed it dropped them itself.
 func (n *notifier) tell(events []store.Event) {
 	touched := map[*stream]bool{}
 	root := false
@@ -64,13 +72,14 @@ func (n *notifier) tell(events []store.Event) {
 		if s == nil || s.Incarnation() != e.Incarnation {
 			continue // nobody looked it up: the kernel knows nothing of it
 		}
+		if e.Kind == store.Deleted && s.unlinked.take(e.Meta.Seq) {
+			continue
+		}
 		touched[s] = true
 		switch e.Kind {
 		case store.Deleted:
 			s.changed.Store(n.fs.now().UnixNano())
-			if !s.unlinked.take(e.Meta.Seq) {
-				n.deleted(s, e.Meta.Seq)
-			}
+			n.deleted(s, e.Meta.Seq)
 		case store.Undeleted:
 			s.lowerFloor(e.Meta.Seq)
 			if id, ok := s.message(e.Meta.Seq); ok {

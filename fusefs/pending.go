@@ -221,6 +221,9 @@ func (n *pendingNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 }
 
 func (n *pendingNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
+	if err := c.permitted(n.meta.getMode(), wantedAccess(in.Flags)); err != nil {
+		return nil, 0, err
+	}
 	if !wantsWrite(in.Flags) {
 		return &bytesHandle{}, fuse.FOPEN_DIRECT_IO, nil
 	}

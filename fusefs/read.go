@@ -103,6 +103,9 @@ func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
 	if off >= uint64(len(m.Data)) {
 		return 0, nil
 	}
+	if off == 0 {
+		fs.prefetch.read(s, m.Seq)
+	}
 	return copy(buf, m.Data[off:]), nil
 }
 

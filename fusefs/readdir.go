@@ -47,6 +47,24 @@ func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fus
 type dirHandle struct {
 	readHandle
 	last atomic.Uint64
+
+	// given is how many messages were listed with their attributes since somebody looked one
+	// up, and lookups is the stream's count of lookups then.
+	given, lookups atomic.Uint64
+}
+
+// maxGiven is how many messages get their attributes in a listing although nobody looks any up:
+// the kernel may forget as much as that before somebody uses it, and who lists millions of names
+// and nothing else must not fill its memory with their inodes.
+const maxGiven = 128 << 10
+
+// wantsAttributes says whether the next message is to be listed with its attributes.
+func (h *dirHandle) wantsAttributes(s *stream) bool {
+	if n := s.lookups.Load(); n != h.lookups.Load() {
+		h.lookups.Store(n)
+		h.given.Store(0)
+	}
+	return h.given.Add(1) <= maxGiven
 }
 
 // begin is called when the directory is read from its beginning.
@@ -140,14 +158,14 @@ func (fs *FS) listStream(c *call, s *stream, h *dirHandle, off uint64, l *listin
 			return fs.listDrafts(c, s, cookieDrafts, l)
 		}
 	}
-	if full, err := fs.listMessages(c, s, q, l); full || err != nil {
+	if full, err := fs.listMessages(c, s, h, q, l); full || err != nil {
 		return err
 	}
 	return fs.listDrafts(c, s, cookieDrafts, l)
 }
 
 // listMessages lists messages, and says whether the answer is full.
-func (fs *FS) listMessages(c *call, s *stream, q store.Query, l *listing) (full bool, err error) {
+func (fs *FS) listMessages(c *call, s *stream, h *dirHandle, q store.Query, l *listing) (full bool, err error) {
 	for m, err := range s.Scan(c, q) {
 		if err != nil {
 			return false, err
@@ -161,7 +179,7 @@ func (fs *FS) listMessages(c *call, s *stream, q store.Query, l *listing) (full 
 		if !ok {
 			return true, nil
 		}
-		if entry != nil {
+		if entry != nil && (h == nil || h.wantsAttributes(s)) {
 			fs.messageEntry(entry, id, m, keep)
 		}
 	}

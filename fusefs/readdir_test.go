@@ -193,6 +193,50 @@ func TestListingKeepsNoState(t *testing.T) {
 	}
 }
 
+// Who lists and looks nothing up gets names alone after a while, and attributes again once somebody does.
+func TestAttributesAreListedForWhoUsesThem(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", make([]string, maxGiven+5000)...)
+	var opened fuse.OpenOut
+	m.OpenDir(nil, &fuse.OpenIn{InHeader: header(s.node)}, &opened)
+	off := uint64(0)
+	given := func() (with, without int) {
+		out := fuse.NewDirEntryList(make([]byte, 64<<10), off)
+		m.ReadDirPlus(nil, &fuse.ReadIn{InHeader: header(s.node), Fh: opened.Fh, Offset: off, Size: 64 << 10}, out)
+		entries, outs, err := fuse.ParseDirLookupEntries(out.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range entries {
+			off = e.Off
+			if outs[i].NodeId != 0 {
+				with++
+			} else if e.Name != "." && e.Name != ".." {
+				without++
+			}
+		}
+		return with, without
+	}
+	total, bare := 0, 0
+	for bare == 0 {
+		with, without := given()
+		total, bare = total+with, bare+without
+		if with+without == 0 {
+			t.Fatal("all messages were listed with their attributes")
+		}
+	}
+	if total != maxGiven {
+		t.Errorf("listed with attributes: got %d, want %d", total, maxGiven)
+	}
+	if with, without := given(); with != 0 || without == 0 {
+		t.Errorf("after that: got %d with and %d without attributes, want all without", with, without)
+	}
+	m.lookupAt(s.node, "000000000007")
+	if with, without := given(); with == 0 || without != 0 {
+		t.Errorf("after a lookup: got %d with and %d without attributes, want all with", with, without)
+	}
+}
+
 func BenchmarkReadDir(b *testing.B) {
 	m := newMounted(b, Options{})
 	s := m.stream("S", make([]string, 100_000)...)

@@ -40,13 +40,17 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr := newTransport(fd, fs, opt.serverOptions(), opt.Logger)
+	fs.prefetch.kernel = connection(fd)
 	sub := st.Watch() // before anything is told to the kernel
-	if err := tr.begin(); err != nil {
+	tr, err := newTransport(fd, fs, opt.serverOptions(), opt.Logger)
+	if err == nil {
+		err = tr.begin()
+	}
+	if err != nil {
 		sub.Close()
 		_ = disconnect(mountpoint, true) // it is of no use; err says why
 		_ = syscall.Close(fd)
-		return nil, fmt.Errorf("the kernel's first request: %w", err)
+		return nil, fmt.Errorf("begin to serve: %w", err)
 	}
 	s := &Server{fs: fs, mountpoint: mountpoint, ended: make(chan struct{})}
 	go s.serve(tr, sub)
@@ -59,9 +63,10 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	notified := make(chan struct{})
 	go func() {
 		defer close(notified)
-		(&notifier{fs: s.fs, kernel: connection(tr.fd)}).run(sub)
+		(&notifier{fs: s.fs, kernel: s.fs.prefetch.kernel}).run(sub)
 	}()
 	tr.serve()
+	s.fs.prefetch.wait()
 	s.fs.releaseAll()
 	sub.Close()
 	<-notified

@@ -29,6 +29,9 @@ type stream struct {
 	// floor is the lowest sequence that the kernel may have been shown, 0 before any was.
 	floor atomic.Uint64
 
+	// lookups counts the messages that the kernel asked for by name.
+	lookups atomic.Uint64
+
 	writing writing // what the writing half remembers of the stream
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,

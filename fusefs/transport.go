@@ -3,6 +3,7 @@ package fusefs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -18,6 +19,8 @@ import (
 // back. What costs most in a round trip is waking a thread on another core. So one
 // reader, on a thread of its own, reads a request, answers it and reads the next: a
 // program that does one thing after another is served by one thread.
+//
+// While requests come one after the other it does not even sleep in between: see receive.
 //
 // Two things keep a slow request from holding up the others. An operation that was
 // slow lately (as closing a file is where that means a disk sync) gets a goroutine of its own.
@@ -65,7 +68,10 @@ const (
 
 // reader is who reads requests. busy is when the request that it works on began, in
 // nanoseconds since the program started; 0 while it waits for one.
-type reader struct{ busy atomic.Int64 }
+type reader struct {
+	busy  atomic.Int64
+	brisk bool // the last request came soon after the answer before it
+}
 
 // exchange has room for a request and its answer.
 type exchange struct {
@@ -75,7 +81,11 @@ type exchange struct {
 	requested int
 }
 
-func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, log *slog.Logger) *transport {
+// newTransport makes a transport on a connection, which it makes non-blocking.
+func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, log *slog.Logger) (*transport, error) {
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("the connection to the kernel: %w", err)
+	}
 	return &transport{
 		fd:      fd,
 		server:  fuse.NewProtocolServer(fs, opts),
@@ -83,7 +93,7 @@ func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, log *s
 		free:    make(chan *exchange, maxExchanges),
 		watched: make(chan struct{}, 1),
 		ended:   make(chan struct{}),
-	}
+	}, nil
 }
 
 // begin answers the kernel's first request, so that the mount works when it returns.
@@ -91,7 +101,7 @@ func (t *transport) begin() error {
 	x := t.take()
 	defer t.give(x)
 	for {
-		err := t.receive(x)
+		err := t.receive(&reader{}, x)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -130,7 +140,7 @@ func (t *transport) read(r *reader) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with the reader
 	for t.leader.Load() == r {
 		x := t.take()
-		err := t.receive(x)
+		err := t.receive(r, x)
 		switch {
 		case err == nil:
 		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOENT):
@@ -212,19 +222,6 @@ func (t *transport) watch() {
 		tick.Reset(maxBusy)
 		idle = 0
 	}
-}
-
-// receive reads a request.
-func (t *transport) receive(x *exchange) error {
-	n, err := syscall.Read(t.fd, x.in)
-	if err != nil {
-		return err
-	}
-	if n < int(unsafe.Sizeof(fuse.InHeader{})) {
-		return syscall.EIO
-	}
-	x.requested = n
-	return nil
 }
 
 // answer has a request answered.

@@ -53,7 +53,10 @@ func connectTo(t *testing.T, fs fuse.RawFileSystem) *wire {
 		t.Fatal(err)
 	}
 	w := &wire{t, pair[0]}
-	tr := newTransport(pair[1], fs, &fuse.MountOptions{MaxWrite: maxWrite}, slog.New(slog.DiscardHandler))
+	tr, err := newTransport(pair[1], fs, &fuse.MountOptions{MaxWrite: maxWrite}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.send(opInit, 1, 0, initBody())
 	if err := tr.begin(); err != nil {
 		t.Fatal(err)

@@ -30,9 +30,9 @@ func TestMountMakesWhatIsMissingAndSaysSo(t *testing.T) {
 }
 
 func TestMountInfoNamesTheStore(t *testing.T) {
-	m := mount(t)
+	m := mount(t, withArgs("--allow-other"))
 	got := sh(t, "findmnt -n -o FSTYPE,SOURCE,OPTIONS "+quoted(m.dir))
-	for _, want := range []string{"fuse.jsfs", m.store, "nosuid", "nodev", "noexec", "default_permissions"} {
+	for _, want := range []string{"fuse.jsfs", m.store, "nosuid", "nodev", "noexec", "allow_other", "default_permissions"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("findmnt says %q, want %q in it", got, want)
 		}
@@ -287,6 +287,29 @@ func TestOtherUsersAreLetInOnlyIfAsked(t *testing.T) {
 	}
 	if r := (command{user: "daemon"}).run(t, "ls "+quoted(open.dir)); r.code == 0 {
 		t.Errorf("with umask=077 a third user lists %q", r.out)
+	}
+}
+
+// The kernel leaves permissions to jsfs where only one user gets in.
+func TestTheOnlyUserIsHeldToModes(t *testing.T) {
+	needs(t, "fusermount3")
+	m := mount(t, withUser("nobody"))
+	m.as("nobody", "mkdir S && echo hi > S/x && echo draft > S/.draft")
+	for _, tt := range []struct{ script, out string }{
+		{"test -x S && test -w S && test -r S/1 && test -w S/1 && echo yes", "yes\n"},
+		{"test -x S/1 || test -x S/.log || echo no", "no\n"},
+		{"chmod 400 S/.draft && cat S/.draft; (echo no > S/.draft) 2>/dev/null || echo refused; cat S/.draft", "draft\nrefused\ndraft\n"},
+		{"(truncate -s 0 S/.draft) 2>/dev/null || echo refused; cat S/.draft", "refused\ndraft\n"},
+		{"chmod 200 S/.draft && (cat S/.draft) 2>/dev/null || echo refused; echo new > S/.draft; chmod 600 S/.draft && cat S/.draft", "refused\nnew\n"},
+		{"chmod 444 S/.draft && rm -f S/.draft S/1 && ls -A S", ""},
+	} {
+		if r := m.as("nobody", tt.script); r.out != tt.out {
+			t.Errorf("%s: got %+v, want %q", tt.script, r, tt.out)
+		}
+	}
+	root := mount(t, withSource("mem:"))
+	if got, want := root.sh("mkdir S; echo hi > S/x; test -x S/1 || echo no; cd S && test -w 1 && echo yes"), "no\nyes\n"; got != want {
+		t.Errorf("root: got %q, want %q", got, want)
 	}
 }
 

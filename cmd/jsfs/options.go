@@ -59,7 +59,7 @@ var mountOptions = []mountOption{
 }
 
 // ignoredOptions are passed along by mount(8) and fstab, and change nothing here: a mount of ours is
-// always nosuid, nodev and noexec with default_permissions, and its messages have no access times.
+// always nosuid, nodev and noexec, permissions are always checked, and its messages have no access times.
 var ignoredOptions = []string{
 	"_netdev", "async", "atime", "auto", "default_permissions", "defaults", "dev", "diratime", "exec", "fsname", "group",
 	"iversion", "lazytime", "loud", "mand", "noatime", "noauto", "nodev", "nodiratime", "noexec", "nofail", "noiversion",

@@ -1,0 +1,133 @@
+package fusefs
+
+import (
+	"context"
+	"sync"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+const (
+	// A reader that goes from message to message gets minPrefetch of the next ones at first, and
+	// then four times as many each time, up to maxPrefetch.
+	minPrefetch = 16
+	maxPrefetch = 256
+	// maxPrefetched is the largest payload that is sent ahead: of larger ones the request is not
+	// what costs. maxPrefetchBytes is when enough was sent at a time.
+	maxPrefetched    = 32 << 10
+	maxPrefetchBytes = 2 << 20
+	// prefetchGap is how many sequences may be missing between two messages that are read in order.
+	prefetchGap = 16
+	// prefetchRest is how many messages are read before it is tried again with a reader whose next
+	// message the kernel did not know.
+	prefetchRest = 64
+
+	maxCursors = 4 // readers that are followed at a time
+)
+
+// prefetcher puts payloads into the kernel's page cache before they are asked for. Who reads
+// messages in order, as grep -r does, then needs no request for most of them. It works for what the
+// kernel knows already, so for what was listed with READDIRPLUS.
+type prefetcher struct {
+	kernel kernel // nil prefetches nothing
+
+	// mu guards cursors. It is a leaf, and not held while anything is sent.
+	mu      sync.Mutex
+	cursors [maxCursors]*cursor // most recently used first
+
+	running sync.WaitGroup
+}
+
+// cursor is where a reader is.
+type cursor struct {
+	stream *stream
+	last   store.Seq // what was read last
+	next   store.Seq // the first that was not sent: it will be asked for
+	window int       // how many were sent the last time
+	rest   int       // so many reads are let pass
+	busy   bool      // something is being sent
+}
+
+// follows says whether message seq is what a reader at c would read next.
+func (c *cursor) follows(s *stream, seq store.Seq) bool {
+	return c != nil && c.stream == s && c.last < seq && seq <= c.next+prefetchGap
+}
+
+// read notes that a message was asked for, and sends the next ones if that was in order.
+func (p *prefetcher) read(s *stream, seq store.Seq) {
+	if p.kernel == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := 0
+	for i < maxCursors-1 && !p.cursors[i].follows(s, seq) {
+		i++
+	}
+	c := p.cursors[i]
+	copy(p.cursors[1:], p.cursors[:i])
+	if !c.follows(s, seq) {
+		p.cursors[0] = &cursor{stream: s, last: seq, next: seq + 1}
+		return
+	}
+	p.cursors[0] = c
+	c.last = seq
+	if c.rest > 0 {
+		c.rest--
+		c.next = seq + 1
+	}
+	if c.busy || c.rest > 0 || seq < c.next {
+		return
+	}
+	c.window = min(max(4*c.window, minPrefetch), maxPrefetch)
+	c.busy, c.next = true, seq+1
+	count := c.window
+	p.running.Add(1)
+	go func() {
+		defer p.running.Done()
+		next, known := p.send(s, seq+1, count)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.busy, c.next = false, max(next, c.last+1)
+		if !known {
+			c.rest, c.window = prefetchRest, 0
+		}
+	}()
+}
+
+// send sends up to count payloads from message from on. It returns the first sequence that was not
+// sent, and whether the kernel knew the first one.
+func (p *prefetcher) send(s *stream, from store.Seq, count int) (next store.Seq, known bool) {
+	scratch := largePool.Get().(*[]byte)
+	defer largePool.Put(scratch)
+	ctx, bytes := context.Background(), int64(0)
+	next = from
+	for m, err := range s.Scan(ctx, store.Query{From: from}) {
+		if err != nil || count == 0 || bytes > maxPrefetchBytes {
+			break
+		}
+		count--
+		next = m.Seq + 1
+		if m.Size == 0 || m.Size > maxPrefetched {
+			continue
+		}
+		id, ok := mapping.Node(mapping.KindMessage, s.num, uint64(m.Seq))
+		if !ok {
+			break
+		}
+		msg, err := s.Load(ctx, m.Seq, *scratch)
+		if err != nil {
+			continue // its reader will be told
+		}
+		if !p.kernel.StoreNotify(id, msg.Data).Ok() {
+			return m.Seq, known
+		}
+		known = true
+		bytes += int64(len(msg.Data))
+	}
+	return next, true
+}
+
+// wait returns when nothing is being sent any more.
+func (p *prefetcher) wait() { p.running.Wait() }

@@ -1,0 +1,142 @@
+package fusefs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+// pageCache is a kernel that takes pages of some messages.
+type pageCache struct {
+	recorder
+	unknown map[store.Seq]bool
+	pages   map[store.Seq]string
+}
+
+func (k *pageCache) StoreNotify(node uint64, data []byte) fuse.Status {
+	_, _, n := mapping.SplitNode(node)
+	if k.unknown[store.Seq(n)] {
+		return fuse.ENOENT
+	}
+	k.pages[store.Seq(n)] = string(data)
+	return fuse.OK
+}
+
+// readAll reads messages as a program does, the cached ones without a request, and returns which were asked for.
+func (k *pageCache) readAll(t *testing.T, m *mounted, s *stream, seqs ...store.Seq) (asked []store.Seq) {
+	t.Helper()
+	for _, seq := range seqs {
+		id, _ := s.message(seq)
+		want := fmt.Sprintf("message %d", seq)
+		got, cached := k.pages[seq]
+		if !cached {
+			asked = append(asked, seq)
+			var st fuse.Status
+			if got, st = m.readAt(id, 0, 0, 4096); !st.Ok() {
+				t.Fatalf("message %d: %v", seq, st)
+			}
+		}
+		if got != want {
+			t.Fatalf("message %d: got %q, want %q", seq, got, want)
+		}
+		m.prefetch.wait()
+	}
+	return asked
+}
+
+// numbered makes a stream S of n messages that say their number.
+func numbered(t *testing.T, n int) (*mounted, *stream, *pageCache) {
+	m := newMounted(t, Options{})
+	k := &pageCache{unknown: map[store.Seq]bool{}, pages: map[store.Seq]string{}}
+	m.prefetch.kernel = k
+	var payloads []string
+	for i := range n {
+		payloads = append(payloads, fmt.Sprintf("message %d", i+1))
+	}
+	return m, m.stream("S", payloads...), k
+}
+
+func seqs(from, to store.Seq) (out []store.Seq) {
+	for ; from <= to; from++ {
+		out = append(out, from)
+	}
+	return out
+}
+
+func TestWhoReadsInOrderAsksSeldom(t *testing.T) {
+	m, s, k := numbered(t, 2000)
+	asked := k.readAll(t, m, s, seqs(1, 2000)...)
+	// 1 and 2 show that it is in order; then windows of 16, 64 and 256.
+	want := []store.Seq{1, 2, 19, 84, 341, 598, 855, 1112, 1369, 1626, 1883}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked for: got %d, want %d", asked, want)
+	}
+}
+
+func TestGapsDoNotEndTheOrder(t *testing.T) {
+	m, s, k := numbered(t, 300)
+	for seq := store.Seq(2); seq < 300; seq += 3 {
+		remove(t, s, seq)
+	}
+	var live []store.Seq
+	for msg := range s.Scan(t.Context(), store.Query{}) {
+		live = append(live, msg.Seq)
+	}
+	if asked := k.readAll(t, m, s, live...); len(asked) > 5 {
+		t.Errorf("%d of %d messages were asked for: %d", len(asked), len(live), asked)
+	}
+}
+
+func TestWhoReadsInNoOrderGetsNothingAhead(t *testing.T) {
+	m, s, k := numbered(t, 300)
+	for _, order := range [][]store.Seq{{1}, {300, 200, 100, 50}, {1, 40, 80, 120, 160}, {7, 7, 7}} {
+		k.readAll(t, m, s, order...)
+		if len(k.pages) != 0 {
+			t.Errorf("after %d: %d messages were sent ahead, want none", order, len(k.pages))
+		}
+	}
+}
+
+func TestSeveralReadersAreFollowed(t *testing.T) {
+	m, s, k := numbered(t, 3000)
+	var order []store.Seq
+	for i := range store.Seq(900) {
+		order = append(order, 1+i, 1001+i, 2001+i)
+	}
+	if asked := k.readAll(t, m, s, order...); len(asked) > 3*10 {
+		t.Errorf("three readers asked for %d of %d messages", len(asked), len(order))
+	}
+}
+
+func TestMessagesThatTheKernelDoesNotKnowAreTriedSeldom(t *testing.T) {
+	m, s, k := numbered(t, 600)
+	for seq := store.Seq(1); seq <= 400; seq++ {
+		k.unknown[seq] = true
+	}
+	k.readAll(t, m, s, seqs(1, 400)...)
+	if len(k.pages) != 0 {
+		t.Errorf("%d unknown messages were taken", len(k.pages))
+	}
+	if asked := k.readAll(t, m, s, seqs(401, 600)...); len(asked) > prefetchRest+8 {
+		t.Errorf("of 200 messages that are known again %d were asked for", len(asked))
+	}
+}
+
+func TestLargeAndEmptyMessagesAreNotSentAhead(t *testing.T) {
+	m, _, k := numbered(t, 0)
+	s := m.stream("T", "a", "b", "", strings.Repeat("x", maxPrefetched+1), "e")
+	for _, seq := range []store.Seq{1, 2} {
+		id, _ := s.message(seq)
+		m.readAt(id, 0, 0, 4096)
+		m.prefetch.wait()
+	}
+	if len(k.pages) != 1 || k.pages[5] != "e" {
+		t.Errorf("got %v, want message 5 alone", k.pages)
+	}
+}

@@ -1,0 +1,116 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requests runs a script with cold caches and returns how often the kernel asked for what.
+func (m *mnt) requests(script string) map[string]int {
+	m.t.Helper()
+	sh(m.t, "sync; echo 3 > /proc/sys/vm/drop_caches")
+	before := len(m.serverLog())
+	m.sh(script)
+	counts := map[string]int{}
+	for _, r := range regexp.MustCompile(`rx \d+: ([A-Z]+)`).FindAllStringSubmatch(m.serverLog()[before:], -1) {
+		counts[r[1]]++
+	}
+	return counts
+}
+
+// What makes a mount fast is what is not asked. A change that makes the kernel ask more shows here, on
+// every machine.
+func TestRequestsOfWholeJobs(t *testing.T) {
+	const n = 3000
+	m := mount(t, withArgs("--debug-fuse"))
+	m.fill("S", n)
+	for _, job := range []struct {
+		script string
+		most   map[string]int // of each kind of request; others are few
+	}{
+		{"ls -f S > /dev/null", nil},
+		{"ls -l S > /dev/null", map[string]int{"GETXATTR": n, "LISTXATTR": n}},
+		{"find S -newermt 2001-01-01 > /dev/null", nil},
+		{"cat S/* > /dev/null", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 50}},
+		{"grep -r nothing S || true", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 50, "FORGET": n}},
+		{"rm -r S", map[string]int{"UNLINK": n, "FORGET": n}},
+	} {
+		got := m.requests(job.script)
+		for kind, count := range got {
+			most := max(job.most[kind], n/20)
+			if kind == "FORGET" {
+				most = 2 * n // the kernel's caches were dropped before
+			}
+			if count > most+most/50 {
+				t.Errorf("%s: %d %s requests, want at most %d; all: %v", job.script, count, kind, most, got)
+			}
+		}
+	}
+}
+
+// Payloads that the kernel was given before it asked must be those that it would have got.
+func TestReadingInOrderGivesTheSameBytes(t *testing.T) {
+	m := mount(t)
+	m.sh(`mkdir S; for i in $(seq 400); do head -c $((i * 97 % 9000)) /dev/urandom > ../p.$i; cp ../p.$i S/x$i; done`)
+	for _, script := range []string{
+		`ls -l S > /dev/null; for f in S/*; do cat $f; done`,
+		`cat S/*`,
+		`for f in $(ls -r S); do cat S/$f; done | wc -c > /dev/null; cat S/*`,
+	} {
+		sh(t, "sync; echo 3 > /proc/sys/vm/drop_caches")
+		got := m.sh(script + ` | sha256sum`)
+		if want := m.sh(`for i in $(seq 400); do cat ../p.$i; done | sha256sum`); got != want {
+			t.Errorf("%s: got %s, want %s", script, got, want)
+		}
+	}
+}
+
+func TestReadingInOrderWhileMessagesAreRemoved(t *testing.T) {
+	m := mount(t, withSource("mem:"))
+	m.fill("S", 3000)
+	r := m.try(`(for i in $(seq 3000 -3 1); do rm S/$i; done) & grep -r . S 2>/dev/null | sed 's/.*S.0*\([0-9]*\):/\1 /' > ../seen
+		wait; awk '$1 != $2 { bad++ } END { print bad+0, (NR >= 2000) }' ../seen; rm ../seen; cat S/* | wc -l`)
+	if r.out != "0 1\n2000\n" {
+		t.Errorf("got %+v, want each file to hold its own number, and 2000 of them left", r)
+	}
+}
+
+// A server that waits for requests sleeps.
+func TestAnIdleMountTakesNoProcessorTime(t *testing.T) {
+	m := mount(t)
+	m.fill("S", 500)
+	m.sh("cat S/* > /dev/null")
+	for range 5 { // other work on the machine can make one look wrong
+		time.Sleep(300 * time.Millisecond)
+		before := m.ticks()
+		time.Sleep(time.Second)
+		if m.ticks()-before <= 2 {
+			return
+		}
+	}
+	t.Error("the server keeps on taking processor time though nobody asks for anything")
+}
+
+// ticks is the processor time that the server took, in hundredths of a second.
+func (m *mnt) ticks() (n int) {
+	m.t.Helper()
+	b, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(m.pid()), "stat"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	for _, f := range fields[11:13] { // utime and stime, fields 14 and 15 of proc_pid_stat(5)
+		ticks, err := strconv.Atoi(f)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		n += ticks
+	}
+	return n
+}
