@@ -131,7 +131,7 @@ func TestStress(t *testing.T) {
 	needs(t, "stress-ng")
 	m := mount(t, withArgs("--log-level=error"))
 	m.fill("KEPT", 100)
-	seconds := scaled(1, 6, 60)
+	seconds := scaled(1, 7, 60)
 	for _, c := range stressCases {
 		t.Run(c.name, func(t *testing.T) {
 			r := m.try(fmt.Sprintf("timeout %d stress-ng --%s 2 --verify --temp-path %s -t %d 2>&1",

@@ -28,7 +28,7 @@ func TestTrialDiskFullAtEveryByte(t *testing.T) {
 	}
 	must(t, s.Close())
 	more := entry(rng, 1000, 300)
-	for n := 0; n < 16_000; n += stride(7) {
+	for n := 0; n < 16_000; n += stride(3) {
 		fullAt(t, base.Kill(), int64(n), stored, more)
 		if t.Failed() {
 			t.Fatalf("with room for %d bytes", n)

@@ -51,7 +51,7 @@ func TestTrialTornTail(t *testing.T) {
 		{"stale", func(cut int) string { return whole[:cut] + whole[4352:4352+len(whole)-cut] }},
 	}
 	for _, d := range damage {
-		for cut := ends[len(ends)-8]; cut < len(whole); cut += stride(3) {
+		for cut := ends[len(ends)-9]; cut < len(whole); cut += stride(1) {
 			f := killed.Kill()
 			put(t, f, tail, d.make(cut))
 			for _, image := range []*vfs.Mem{f, f.Crash(rng, 100)} {
@@ -72,8 +72,8 @@ func endsOf(t *testing.T, block string, stored []store.Entry) []int {
 			ends[i] = at + len(e.Data) + 8
 		}
 	}
-	if ends[len(ends)-9] == 0 {
-		t.Fatal("the newest block has less than nine messages")
+	if ends[len(ends)-10] == 0 {
+		t.Fatal("the newest block has less than ten messages")
 	}
 	return ends
 }
