@@ -81,7 +81,7 @@ func inParallel(n int, f func(i int)) {
 // A program that exits without closing its file loses nothing.
 func TestWriterExits(t *testing.T) {
 	m := mount(t)
-	n := scaled(20, 170, 500)
+	n := scaled(20, 500, 500)
 	for name, args := range threadedWriters(t) {
 		t.Run(name, func(t *testing.T) {
 			m.command().ok(t, "mkdir "+name)
@@ -108,7 +108,7 @@ func TestWriterExits(t *testing.T) {
 // that it had closed.
 func TestWriterKilled(t *testing.T) {
 	m := mount(t)
-	n := scaled(20, 170, 500)
+	n := scaled(20, 500, 500)
 	for name, args := range threadedWriters(t) {
 		t.Run(name, func(t *testing.T) {
 			m.command().ok(t, "mkdir "+name)
