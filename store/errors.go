@@ -28,6 +28,13 @@ var (
 	// ErrNoSpace means that the storage is full. Reads and removals still work, and
 	// writes do again once there is space.
 	ErrNoSpace = errors.New("no space left in the store")
+	// ErrLimit means that a limit of the stream, or of the store, is reached, and that the
+	// configuration refuses what is new then. Reads and removals still work.
+	ErrLimit = errors.New("limit reached")
+	// ErrExpected means that what the message's headers expect of the stream does not hold.
+	ErrExpected = errors.New("expectation not met")
+	// ErrKey means that the key for encrypted data is missing or wrong. Nothing was changed.
+	ErrKey = errors.New("wrong or missing key")
 	// ErrSealed means that the stream's configuration forbids any change.
 	ErrSealed = errors.New("stream is sealed")
 	// ErrDenied means that the stream's configuration forbids this kind of change.
@@ -49,7 +56,7 @@ var (
 func Sentinels() []error {
 	return []error{
 		ErrNotFound, ErrBeyond, ErrExists, ErrNotEmpty, ErrInvalid, ErrNameTooLong, ErrSubject, ErrTooLarge, ErrNoSpace,
-		ErrSealed, ErrDenied, ErrReadOnly, ErrClosed, ErrLocked, ErrVersion, ErrNotStore,
+		ErrLimit, ErrExpected, ErrKey, ErrSealed, ErrDenied, ErrReadOnly, ErrClosed, ErrLocked, ErrVersion, ErrNotStore,
 	}
 }
 

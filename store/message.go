@@ -1,5 +1,7 @@
 package store
 
+import "slices"
+
 // Seq is the number of a message in its stream. The first message has 1 unless
 // the stream was restored from a higher one; 0 is no message.
 type Seq uint64
@@ -102,6 +104,15 @@ type Query struct {
 	From, To Seq
 	// Subject restricts to the subjects it matches (see MatchSubject); "" is all.
 	Subject string
+	// Or are more patterns: a message counts that matches Subject or one of them. It is not
+	// used while Subject is "".
+	Or []string
+}
+
+// Matches says whether messages on a literal subject can belong to q.
+func (q Query) Matches(subject string) bool {
+	return MatchSubject(q.Subject, subject) ||
+		slices.ContainsFunc(q.Or, func(p string) bool { return MatchSubject(p, subject) })
 }
 
 // Usage is the room that a store has and takes up, in bytes.
