@@ -22,8 +22,8 @@ import (
 //
 // While requests come one after the other it does not even sleep in between: see receive.
 //
-// Two things keep a slow request from holding up the others. An operation that was
-// slow lately (as closing a file is where that means a disk sync) gets a goroutine of its own.
+// Two things keep a slow request from holding up the others. An operation that had to wait
+// lately (as closing a file has where that means a disk sync) gets a goroutine of its own; see pace.
 // And a reader that is still busy with one request after maxBusy is deposed: another one begins
 // to read, and the deposed one ends when it has answered.
 type transport struct {
@@ -32,7 +32,7 @@ type transport struct {
 	log    *slog.Logger
 
 	leader atomic.Pointer[reader] // who reads
-	slow   [maxOpcode]atomic.Int64
+	paces  [maxOpcode]pace
 	free   chan *exchange // exchanges that nobody uses
 	// running counts readers and handlers; watched is poked when requests come after a pause.
 	running sync.WaitGroup
@@ -45,8 +45,6 @@ type transport struct {
 const (
 	// maxBusy is how long a reader may take for one request.
 	maxBusy = time.Millisecond
-	// slowFrom is from which average duration on an operation gets a goroutine.
-	slowFrom = 100 * time.Microsecond
 	// The watch ends after so many rounds of maxBusy in which nothing came.
 	restAfter = 50
 
@@ -159,28 +157,20 @@ func (t *transport) read(r *reader) {
 			t.watched <- struct{}{}
 		}
 		op := x.opcode()
-		if t.slow[op].Load() >= int64(slowFrom) {
+		if p := &t.paces[op]; p.waits() {
 			x := t.parted(x)
 			t.running.Add(1)
 			go func() {
 				defer t.running.Done()
-				t.timed(x, op)
+				p.apart(func() { t.answer(x) })
+				t.give(x)
 			}()
 		} else {
-			t.timed(x, op)
+			p.inLine(func() { t.answer(x) })
+			t.give(x)
 		}
 		r.busy.Store(0)
 	}
-}
-
-// timed answers a request and notes how long that takes for its operation.
-func (t *transport) timed(x *exchange, op uint32) {
-	begun := sinceStart()
-	t.answer(x)
-	took := sinceStart() - begun
-	old := t.slow[op].Load()
-	t.slow[op].Store(old + (took-old)/8) // lost updates don't matter
-	t.give(x)
 }
 
 // watch deposes readers that take too long.

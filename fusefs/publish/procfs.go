@@ -165,26 +165,19 @@ func field(b []byte, key string) ([]byte, bool) {
 }
 
 // readSmall reads the file into buf, as far as it goes: the files read here are shorter,
-// or have what is looked for at their beginning.
+// or have what is looked for at their beginning, and give all that they have at once.
 func readSmall(dir int, name string, buf []byte) ([]byte, error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	n := 0
-	for n < len(buf) {
-		k, err := unix.Read(fd, buf[n:])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: name, Err: err}
-		}
-		if k == 0 {
-			break
-		}
-		n += k
+	n, err := unix.Read(fd, buf)
+	for err == unix.EINTR {
+		n, err = unix.Read(fd, buf)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "read", Path: name, Err: err}
 	}
 	return buf[:n], nil
 }
