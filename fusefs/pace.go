@@ -37,7 +37,7 @@ func (p *pace) inLine(do func()) {
 		slept = paceUnit
 	}
 	old := p.slept.Load()
-	p.slept.Store(old + (slept-old)/4)
+	p.slept.Store(old + (slept-old)/2)
 }
 
 // apart does the operation on a goroutine of its own. What was learned of its sleeping fades, so that
