@@ -110,6 +110,17 @@ type Writer interface {
 	// the last one is raised to it. Of m only Seq, Time, Subject, Header and Data count.
 	Restore(ctx context.Context, m Msg) error
 
+	// RestoreAll stores several messages in order, as Restore does each, and returns how
+	// many were stored, from the first on: all of them if the error is nil. It costs one
+	// disk sync at most.
+	RestoreAll(ctx context.Context, ms []Msg) (int, error)
+
+	// SkipTo takes the sequences from Last + 1 to last without storing anything, and raises
+	// LastTime to t if it is below: so a restored stream ends where the original does, whose newest
+	// messages were removed. It gives ErrExists if last is not above Last, ErrSealed for a
+	// sealed stream, and ErrInvalid for the highest number there is. It is durable as an append is.
+	SkipTo(ctx context.Context, last Seq, t int64) error
+
 	// Remove soft-deletes message seq and says whether it was live. A sequence above
 	// Last gives ErrBeyond, 0 gives ErrNotFound. First moves past what is removed; Last
 	// never moves. The removal survives the end of this process when Remove returns;

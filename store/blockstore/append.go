@@ -60,61 +60,6 @@ func (s *Stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
 	return n, err
 }
 
-// Restore implements [store.Writer].
-func (s *Stream) Restore(ctx context.Context, m store.Msg) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.gate.leave()
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	if err := s.restoreLocked(m); err != nil {
-		return err
-	}
-	if s.opt.Sync == SyncAlways {
-		if err := s.syncLocked(); err != nil {
-			return err
-		}
-	}
-	s.publishStored()
-	return nil
-}
-
-func (s *Stream) restoreLocked(m store.Msg) error {
-	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-	if err := s.config.Load().CheckEntry(e); err != nil {
-		return err
-	}
-	if s.w.taken(uint64(m.Seq)) { // before anything is prepared
-		return fmt.Errorf("restore of message %d: %w", m.Seq, store.ErrExists)
-	}
-	if err := s.prepareLocked(); err != nil {
-		return err
-	}
-	seq := uint64(m.Seq)
-	if s.w.taken(seq) {
-		return fmt.Errorf("restore of message %d: %w", m.Seq, store.ErrExists)
-	}
-	if err := s.reserveLocked(seq); err != nil {
-		return err
-	}
-	if err := s.roomLocked(recordSize(e) + 2*64); err != nil {
-		return err
-	}
-	if gap := seq - s.w.next; gap > 0 {
-		s.encodeSkip(gap, record.SkipUnused)
-	}
-	s.encode(e, seq, max(m.Time, s.w.time))
-	if err := s.flushLocked(); err != nil {
-		return err
-	}
-	s.w.next = seq + 1
-	return nil
-}
-
-// taken says whether seq was handed out already. When the highest one was, next is 0.
-func (w *writer) taken(seq uint64) bool { return w.next == 0 || seq < w.next }
-
 // writeLocked writes entries, as many as it can, and returns how many. The caller syncs
 // where the policy says so, and then publishes them.
 func (s *Stream) writeLocked(es []store.Entry) (int, error) {
@@ -141,7 +86,7 @@ func (s *Stream) writeLocked(es []store.Entry) (int, error) {
 // writes that and begins a new one.
 func (s *Stream) encodeNextLocked(e store.Entry) error {
 	w := &s.w
-	seq := w.next + uint64(w.made)
+	seq := w.coming()
 	if seq == 0 {
 		return fmt.Errorf("stream has no sequence number left: %w", store.ErrInvalid)
 	}
@@ -203,14 +148,6 @@ func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
 	}
 }
 
-// encodeSkip puts a skip of the next n sequences into the buffer, which has nothing
-// else in it.
-func (s *Stream) encodeSkip(n uint64, why byte) {
-	w := &s.w
-	ct := record.Control{Kind: record.FlagSkip, Seq: w.next, Time: w.time, Skip: n, Why: why}
-	w.buf = w.tail.coder.AppendControl(w.buf, w.end+int64(len(w.buf)), w.synced, &ct)
-}
-
 // flushLocked writes what is encoded. If that fails, nothing of it was stored.
 func (s *Stream) flushLocked() error {
 	w := &s.w
@@ -229,11 +166,11 @@ func (s *Stream) flushLocked() error {
 		if w.all.Messages == 0 {
 			w.first = m.Time
 		}
-		w.all = w.all.Add(m)
+		w.all, w.newest = w.all.Add(m), m.Time
 	}
-	w.next += uint64(w.made)
+	w.next = w.coming()
 	w.flushed += w.made
-	w.made = 0
+	w.made, w.skipped = 0, 0
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil
 	}
@@ -249,7 +186,7 @@ func (s *Stream) forgetLocked() {
 		w.runs = w.runs[:len(w.runs)-1]
 	}
 	w.metas = w.metas[:len(w.metas)-w.made]
-	w.made = 0
+	w.made, w.skipped = 0, 0
 	w.buf = w.buf[:0]
 	w.told = slices.DeleteFunc(w.told, func(e subjectSeq) bool { return e.seq >= w.next })
 }

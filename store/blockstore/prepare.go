@@ -77,26 +77,16 @@ func (s *Stream) beginAfterLocked() error {
 		}
 		w.begun = true
 	}
-	next := w.next
 	if p.lost > 0 {
-		s.encodeSkip(p.lost, record.SkipLost)
-		w.next += p.lost
+		s.encodeSkip(p.lost, record.SkipLost, w.time)
 	}
-	if p.mark >= w.next {
-		s.encodeSkip(p.mark-w.next+1, record.SkipReserved)
-		w.next = p.mark + 1
+	if next := w.coming(); p.mark >= next {
+		s.encodeSkip(p.mark-next+1, record.SkipReserved, w.time)
 	}
 	if err := s.flushLocked(); err != nil {
-		w.next = next
 		return err
 	}
-	n := *s.cur.Load()
-	if n.live.Messages == 0 {
-		n.first = w.next
-	}
-	n.last = w.next - 1
-	n.tail = w.view()
-	s.publish(&n, nil, store.Totals{})
+	s.publishSkippedLocked()
 	return nil
 }
 

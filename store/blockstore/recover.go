@@ -257,7 +257,7 @@ func (o *opening) start() {
 		if o.clean {
 			w.synced = w.end
 		}
-		w.offs, w.runs, w.all, w.first = o.tail.offsets(), b.runs, b.all, o.tail.first
+		w.offs, w.runs, w.all, w.first, w.newest = o.tail.offsets(), b.runs, b.all, o.tail.first, o.tail.last
 		n.open, n.tail = true, w.view()
 		n.tail.next = b.next
 	}
@@ -268,8 +268,17 @@ func (o *opening) start() {
 	o.cur.Store(n)
 }
 
-// lastTime is the time of the last message that is known of.
+// lastTime is the time of the last message that is known of, or what a skip raised it to.
 func (o *opening) lastTime() int64 {
+	t := o.lastMessageTime()
+	for i := range o.skips {
+		t = max(t, o.skips[i].Time)
+	}
+	return t
+}
+
+// lastMessageTime is the time of the last message that is known of.
+func (o *opening) lastMessageTime() int64 {
 	for _, b := range slices.Backward(o.blocks) {
 		switch {
 		case b.all.Messages == 0:

@@ -32,7 +32,7 @@ func (s *Stream) sealTailLocked() error {
 		return s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
 	}
 	f := record.Footer{
-		Trailer:  record.Trailer{DataEnd: w.end, Next: w.next, All: w.all, FirstTime: w.first, LastTime: w.lastTimeOfTail()},
+		Trailer:  record.Trailer{DataEnd: w.end, Next: w.next, All: w.all, FirstTime: w.first, LastTime: w.newest},
 		Offsets:  w.offs,
 		Runs:     w.runs,
 		Controls: c.controls,
@@ -57,19 +57,11 @@ func (s *Stream) sealTailLocked() error {
 	b.seal(&f.Trailer, f.DataEnd+int64(len(footer)), w.runs)
 	s.cache.addIndex(b, w.offs)
 	_ = w.file.Close()
-	w.file, w.tail, w.offs, w.runs, w.all = nil, nil, nil, nil, store.Totals{}
+	w.file, w.tail, w.offs, w.runs, w.all, w.newest = nil, nil, nil, nil, store.Totals{}, 0
 	n := *s.cur.Load()
 	n.open, n.tail = false, view{}
 	s.publish(&n, nil, store.Totals{})
 	return nil
-}
-
-// lastTimeOfTail is the time of the last message in the tail, 0 without one.
-func (w *writer) lastTimeOfTail() int64 {
-	if len(w.offs) == 0 {
-		return 0
-	}
-	return w.time
 }
 
 // seal notes that b is sealed.

@@ -158,8 +158,9 @@ type writer struct {
 	runs      []record.Run
 	all       store.Totals // of the tail's messages
 	first     int64        // time of the tail's first message
+	newest    int64        // time of the tail's last message
 	next      uint64
-	time      int64 // of the last message
+	time      int64 // of the last message, or what SkipTo raised it to
 	state     record.State
 	stateFile vfs.File
 	timer     *time.Timer // of the next sync in the background; nil if none is planned
@@ -167,6 +168,7 @@ type writer struct {
 	buf     []byte       // records that are encoded and not written
 	metas   []store.Meta // of the messages that are to be published
 	made    int          // how many of the metas are still in buf
+	skipped uint64       // how many sequences are skipped in buf
 	flushed int          // how many messages were written since the stream was opened
 	told    []subjectSeq // what the subject index is to be told
 }

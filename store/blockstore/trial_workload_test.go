@@ -99,9 +99,15 @@ func (w *workload) step() {
 	case p < 72:
 		w.begin("undelete")
 		w.change(true)
-	case p < 77:
+	case p < 75:
 		w.begin("restore")
-		w.restore()
+		w.restore(1)
+	case p < 76:
+		w.begin("restore all")
+		w.restore(2 + w.rng.IntN(6))
+	case p < 77:
+		w.begin("skip")
+		w.skip()
 	case p < 82:
 		w.begin("sync")
 		w.sync()
@@ -258,34 +264,6 @@ func (w *workload) stored(js *jstream, ms []*jmsg, k int, err error) {
 	if w.j.always && k > 0 {
 		js.barrier()
 	}
-}
-
-func (w *workload) restore() {
-	st, js := w.pick()
-	if st == nil {
-		return
-	}
-	before := js.last
-	seq := js.last + 1 + store.Seq([]uint64{0, 1, 30, 100_000}[w.rng.IntN(4)])
-	m := &jmsg{e: entry(w.rng, w.n*100, w.rng.IntN(100))}
-	w.j.do(func() {
-		m.live.seen = [views]may{only(false), only(false)}
-		m.live.begin(true)
-		js.msgs[seq], js.last = m, seq
-	})
-	err := st.Restore(bg, store.Msg{Meta: store.Meta{Seq: seq, Time: 1}, Subject: m.e.Subject, Header: m.e.Header, Data: m.e.Data})
-	w.j.do(func() {
-		switch {
-		case err == nil:
-			w.stored(js, []*jmsg{m}, 1, nil)
-		case refused(err):
-			w.failed(err)
-			delete(js.msgs, seq)
-			js.last = before
-		default:
-			w.stored(js, []*jmsg{m}, 0, err)
-		}
-	})
 }
 
 // change removes a message, or brings one back.

@@ -50,6 +50,10 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 func (st *stream) Restore(_ context.Context, m store.Msg) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
+	return st.restoreLocked(m)
+}
+
+func (st *stream) restoreLocked(m store.Msg) error {
 	if err := st.openLocked(); err != nil {
 		return err
 	}

@@ -26,19 +26,21 @@ func Model(t *testing.T, e Engine) {
 		m := newModel(t, rt, e, dir)
 		defer m.close()
 		actions := map[string]func(*rapid.T){
-			"":           m.compareStates,
-			"append":     m.append,
-			"append all": m.appendAll,
-			"restore":    m.restore,
-			"remove":     m.remove,
-			"undelete":   m.undelete,
-			"load":       m.load,
-			"load last":  m.loadLast,
-			"scan":       m.scan,
-			"create":     m.create,
-			"drop":       m.drop,
-			"draft":      m.draft,
-			"sync":       m.sync,
+			"":            m.compareStates,
+			"append":      m.append,
+			"append all":  m.appendAll,
+			"restore":     m.restore,
+			"restore all": m.restoreAll,
+			"skip to":     m.skipTo,
+			"remove":      m.remove,
+			"undelete":    m.undelete,
+			"load":        m.load,
+			"load last":   m.loadLast,
+			"scan":        m.scan,
+			"create":      m.create,
+			"drop":        m.drop,
+			"draft":       m.draft,
+			"sync":        m.sync,
 		}
 		if e.Durable {
 			actions["reopen"] = m.reopen

@@ -34,7 +34,7 @@ type testCase struct {
 
 // Run runs every case that fits the engine, each on a fresh store.
 func Run(t *testing.T, e Engine) {
-	cases := slices.Concat(adminCases, appendCases, readCases, scanCases, removeCases, restoreCases, watchCases,
+	cases := slices.Concat(adminCases, appendCases, readCases, scanCases, removeCases, restoreCases, restoreAllCases, watchCases,
 		draftCases, durableCases, concurrentCases)
 	for _, c := range cases {
 		if c.durable && !e.Durable {
