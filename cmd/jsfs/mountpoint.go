@@ -42,6 +42,9 @@ func checkMountPoint(arg string, src source, nonEmpty bool) (mountPoint, error) 
 	if err := checkApart(arg, p.path, src); err != nil {
 		return p, err
 	}
+	if outer := storeAround(p.path); outer != "" {
+		return p, fmt.Errorf("mount point %s is inside the store %s; give a directory outside of it", arg, outer)
+	}
 	if e, ok := topmost(all, p.path); ok {
 		p.dead = e.ours() && nobodyServes(probe(p.path))
 		if !p.dead {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+
+	"jsfs/store/blockstore"
 )
 
 // source is what a SOURCE on the command line names.
@@ -43,7 +45,22 @@ func parseSource(arg string) (source, error) {
 	if err != nil {
 		return source{}, fmt.Errorf("source %s: %w", arg, explainPath(err))
 	}
+	if outer := storeAround(dir); outer != "" {
+		return source{}, fmt.Errorf("source %s is inside the store %s, which is one store; give that, or a directory outside of it", arg, outer)
+	}
 	return source{name: dir, dir: dir}, checkStoreDir(arg, dir)
+}
+
+// storeAround returns the store in whose directory an absolute path lies, "" if it lies in none.
+func storeAround(path string) string {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, blockstore.Marker)); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
 }
 
 // checkStoreDir says what keeps a path from being a store's directory. A missing one is fine.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jsfs/store/blockstore"
 )
 
 func TestParseSource(t *testing.T) {
@@ -64,6 +66,8 @@ func TestCheckMountPoint(t *testing.T) {
 		os.Mkdir(dir+"/empty", 0o700),
 		os.MkdirAll(dir+"/full/x", 0o700),
 		os.Symlink("store/inner", dir+"/hidden"),
+		os.MkdirAll(dir+"/other/inner", 0o700),
+		os.WriteFile(dir+"/other/"+blockstore.Marker, nil, 0o600),
 		os.Symlink("empty", dir+"/link"),
 	} {
 		if err != nil {
@@ -96,6 +100,7 @@ func TestCheckMountPoint(t *testing.T) {
 		{"a place in the store is refused", dir + "/store/inner", "inside its own store"},
 		{"a missing place in the store is refused", dir + "/store/new", "inside its own store"},
 		{"a link into the store is refused", dir + "/hidden", "inside its own store"},
+		{"a place in another store is refused", dir + "/other/inner", "inside the store " + dir + "/other"},
 		{"a directory above the store is refused", dir, "would hide it"},
 		{"a mount of something else is refused", "/proc", "of type proc"},
 		{"nothing is refused", "", "empty"},
@@ -106,6 +111,19 @@ func TestCheckMountPoint(t *testing.T) {
 				t.Errorf("got %v, error %v, want an error with %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestAStoreInAStoreIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/"+blockstore.Marker, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := parseSource(dir + "/new/store"); err == nil || !strings.Contains(err.Error(), "inside the store "+dir) {
+		t.Errorf("got %v, error %v, want a refusal that names the store", got, err)
+	}
+	if _, err := parseSource(dir); err != nil {
+		t.Errorf("the store itself: %v", err)
 	}
 }
 

@@ -21,13 +21,16 @@ import (
 
 // Names in the store's directory.
 const (
-	storeName  = "jsfs.store"
+	storeName  = Marker
 	lockName   = "lock"
 	nextName   = "incarnation"
 	streamsDir = "streams"
 	removedDir = "removed"
 	quarantine = "quarantine"
 )
+
+// Marker is the file by which a directory is known to be a store's.
+const Marker = "jsfs.store"
 
 // storeInfo is the content of jsfs.store.
 type storeInfo struct {
