@@ -17,7 +17,7 @@ var layout = map[string]string{
 	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
 	"jsfs/store":                 "std",
 	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/internal/record jsfs/store/internal/vfs jsfs/store/internal/watch xxhash x/sys",
-	"jsfs/store/internal/record": "jsfs/store xxhash",
+	"jsfs/store/internal/record": "jsfs/store s2 xxhash",
 	"jsfs/store/internal/vfs":    "jsfs/store x/sys",
 	"jsfs/store/internal/watch":  "jsfs/store",
 	"jsfs/store/jsonl":           "jsfs/store",
@@ -28,7 +28,7 @@ var layout = map[string]string{
 // modules are the short names of what is imported from elsewhere.
 var modules = map[string]string{
 	"cobra": "github.com/spf13/cobra", "go-cmp": "github.com/google/go-cmp", "go-fuse": "github.com/hanwen/go-fuse/v2",
-	"rapid": "pgregory.net/rapid", "x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
+	"rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
 }
 
 func TestLayout(t *testing.T) {

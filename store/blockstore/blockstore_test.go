@@ -17,6 +17,7 @@ var kinds = []struct {
 	{"always, small blocks", Options{Sync: SyncAlways, BlockSize: minBlockSize}},
 	{"interval, blocks of 16 KiB", Options{Sync: SyncInterval, BlockSize: 16 << 10}},
 	{"never, large blocks", Options{Sync: SyncNever}},
+	{"interval, small blocks, compressed", Options{Sync: SyncInterval, BlockSize: minBlockSize, Compress: true}},
 	{"interval, no cache", Options{Sync: SyncInterval, BlockSize: minBlockSize, CacheBytes: 1, MaxFiles: 1}},
 }
 

@@ -47,6 +47,8 @@ type Options struct {
 	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set. A message
 	// that is larger has a block of its own.
 	BlockSize int64
+	// Compress stores a message's header and payload S2-compressed, where that makes it smaller.
+	Compress bool
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
 	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.

@@ -116,10 +116,10 @@ func (s *Stream) load(v *view, i int, buf []byte) (store.Msg, error) {
 		}
 	}
 	rec = rec[:h.Size]
-	if err := v.coder.Check(rec, off); err != nil {
+	subject, header, data, err := v.coder.Open(&h, rec, off)
+	if err != nil {
 		return store.Msg{}, s.corrupt(v.block, off, h.Size, seq, err)
 	}
-	subject, header, data := h.Parts(rec)
 	m := store.Msg{Meta: h.Meta(), Subject: s.intern(subject), Header: header, Data: data}
 	if len(header) == 0 {
 		m.Header = nil

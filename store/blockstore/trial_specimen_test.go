@@ -32,21 +32,21 @@ type kept struct {
 	live       bool
 	touched    bool // it was removed once, so its fate is written elsewhere, too
 	file       string
-	start, end int64 // bytes of the block that its record lies in, a few more included
+	start, end int64 // of its record in the block
 }
-
-// headRoom is more than a record takes before its subject.
-const headRoom = 40
 
 func newSpecimen(tb testing.TB, seed int) *specimen {
 	tb.Helper()
 	sp := &specimen{fs: vfs.NewMem(), size: map[string]int64{}, last: map[string]store.Seq{}}
-	s, err := blockstore.Open(sp.fs, trialOptions(blockstore.SyncNever))
+	opt := trialOptions(blockstore.SyncNever)
+	opt.Compress = seed%2 == 1
+	s, err := blockstore.Open(sp.fs, opt)
 	must(tb, err)
-	rng := seeded(seed)
+	rng, incs := seeded(seed), map[uint64]string{}
 	for _, name := range []string{"S", "T"} {
 		st, err := s.Create(bg, store.Config{Name: name})
 		must(tb, err)
+		incs[st.Incarnation()] = name
 		for i := range map[string]int{"S": 240, "T": 15}[name] {
 			k := &kept{stream: name, e: entry(rng, seed*10_000+len(sp.msgs), 20+rng.IntN(150)), live: true}
 			if i%50 == 49 {
@@ -72,12 +72,12 @@ func newSpecimen(tb testing.TB, seed int) *specimen {
 		must(tb, errors.Join(err, d.Close()))
 	}
 	must(tb, s.Close())
-	sp.locate(tb)
+	sp.locate(tb, incs)
 	return sp
 }
 
-// locate finds each message in the files by its payload, which no other one has.
-func (sp *specimen) locate(tb testing.TB) {
+// locate finds where each message stands. incs are the streams by their incarnations.
+func (sp *specimen) locate(tb testing.TB, incs map[uint64]string) {
 	tb.Helper()
 	for name, content := range files(tb, sp.fs, ".") {
 		sp.size[name] = int64(len(content))
@@ -88,10 +88,12 @@ func (sp *specimen) locate(tb testing.TB) {
 			continue
 		}
 		sp.blocks = append(sp.blocks, name)
-		for _, k := range sp.msgs {
-			if at := int64(strings.Index(content, string(k.e.Data))); at >= 0 {
-				head := int64(len(k.e.Subject) + len(k.e.Header) + headRoom)
-				k.file, k.start, k.end = name, at-head, at+int64(len(k.e.Data))+8
+		inc, places := placesIn(tb, content)
+		for _, p := range places {
+			for _, k := range sp.msgs {
+				if k.stream == incs[inc] && uint64(k.seq) == p.seq {
+					k.file, k.start, k.end = name, p.start, p.end
+				}
 			}
 		}
 	}

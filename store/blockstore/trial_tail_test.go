@@ -18,8 +18,14 @@ import (
 // gets a number of its own.
 func TestTrialTornTail(t *testing.T) {
 	t.Parallel()
+	for _, compress := range []bool{false, true} {
+		t.Run(fmt.Sprintf("compress=%v", compress), func(t *testing.T) { tornTail(t, compress) })
+	}
+}
+
+func tornTail(t *testing.T, compress bool) {
 	mem, opt := vfs.NewMem(), trialOptions(blockstore.SyncNever)
-	opt.BlockSize = 64 << 10
+	opt.BlockSize, opt.Compress = 64<<10, compress
 	s, err := blockstore.Open(mem, opt)
 	must(t, err)
 	st, err := s.Create(bg, store.Config{Name: "S"})
@@ -40,7 +46,7 @@ func TestTrialTornTail(t *testing.T) {
 		}
 	}
 	whole := readAll(t, killed, tail)
-	ends := endsOf(t, whole, stored)
+	ends := endsOf(t, whole, len(stored))
 	damage := []struct {
 		name string
 		make func(cut int) string
@@ -51,7 +57,7 @@ func TestTrialTornTail(t *testing.T) {
 		{"stale", func(cut int) string { return whole[:cut] + whole[4352:4352+len(whole)-cut] }},
 	}
 	for _, d := range damage {
-		for cut := ends[len(ends)-9]; cut < len(whole); cut += stride(1) {
+		for cut := ends[len(ends)-9]; cut < len(whole); cut += stride(2) {
 			f := killed.Kill()
 			put(t, f, tail, d.make(cut))
 			for _, image := range []*vfs.Mem{f, f.Crash(rng, 100)} {
@@ -63,16 +69,15 @@ func TestTrialTornTail(t *testing.T) {
 	}
 }
 
-// endsOf returns where the records of the messages in a block end, as far as they are in it.
-func endsOf(t *testing.T, block string, stored []store.Entry) []int {
+// endsOf returns where the records of n messages in a block end, as far as they are in it.
+func endsOf(t *testing.T, block string, n int) []int {
 	t.Helper()
-	ends := make([]int, len(stored))
-	for i, e := range stored {
-		if at := strings.Index(block, string(e.Data)); at >= 0 {
-			ends[i] = at + len(e.Data) + 8
-		}
+	ends := make([]int, n)
+	_, places := placesIn(t, block)
+	for _, p := range places {
+		ends[p.seq-1] = int(p.end)
 	}
-	if ends[len(ends)-10] == 0 {
+	if ends[n-10] == 0 {
 		t.Fatal("the newest block has less than ten messages")
 	}
 	return ends

@@ -126,8 +126,9 @@ func entry(rng *rand.Rand, i, size int) store.Entry {
 		e.Header = []byte("NATS/1.0\r\nTrial: yes\r\n\r\n")
 	}
 	e.Data = fmt.Appendf(nil, "<%d>", i)
+	same := rng.IntN(2) // half of them can be compressed
 	for len(e.Data) < size {
-		e.Data = append(e.Data, byte(rng.IntN(256)))
+		e.Data = append(e.Data, byte(rng.IntN(256)>>(8*same)))
 	}
 	return e
 }

@@ -65,7 +65,10 @@ func (ct *Control) appendBody(b []byte) []byte {
 
 // ControlOf decodes the content of a whole, checked record with head h.
 func (h *Head) ControlOf(rec []byte) (Control, error) {
-	_, _, b := h.Parts(rec)
+	_, _, b, err := h.parts(rec)
+	if err != nil {
+		return Control{}, err
+	}
 	return parseControl(h.Flags&flagsControl, h.Seq, h.Time, b)
 }
 

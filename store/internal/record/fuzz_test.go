@@ -10,6 +10,7 @@ import (
 func FuzzHead(f *testing.F) {
 	c := exampleHeader().Coder()
 	f.Add(c.AppendMessage(nil, DataStart, exampleMessage()))
+	f.Add(c.AppendMessage(nil, DataStart, exampleCompressed()))
 	f.Add(c.AppendControl(nil, DataStart, DataStart, exampleRemoval()))
 	f.Add([]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -18,9 +19,15 @@ func FuzzHead(f *testing.F) {
 			return
 		}
 		rec := b[:h.Size]
-		subject, header, data := h.Parts(rec)
-		if h.Len+len(subject)+len(header)+len(data)+sumSize != len(rec) {
-			t.Fatalf("parts of %d, %d, %d and %d bytes in a record of %d", h.Len, len(subject), len(header), len(data), len(rec))
+		subject, header, data, err := h.parts(rec)
+		if err != nil && h.Flags&FlagCompressed != 0 {
+			return
+		}
+		if n := h.Len + len(subject) + len(header) + len(data) + sumSize; err != nil || n != len(rec) && h.Flags&FlagCompressed == 0 {
+			t.Fatalf("parts of %d, %d, %d and %d bytes in a record of %d: %v", h.Len, len(subject), len(header), len(data), len(rec), err)
+		}
+		if len(header) != h.Header || int64(len(data)) != h.Data {
+			t.Fatalf("parts of %d and %d bytes, the head says %d and %d", len(header), len(data), h.Header, h.Data)
 		}
 		if h.Control() {
 			_, _ = h.ControlOf(rec)

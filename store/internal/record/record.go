@@ -26,12 +26,13 @@ const (
 	FlagSkip       = 1 << 2 // a control that accounts for sequences without a message
 	FlagHeader     = 1 << 3 // the message has a header block
 	FlagNoNewline  = 1 << 4 // the payload does not end in a newline
-	flagCompressed = 1 << 5
+	FlagCompressed = 1 << 5 // header block and payload are one S2 block
 	flagEncrypted  = 1 << 6
 	flagMore       = 1 << 7
 
 	flagsControl  = FlagRemove | FlagUndelete | FlagSkip
-	flagsReserved = flagCompressed | flagEncrypted | flagMore
+	flagsMessage  = FlagHeader | FlagNoNewline | FlagCompressed // what no control has
+	flagsReserved = flagEncrypted | flagMore
 )
 
 const (
@@ -88,6 +89,8 @@ type Message struct {
 	Subject string
 	Header  []byte
 	Data    []byte
+	// Compress stores header and payload compressed, if that makes the record smaller.
+	Compress bool
 }
 
 // AppendMessage appends the record of m, which is to stand at offset off of the
@@ -101,11 +104,21 @@ func (c *Coder) AppendMessage(dst []byte, off int64, m *Message) []byte {
 		flags |= FlagNoNewline
 	}
 	start := len(dst)
-	body := len(m.Subject) + len(m.Header) + len(m.Data)
-	dst = c.appendHead(dst, off, body, &Head{
+	h := Head{
 		Flags: flags, Seq: m.Seq, Durable: m.Durable, Time: m.Time,
-		Subject: len(m.Subject), Header: len(m.Header), JSON: m.JSON - int64(len(m.Data)),
-	})
+		Subject: len(m.Subject), Header: len(m.Header), Data: int64(len(m.Data)), JSON: m.JSON - int64(len(m.Data)),
+	}
+	if m.Compress {
+		if p := compress(m); p != nil {
+			h.Flags |= FlagCompressed
+			dst = c.appendHead(dst, off, len(m.Subject)+len(p.out), &h)
+			dst = append(dst, m.Subject...)
+			dst = append(dst, p.out...)
+			p.free()
+			return c.appendSum(dst, start, off)
+		}
+	}
+	dst = c.appendHead(dst, off, len(m.Subject)+len(m.Header)+len(m.Data), &h)
 	dst = append(dst, m.Subject...)
 	dst = append(dst, m.Header...)
 	dst = append(dst, m.Data...)
@@ -124,6 +137,9 @@ func (c *Coder) appendHead(dst []byte, off int64, body int, h *Head) []byte {
 		b = binary.AppendUvarint(b, uint64(h.Header))
 	}
 	b = binary.AppendUvarint(b, uint64(h.JSON))
+	if h.Flags&FlagCompressed != 0 {
+		b = binary.AppendUvarint(b, uint64(h.Data))
+	}
 	start := len(dst)
 	dst = binary.AppendUvarint(dst, uint64(len(b)+checkSize+body+sumSize))
 	dst = append(dst, b...)
@@ -172,7 +188,7 @@ func (c *Coder) Head(b []byte, off int64) (Head, error) {
 		return h, short(b)
 	}
 	h.Flags = b[n]
-	if bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&(FlagHeader|FlagNoNewline) != 0 {
+	if bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&flagsMessage != 0 {
 		return h, ErrBad
 	}
 	return c.headFields(h, b, n+1, off, n+int(length))
@@ -180,9 +196,9 @@ func (c *Coder) Head(b []byte, off int64) (Head, error) {
 
 // headFields decodes what follows the flags, from b[p:]. size is the record's.
 func (c *Coder) headFields(h Head, b []byte, p int, off int64, size int) (Head, error) {
-	var f [6]uint64
+	var f [7]uint64
 	for i := range f {
-		if i == 4 && h.Flags&FlagHeader == 0 {
+		if i == 4 && h.Flags&FlagHeader == 0 || i == 6 && h.Flags&FlagCompressed == 0 {
 			continue
 		}
 		v, n := uvarint(b[p:])
@@ -202,23 +218,33 @@ func (c *Coder) headFields(h Head, b []byte, p int, off int64, size int) (Head, 
 	}
 	h.Len, h.Size = p+checkSize, int64(size)
 	h.Seq, h.Durable, h.Time = c.base+f[0], off-int64(f[1]), c.time+int64(f[2])
-	return h, h.setLengths(f[3], f[4], f[5], off, f[1])
+	if f[1] > uint64(off) {
+		return h, ErrBad
+	}
+	return h, h.setLengths(f[3], f[4], f[5], f[6])
 }
 
-// setLengths fills in the lengths of the body's parts, and checks all of them.
-func (h *Head) setLengths(subject, header, excess uint64, off int64, back uint64) error {
+// setLengths fills in the lengths of the body's parts, and checks all of them. data counts only if
+// the record is compressed.
+func (h *Head) setLengths(subject, header, excess, data uint64) error {
 	if h.Flags&flagsReserved != 0 {
 		return fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
 	}
-	if subject > store.MaxSubject || header > store.MaxHeader || back > uint64(off) {
+	if subject > store.MaxSubject || header > store.MaxHeader || data > store.MaxMsgSize ||
+		h.Control() != (subject == 0) || h.Flags&FlagHeader != 0 && header == 0 {
 		return ErrBad
 	}
-	data := h.Size - int64(h.Len) - int64(subject) - int64(header) - sumSize
-	if data < 0 || h.Control() != (subject == 0) || h.Flags&FlagHeader != 0 && header == 0 ||
-		excess > 6*uint64(h.Size)+256 {
+	h.Subject, h.Header, h.Data = int(subject), int(header), int64(data)
+	stored := h.Size - int64(h.Len) - sumSize - int64(subject)
+	if h.Flags&FlagCompressed == 0 {
+		h.Data = stored - int64(header)
+	} else if stored >= int64(header)+h.Data {
+		return ErrBad // it is compressed only where that makes it smaller
+	}
+	if stored < 0 || h.Data < 0 || excess > 6*uint64(h.Data+int64(header)+int64(subject))+256 {
 		return ErrBad
 	}
-	h.Subject, h.Header, h.Data, h.JSON = int(subject), int(header), data, data+int64(excess)
+	h.JSON = h.Data + int64(excess)
 	return nil
 }
 
@@ -270,12 +296,30 @@ func (s *Sum) Check() error {
 	return nil
 }
 
-// Parts cuts a whole record into its subject, its header and its payload.
-func (h *Head) Parts(rec []byte) (subject, header, data []byte) {
+// Open checks rec, the whole record at offset off that has head h, and cuts it into its subject, its
+// header and its payload. They alias rec, or, decompressed, what rec's capacity has behind the
+// record if that suffices, else memory of their own.
+func (c *Coder) Open(h *Head, rec []byte, off int64) (subject, header, data []byte, err error) {
+	if int64(len(rec)) != h.Size {
+		return nil, nil, nil, ErrShort
+	}
+	if err := c.Check(rec, off); err != nil {
+		return nil, nil, nil, err
+	}
+	return h.parts(rec)
+}
+
+// parts cuts a whole record that was checked.
+func (h *Head) parts(rec []byte) (subject, header, data []byte, err error) {
 	p := h.Len
 	subject, p = rec[p:p+h.Subject:p+h.Subject], p+h.Subject
-	header, p = rec[p:p+h.Header:p+h.Header], p+h.Header
-	return subject, header, rec[p : p+int(h.Data) : p+int(h.Data)]
+	b := rec[p : len(rec)-sumSize : len(rec)-sumSize]
+	if h.Flags&FlagCompressed != 0 {
+		if b, err = decompress(b, h.Header+int(h.Data), rec[len(rec):cap(rec)]); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return subject, b[:h.Header:h.Header], b[h.Header:], nil
 }
 
 // uvarint is binary.Uvarint: n is 0 if b is too short, below 0 if it is no number.

@@ -31,6 +31,13 @@ func exampleMessage() *Message {
 	}
 }
 
+func exampleCompressed() *Message {
+	m := exampleMessage()
+	m.Header = []byte("NATS/1.0\r\nNumber: 1\r\n\r\n")
+	m.Data, m.Compress, m.JSON = bytes.Repeat([]byte("hello "), 20), true, 300
+	return m
+}
+
 func exampleRemoval() *Control {
 	return &Control{
 		Kind: FlagRemove, Seq: 2, Time: 1_700_000_000_000_001_000,
@@ -47,8 +54,9 @@ func TestFormatExamplesAreWhatTheCodecWrites(t *testing.T) {
 	message := c.AppendMessage(nil, DataStart, exampleMessage())
 	off := int64(DataStart + len(message))
 	for name, want := range map[string][]byte{
-		"message": message,
-		"remove":  c.AppendControl(nil, off, DataStart, exampleRemoval()),
+		"message":    message,
+		"compressed": c.AppendMessage(nil, DataStart, exampleCompressed()),
+		"remove":     c.AppendControl(nil, off, DataStart, exampleRemoval()),
 	} {
 		m := regexp.MustCompile("(?s)```hex " + name + "\n(.*?)```").FindSubmatch(text)
 		if m == nil {
@@ -70,6 +78,8 @@ func TestMessagesAreReadAsWritten(t *testing.T) {
 		"a newline at the end":      {Seq: 2, Time: h.Time + 5, Durable: DataStart, Subject: "x", Data: []byte("a\n"), JSON: 80},
 		"a header block":            {Seq: 3, Time: h.Time, Durable: DataStart, Subject: "x.y", Header: []byte("NATS/1.0\r\n\r\n"), JSON: 99},
 		"the largest numbers":       {Seq: math.MaxUint64, Time: math.MaxInt64, Durable: DataStart, Subject: strings.Repeat("s", store.MaxSubject), Header: make([]byte, store.MaxHeader), Data: make([]byte, 1<<20), JSON: 1<<20 + 400_000},
+		"compressed":                {Seq: 5, Time: h.Time, Durable: DataStart, Subject: "x", Header: []byte("NATS/1.0\r\n\r\n"), Data: bytes.Repeat([]byte("abc"), 1000), JSON: 4000, Compress: true},
+		"not to be compressed":      {Seq: 6, Time: h.Time, Durable: DataStart, Subject: "x", Data: []byte("abc"), JSON: 80, Compress: true},
 		"a time before the block's": {Seq: 4, Time: math.MinInt64, Durable: DataStart, Subject: "x", JSON: 80},
 	} {
 		const off = 5_000_000
@@ -82,12 +92,15 @@ func TestMessagesAreReadAsWritten(t *testing.T) {
 		if err := c.Check(rec, off); err != nil || head.Size != int64(len(rec)) {
 			t.Errorf("%s: got size %d and %v, want %d", name, head.Size, err, len(rec))
 		}
-		subject, header, data := head.Parts(rec)
+		subject, header, data, err := c.Open(&head, rec, off)
+		if err != nil || (head.Flags&FlagCompressed != 0) != (name == "compressed") {
+			t.Errorf("%s: opened with %v, flags %#x", name, err, head.Flags)
+		}
 		got := Message{Seq: head.Seq, Time: head.Time, Durable: head.Durable, JSON: head.JSON, Subject: string(subject), Header: header, Data: data}
 		if !bytes.Equal(got.Header, m.Header) || !bytes.Equal(got.Data, m.Data) {
 			t.Errorf("%s: header or payload differ", name)
 		}
-		got.Header, got.Data, m.Header, m.Data = nil, nil, nil, nil
+		got.Header, got.Data, m.Header, m.Data, m.Compress = nil, nil, nil, nil, false
 		if d := cmp.Diff(m, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
@@ -160,10 +173,40 @@ func TestZerosAreNoRecord(t *testing.T) {
 
 func TestReservedFlagsAreALaterVersion(t *testing.T) {
 	c := exampleHeader().Coder()
-	for _, flag := range []byte{flagCompressed, flagEncrypted, flagMore} {
+	for _, flag := range []byte{flagEncrypted, flagMore} {
 		rec := c.appendHead(nil, DataStart, 20, &Head{Flags: flag, Seq: 1, Durable: DataStart, Time: c.time, Subject: 1, JSON: 50})
 		if _, err := c.Head(rec, DataStart); !errors.Is(err, store.ErrVersion) {
 			t.Errorf("flag %#x: got %v, want ErrVersion", flag, err)
+		}
+	}
+}
+
+func TestACompressedRecordNeverGrowsBeyondWhatItsHeadSays(t *testing.T) {
+	c := exampleHeader().Coder()
+	big := Message{Seq: 1, Durable: DataStart, Time: c.time, Subject: "x", Data: make([]byte, 1<<20), JSON: 1<<20 + 80, Compress: true}
+	rec := c.AppendMessage(nil, DataStart, &big)
+	h, err := c.Head(rec, DataStart)
+	if err != nil || len(rec) > 1000 {
+		t.Fatalf("got %d bytes, %v", len(rec), err)
+	}
+	for name, lie := range map[string]Head{
+		"a payload that is too large":    {Flags: FlagCompressed, Subject: 1, Data: store.MaxMsgSize + 1},
+		"a payload that is no larger":    {Flags: FlagCompressed, Subject: 1, Data: 10},
+		"more than the block unpacks to": {Flags: FlagCompressed, Subject: 1, Data: 1<<20 + 1},
+		"less than the block unpacks to": {Flags: FlagCompressed, Subject: 1, Data: 1<<20 - 1},
+	} {
+		lie.Seq, lie.Durable, lie.Time, lie.JSON = 1, DataStart, c.time, 80
+		body := rec[h.Len : len(rec)-sumSize]
+		bad := c.appendSum(append(c.appendHead(nil, DataStart, len(body), &lie), body...), 0, DataStart)
+		got, err := c.Head(bad, DataStart)
+		if err == nil {
+			allocs := testing.AllocsPerRun(5, func() { _, _, _, err = c.Open(&got, bad, DataStart) })
+			if allocs > 0 {
+				t.Errorf("%s: got %v allocations", name, allocs)
+			}
+		}
+		if !errors.Is(err, ErrBad) {
+			t.Errorf("%s: got %v, want ErrBad", name, err)
 		}
 	}
 }
