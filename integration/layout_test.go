@@ -21,6 +21,7 @@ var layout = map[string]string{
 	"jsfs/store/internal/vfs":    "jsfs/store x/sys",
 	"jsfs/store/internal/watch":  "jsfs/store",
 	"jsfs/store/jsonl":           "jsfs/store",
+	"jsfs/store/legacy":          "jsfs/store s2 x/crypto",
 	"jsfs/store/memstore":        "jsfs/store jsfs/store/jsonl jsfs/store/internal/watch",
 	"jsfs/store/storetest":       "jsfs/store jsfs/store/jsonl jsfs/store/memstore go-cmp rapid",
 }
@@ -28,7 +29,8 @@ var layout = map[string]string{
 // modules are the short names of what is imported from elsewhere.
 var modules = map[string]string{
 	"cobra": "github.com/spf13/cobra", "go-cmp": "github.com/google/go-cmp", "go-fuse": "github.com/hanwen/go-fuse/v2",
-	"rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
+	"rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/crypto": "golang.org/x/crypto",
+	"x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
 }
 
 func TestLayout(t *testing.T) {
