@@ -1,68 +1,121 @@
 package store
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"time"
 )
 
-// Limits that hold for every stream.
+// Discard says what a stream does that has reached max_msgs or max_bytes.
+type Discard string
+
+// The ways to discard.
 const (
-	// MaxName is the length in bytes that a stream's name may have at most.
-	MaxName = 255
-	// MaxHeader is the length in bytes that a header block may have at most.
-	MaxHeader = 65535
-	// DefaultMaxMsgSize is what a stream takes unless it says otherwise, headers
-	// and payload together, in bytes.
-	DefaultMaxMsgSize = 64 << 20
-	// MaxMsgSize is the most that a stream can be configured to take.
-	MaxMsgSize = 1 << 30
+	DiscardOld Discard = "old" // the oldest messages go
+	DiscardNew Discard = "new" // the new one is refused with ErrLimit
 )
 
-// Config is a stream's configuration, under NATS's names where NATS has the thing.
+// Compression says how a stream's messages are compressed in the storage.
+type Compression string
+
+// The ways to compress.
+const (
+	CompressionNone Compression = "none"
+	CompressionS2   Compression = "s2"
+)
+
+// Config is a stream's configuration, under NATS's names where NATS has the thing, and with
+// NATS's meanings: times are in nanoseconds, and of a limit 0 and -1 mean that there is none.
 type Config struct {
 	// Name follows NATS's rules; see CheckName.
-	Name string `json:"name"`
-	// Subjects are the patterns that the stream takes; none means every subject.
-	Subjects []string `json:"subjects,omitempty"`
-	// MaxMsgSize bounds header and payload together, in bytes; 0 is DefaultMaxMsgSize.
-	MaxMsgSize int64 `json:"max_msg_size,omitempty"`
-	// Sealed forbids every change. DenyDelete forbids Remove.
-	Sealed     bool `json:"sealed,omitempty"`
-	DenyDelete bool `json:"deny_delete,omitempty"`
-
+	Name        string            `json:"name"`
 	Description string            `json:"description,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
+
+	// Subjects are the patterns that the stream takes; none means every subject.
+	Subjects []string `json:"subjects,omitempty"`
+
+	// MaxMsgs bounds the live messages, MaxBytes their bytes: each counts with the length of its JSON
+	// line (Meta.JSON), which is never less than what it takes in the storage. Discard says
+	// what happens at these two; a message that is larger than MaxBytes is always refused.
+	MaxMsgs  int64   `json:"max_msgs,omitempty"`
+	MaxBytes int64   `json:"max_bytes,omitempty"`
+	Discard  Discard `json:"discard,omitempty"`
+	// MaxAge is how old a message may become: at least 100 ms. It is removed then, unless its Nats-TTL
+	// says never.
+	MaxAge time.Duration `json:"max_age,omitempty"`
+	// MaxMsgsPerSubject bounds the live messages on each subject. The oldest on the subject goes, or
+	// with DiscardNewPerSubject the new one is refused, if it is no rollup.
+	MaxMsgsPerSubject    int64 `json:"max_msgs_per_subject,omitempty"`
+	DiscardNewPerSubject bool  `json:"discard_new_per_subject,omitempty"`
+	// MaxMsgSize bounds header and payload together, in bytes; 0 is DefaultMaxMsgSize, -1 the
+	// constant MaxMsgSize.
+	MaxMsgSize int64 `json:"max_msg_size,omitempty"`
+
+	// DuplicateWindow is for how long a Nats-Msg-Id is remembered: a message that repeats one is
+	// not stored. 0 is DefaultDuplicateWindow, or MaxAge if that is shorter; never less than 100 ms.
+	DuplicateWindow time.Duration `json:"duplicate_window,omitempty"`
+	// FirstSeq is the sequence of the first message that is ever stored; 0 is 1.
+	FirstSeq Seq `json:"first_seq,omitempty"`
+	// Compression is how messages that come are kept.
+	Compression Compression `json:"compression,omitempty"`
+
+	// Sealed forbids every change of the messages; it forces the settings that say the same. DenyDelete
+	// forbids Remove, DenyPurge whatever removes more than one message, rollups included. Limits hold
+	// all the same. None of the three can be taken back.
+	Sealed     bool `json:"sealed,omitempty"`
+	DenyDelete bool `json:"deny_delete,omitempty"`
+	DenyPurge  bool `json:"deny_purge,omitempty"`
+	// AllowRollup takes messages with Nats-Rollup, which replace older ones; AllowMsgTTL those with
+	// Nats-TTL, which go when their time has come. It can't be taken back.
+	AllowRollup bool `json:"allow_rollup_hdrs,omitempty"`
+	AllowMsgTTL bool `json:"allow_msg_ttl,omitempty"`
 }
 
-// WithDefaults returns c with its zero fields filled in.
+// WithDefaults returns c with its zero fields filled in, and with what other fields force.
 func (c Config) WithDefaults() Config {
 	if len(c.Subjects) == 0 {
 		c.Subjects = []string{">"}
 	}
-	if c.MaxMsgSize == 0 {
+	for _, limit := range []*int64{&c.MaxMsgs, &c.MaxBytes, &c.MaxMsgsPerSubject} {
+		if *limit == NoLimit {
+			*limit = 0
+		}
+	}
+	switch c.MaxMsgSize {
+	case 0:
 		c.MaxMsgSize = DefaultMaxMsgSize
+	case NoLimit:
+		c.MaxMsgSize = MaxMsgSize
+	}
+	if c.Discard == "" {
+		c.Discard = DiscardOld
+	}
+	if c.Compression == "" {
+		c.Compression = CompressionNone
+	}
+	if c.Sealed {
+		c.MaxAge, c.Discard, c.AllowRollup = 0, DiscardNew, false
+		c.DenyDelete, c.DenyPurge = true, true
+	}
+	if c.DuplicateWindow == 0 {
+		c.DuplicateWindow = DefaultDuplicateWindow
+		if c.MaxAge > 0 {
+			c.DuplicateWindow = min(c.DuplicateWindow, c.MaxAge)
+		}
 	}
 	return c
 }
 
-// Check returns nil if c, with its defaults, is a configuration that a stream can
-// have, else an error that names the field.
-func (c Config) Check() error {
-	if err := CheckName(c.Name); err != nil {
-		return err
-	}
-	for _, s := range c.Subjects {
-		if err := CheckPattern(s); err != nil {
-			return fmt.Errorf("subjects: %w", err)
-		}
-	}
-	if c.MaxMsgSize < 1 || c.MaxMsgSize > MaxMsgSize {
-		return fmt.Errorf("max_msg_size: %w: %d is not between 1 and %d", ErrInvalid, c.MaxMsgSize, MaxMsgSize)
-	}
-	return nil
+// Clone returns a copy of c that shares no memory with it.
+func (c Config) Clone() Config {
+	c.Subjects, c.Metadata = slices.Clone(c.Subjects), maps.Clone(c.Metadata)
+	return c
 }
+
+// First is the sequence of the first message that is ever stored.
+func (c Config) First() Seq { return max(c.FirstSeq, 1) }
 
 // Takes says whether the stream takes messages on a literal subject.
 func (c Config) Takes(subject string) bool {
@@ -79,45 +132,4 @@ func (c Config) DefaultSubject() string {
 		}
 	}
 	return strings.ToLower(c.Name)
-}
-
-// CheckEntry returns nil if the stream can take e: the checks that every engine
-// makes before it changes anything, in the order in which they are reported.
-func (c Config) CheckEntry(e Entry) error {
-	if c.Sealed {
-		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
-	}
-	if err := CheckSubject(e.Subject); err != nil {
-		return err
-	}
-	if !c.Takes(e.Subject) {
-		return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), e.Subject)
-	}
-	if len(e.Header) > MaxHeader {
-		return fmt.Errorf("header of %d bytes: %w (at most %d)", len(e.Header), ErrTooLarge, MaxHeader)
-	}
-	if n := int64(len(e.Header)) + int64(len(e.Data)); n > c.MaxMsgSize {
-		return fmt.Errorf("message of %d bytes: %w (stream %s takes at most %d)", n, ErrTooLarge, c.Name, c.MaxMsgSize)
-	}
-	return nil
-}
-
-// CheckName returns nil if a stream may have that name: 1 to 255 bytes of valid UTF-8
-// without white space, control characters, '.', '*', '>', '/' and '\'. Else the
-// error wraps ErrInvalid or ErrNameTooLong.
-func CheckName(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("stream name: %w: it is empty", ErrInvalid)
-	case len(name) > MaxName:
-		return fmt.Errorf("stream name of %d bytes: %w (at most %d)", len(name), ErrNameTooLong, MaxName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("stream name %q: %w: not valid UTF-8", name, ErrInvalid)
-	}
-	for _, r := range name {
-		if r <= ' ' || r == 0x7f || strings.ContainsRune(`.*>/\`, r) {
-			return fmt.Errorf("stream name %q: %w: it contains %q", name, ErrInvalid, r)
-		}
-	}
-	return nil
 }

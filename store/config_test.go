@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,34 +46,72 @@ func TestCheckName(t *testing.T) {
 
 func TestConfigDefaults(t *testing.T) {
 	got := store.Config{Name: "S"}.WithDefaults()
-	want := store.Config{Name: "S", Subjects: []string{">"}, MaxMsgSize: store.DefaultMaxMsgSize}
+	want := store.Config{
+		Name: "S", Subjects: []string{">"}, MaxMsgSize: store.DefaultMaxMsgSize, Discard: store.DiscardOld,
+		DuplicateWindow: 2 * time.Minute, Compression: store.CompressionNone,
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	full := store.Config{Name: "S", Subjects: []string{"a"}, MaxMsgSize: 5}
+	full := store.Config{
+		Name: "S", Subjects: []string{"a"}, MaxMsgSize: 5, MaxMsgs: 1, MaxBytes: 2, MaxAge: time.Hour, MaxMsgsPerSubject: 3,
+		Discard: store.DiscardNew, DiscardNewPerSubject: true, DuplicateWindow: time.Minute, FirstSeq: 9,
+		DenyDelete: true, AllowRollup: true, AllowMsgTTL: true, Compression: store.CompressionS2,
+	}
 	if d := cmp.Diff(full, full.WithDefaults()); d != "" {
 		t.Errorf("what is set was changed (-want +got):\n%s", d)
+	}
+	none := store.Config{Name: "S", MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1}.WithDefaults()
+	want.MaxMsgSize = store.MaxMsgSize
+	if d := cmp.Diff(want, none); d != "" {
+		t.Errorf("-1 is not no limit (-want +got):\n%s", d)
+	}
+	short := store.Config{Name: "S", MaxAge: time.Minute}.WithDefaults()
+	if short.DuplicateWindow != time.Minute {
+		t.Errorf("with max_age of a minute: got a window of %v", short.DuplicateWindow)
 	}
 }
 
 func TestConfigCheck(t *testing.T) {
 	good := store.Config{Name: "S", Subjects: []string{"a.*", "b.>"}, MaxMsgSize: 1}
-	if err := good.Check(); err != nil {
+	if err := good.WithDefaults().Check(); err != nil {
 		t.Errorf("a good one: %v", err)
+	}
+	if err := good.Check(); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("without defaults: got %v, want %v", err, store.ErrInvalid)
 	}
 	rows := []struct {
 		name  string
-		cfg   store.Config
+		edit  func(c *store.Config)
 		want  error
 		field string
 	}{
-		{"no name", store.Config{MaxMsgSize: 1}, store.ErrInvalid, "name"},
-		{"a bad subject", store.Config{Name: "S", Subjects: []string{"a", "b..c"}, MaxMsgSize: 1}, store.ErrSubject, "subjects"},
-		{"no size", store.Config{Name: "S"}, store.ErrInvalid, "max_msg_size"},
-		{"too large a size", store.Config{Name: "S", MaxMsgSize: store.MaxMsgSize + 1}, store.ErrInvalid, "max_msg_size"},
+		{"no name", func(c *store.Config) { c.Name = "" }, store.ErrInvalid, "name"},
+		{"a bad subject", func(c *store.Config) { c.Subjects = []string{"a", "b..c"} }, store.ErrSubject, "subjects"},
+		{"a negative size", func(c *store.Config) { c.MaxMsgSize = -2 }, store.ErrInvalid, "max_msg_size"},
+		{"too large a size", func(c *store.Config) { c.MaxMsgSize = store.MaxMsgSize + 1 }, store.ErrInvalid, "max_msg_size"},
+		{"negative messages", func(c *store.Config) { c.MaxMsgs = -2 }, store.ErrInvalid, "max_msgs"},
+		{"negative bytes", func(c *store.Config) { c.MaxBytes = -5 }, store.ErrInvalid, "max_bytes"},
+		{"negative messages on a subject", func(c *store.Config) { c.MaxMsgsPerSubject = -2 }, store.ErrInvalid, "max_msgs_per_subject"},
+		{"a negative age", func(c *store.Config) { c.MaxAge = -1 }, store.ErrInvalid, "max_age"},
+		{"a short age", func(c *store.Config) { c.MaxAge = 99 * time.Millisecond }, store.ErrInvalid, "max_age"},
+		{"a negative window", func(c *store.Config) { c.DuplicateWindow = -1 }, store.ErrInvalid, "duplicate_window"},
+		{"a short window", func(c *store.Config) { c.DuplicateWindow = 1 }, store.ErrInvalid, "duplicate_window"},
+		{"a window over the age", func(c *store.Config) { c.MaxAge, c.DuplicateWindow = time.Second, time.Minute }, store.ErrInvalid, "duplicate_window"},
+		{"an unknown way to discard", func(c *store.Config) { c.Discard = "none" }, store.ErrInvalid, "discard"},
+		{"an unknown compression", func(c *store.Config) { c.Compression = "zip" }, store.ErrInvalid, "compression"},
+		{"rollups without purging", func(c *store.Config) { c.AllowRollup, c.DenyPurge = true, true }, store.ErrInvalid, "allow_rollup_hdrs"},
+		{"new is refused on a subject, but not discarded", func(c *store.Config) { c.DiscardNewPerSubject, c.MaxMsgsPerSubject = true, 1 },
+			store.ErrInvalid, "discard_new_per_subject"},
+		{"new is refused on a subject without a limit", func(c *store.Config) { c.DiscardNewPerSubject, c.Discard = true, store.DiscardNew },
+			store.ErrInvalid, "discard_new_per_subject"},
+		{"a long description", func(c *store.Config) { c.Description = strings.Repeat("d", store.MaxDescription+1) }, store.ErrInvalid, "description"},
+		{"much metadata", func(c *store.Config) { c.Metadata = map[string]string{"k": strings.Repeat("v", store.MaxMetadata)} }, store.ErrInvalid, "metadata"},
 	}
 	for _, r := range rows {
-		err := r.cfg.Check()
+		c := store.Config{Name: "S"}
+		r.edit(&c)
+		err := c.WithDefaults().Check()
 		if !errors.Is(err, r.want) || !strings.Contains(err.Error(), r.field) {
 			t.Errorf("%s: got %v, want %v that names %s", r.name, err, r.want, r.field)
 		}

@@ -21,6 +21,12 @@ type Store interface {
 	// ErrInvalid, ErrNameTooLong or ErrSubject for a configuration that is refused.
 	Create(ctx context.Context, cfg Config) (Stream, error)
 
+	// Update gives the stream cfg.Name the configuration cfg, durably: all of it, fields that are
+	// zero included. Limits that are new or lower take effect before it returns. It gives Create's errors
+	// for a configuration that is refused, and ErrDenied for a change that is (see
+	// Config.CheckUpdate). After any error the stream goes on with the configuration that it had.
+	Update(ctx context.Context, cfg Config) error
+
 	// Remove takes a stream that has no live message and no draft out of the store,
 	// durably; ErrNotEmpty if it has one. Calls on the removed Stream give ErrClosed.
 	Remove(ctx context.Context, name string) error

@@ -127,12 +127,12 @@ func (o *opening) headsIn(b *block, w *window, off int64) []uint64 {
 // where sequences go on.
 func (o *opening) findLost() {
 	slices.SortStableFunc(o.skips, func(a, b record.Control) int { return cmp.Compare(a.Seq, b.Seq) })
-	next, skips := uint64(1), o.skips
+	next, skips := uint64(o.config.Load().First()), o.skips
 	n := snapshot{blocks: o.blocks}
 	for i, b := range o.blocks {
 		v := n.view(i)
 		skips = o.lostBetween(next, b.hdr.First, skips, blockName(o.dir, max(b.hdr.Block, 2)-1), "a block is missing or not used")
-		next = b.hdr.First
+		next = later(next, b.hdr.First)
 		if uint64(v.count) == v.next-b.hdr.First {
 			next = v.next
 			continue

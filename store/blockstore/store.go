@@ -99,9 +99,7 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 		return nil, err
 	}
 	defer st.gate.leave()
-	cfg = cfg.WithDefaults()
-	cfg.Subjects = slices.Clone(cfg.Subjects)
-	cfg.Metadata = maps.Clone(cfg.Metadata)
+	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("create stream: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +30,7 @@ type Stream struct {
 	boot   record.ID
 	hub    *watch.Hub
 	gate   *gate
-	config atomic.Pointer[store.Config]
+	config atomic.Pointer[store.Config] // what it points to never changes; replaced under wmu
 
 	// cur is what readers see: immutable, replaced as a whole, under smu. Loading it
 	// needs no lock.
@@ -174,11 +173,7 @@ type writer struct {
 }
 
 // Config implements [store.Stream].
-func (s *Stream) Config() store.Config {
-	c := *s.config.Load()
-	c.Subjects = slices.Clone(c.Subjects)
-	return c
-}
+func (s *Stream) Config() store.Config { return s.config.Load().Clone() }
 
 // Incarnation implements [store.Stream].
 func (s *Stream) Incarnation() uint64 { return s.inc }

@@ -1,7 +1,6 @@
 package blockstore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,7 +76,11 @@ func (o *opening) readConfig() error {
 	}
 	var read store.Config
 	if err == nil {
-		err = json.Unmarshal(content, &read)
+		read, err = store.ParseConfig(content)
+	}
+	var unknown *store.UnknownFieldError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("configuration of stream %d: %w: %w", o.inc, store.ErrVersion, err)
 	}
 	if err == nil {
 		read = read.WithDefaults()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"jsfs/store"
@@ -81,6 +82,7 @@ type jstream struct {
 	msgs   map[store.Seq]*jmsg
 	last   store.Seq // the highest sequence that was handed out or will be
 	given  store.Seq // the highest sequence that was handed out
+	words  []string  // which descriptions it may have
 	drafts []*jdraft
 	loose  map[string]bool           // names of drafts that are being made
 	extra  map[store.Seq]store.Entry // what goOn stored in the image under test
@@ -161,6 +163,9 @@ func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
 		}
 		if inc := st.Incarnation(); js.inc != 0 && inc != js.inc || js.inc == 0 && j.incs[inc] {
 			return nil, fmt.Errorf("stream %s has the incarnation %d, had %d", name, inc, js.inc)
+		}
+		if words := st.Config().Description; !slices.Contains(js.words, words) {
+			return nil, fmt.Errorf("stream %s is described as %q, may be as %q", name, words, js.words)
 		}
 		if live[name], err = js.messages(st, v); err != nil {
 			return nil, fmt.Errorf("stream %s: %w", name, err)

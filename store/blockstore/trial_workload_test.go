@@ -111,6 +111,9 @@ func (w *workload) step() {
 	case p < 82:
 		w.begin("sync")
 		w.sync()
+	case p < 83:
+		w.begin("update")
+		w.update()
 	case p < 85:
 		w.begin("create")
 		w.create(fmt.Sprintf("S%d", w.rng.IntN(3)))
@@ -153,7 +156,7 @@ func (w *workload) create(name string) {
 	if js := w.j.streams[name]; js != nil && js.there.now {
 		return
 	}
-	js := &jstream{msgs: map[store.Seq]*jmsg{}, loose: map[string]bool{}}
+	js := &jstream{msgs: map[store.Seq]*jmsg{}, loose: map[string]bool{}, words: []string{""}}
 	w.j.do(func() {
 		js.there.seen = [views]may{only(false), only(false)}
 		js.there.begin(true)
@@ -169,6 +172,27 @@ func (w *workload) create(name string) {
 		w.j.incs[js.inc] = true
 		js.there.end(true)
 		js.there.settle()
+	})
+}
+
+// update gives a stream another configuration.
+func (w *workload) update() {
+	st, js := w.pick()
+	if st == nil {
+		return
+	}
+	cfg, before := st.Config(), js.words
+	cfg.Description = fmt.Sprintf("operation %d", w.n)
+	w.j.do(func() { js.words = append(js.words, cfg.Description) })
+	err := w.s.Update(bg, cfg)
+	w.j.do(func() {
+		switch {
+		case err == nil:
+			js.words = []string{cfg.Description}
+		case refused(err):
+			js.words = before
+		}
+		w.failed(err)
 	})
 }
 

@@ -94,7 +94,7 @@ func (s *Store) findLocked(name string) (*stream, error) {
 
 // Create implements [store.Store].
 func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error) {
-	cfg = cloneConfig(cfg.WithDefaults())
+	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
@@ -108,12 +108,34 @@ func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error
 	}
 	s.lastInc++
 	st := &stream{
-		s: s, cfg: cfg, inc: s.lastInc, hub: watch.NewHub(s.hub),
+		s: s, cfg: cfg, inc: s.lastInc, hub: watch.NewHub(s.hub), last: cfg.First() - 1,
 		bySubject: map[string][]*message{}, drafts: map[string]*draftFile{},
 	}
 	s.streams[cfg.Name] = st
 	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
 	return st, nil
+}
+
+// Update implements [store.Store].
+func (s *Store) Update(_ context.Context, cfg store.Config) error {
+	cfg = cfg.WithDefaults().Clone()
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.findLocked(cfg.Name)
+	if err != nil {
+		return err
+	}
+	if err := st.cfg.CheckUpdate(cfg, st.stateLocked()); err != nil {
+		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
+	}
+	if cfg.First() != st.cfg.First() {
+		st.last = cfg.First() - 1
+	}
+	st.cfg = cfg
+	return nil
 }
 
 // Remove implements [store.Store].
@@ -181,9 +203,4 @@ func (s *Store) takeLocked(n int64) error {
 	}
 	s.used += n
 	return nil
-}
-
-func cloneConfig(c store.Config) store.Config {
-	c.Subjects, c.Metadata = slices.Clone(c.Subjects), maps.Clone(c.Metadata)
-	return c
 }

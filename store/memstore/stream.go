@@ -51,7 +51,11 @@ type stream struct {
 var _ store.Stream = (*stream)(nil)
 
 // Config implements [store.Stream].
-func (st *stream) Config() store.Config { return cloneConfig(st.cfg) }
+func (st *stream) Config() store.Config {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	return st.cfg.Clone()
+}
 
 // Incarnation implements [store.Stream].
 func (st *stream) Incarnation() uint64 { return st.inc }

@@ -58,7 +58,7 @@ var adminCases = []testCase{
 		want := store.Config{
 			Name: "S", Subjects: []string{"a.*", "b"}, MaxMsgSize: 77, DenyDelete: true,
 			Description: "what it is", Metadata: map[string]string{"k": "v"},
-		}
+		}.WithDefaults()
 		if d := cmp.Diff(want, st.Config()); d != "" {
 			b.Errorf("configuration (-want +got):\n%s", d)
 		}
@@ -187,7 +187,7 @@ func refuseConfigs(b *bench) {
 		{"a name of 256 bytes", store.Config{Name: strings.Repeat("n", 256)}, store.ErrNameTooLong},
 		{"an empty token", store.Config{Name: "S", Subjects: []string{"a..b"}}, store.ErrSubject},
 		{"a token behind >", store.Config{Name: "S", Subjects: []string{"a.>.b"}}, store.ErrSubject},
-		{"a negative size", store.Config{Name: "S", MaxMsgSize: -1}, store.ErrInvalid},
+		{"a negative size", store.Config{Name: "S", MaxMsgSize: -2}, store.ErrInvalid},
 		{"a size over the limit", store.Config{Name: "S", MaxMsgSize: store.MaxMsgSize + 1}, store.ErrInvalid},
 	}
 	for _, r := range rows {
@@ -234,6 +234,7 @@ func everyCall(b *bench, st store.Stream) map[string]error {
 	_, out["Streams"] = b.s.Streams(b.ctx)
 	_, out["Stream"] = b.s.Stream(b.ctx, "S")
 	_, out["Create"] = b.s.Create(b.ctx, store.Config{Name: "T"})
+	out["Update"] = b.s.Update(b.ctx, store.Config{Name: "S"})
 	out["Remove stream"] = b.s.Remove(b.ctx, "S")
 	_, out["Usage"] = b.s.Usage(b.ctx)
 	_, out["State"] = st.State(b.ctx)

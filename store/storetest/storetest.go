@@ -34,8 +34,12 @@ type testCase struct {
 
 // Run runs every case that fits the engine, each on a fresh store.
 func Run(t *testing.T, e Engine) {
-	cases := slices.Concat(adminCases, appendCases, readCases, scanCases, removeCases, restoreCases, restoreAllCases, watchCases,
-		draftCases, durableCases, concurrentCases)
+	cases := slices.Concat(
+		adminCases, updateCases,
+		appendCases, readCases, scanCases, removeCases,
+		restoreCases, restoreAllCases,
+		watchCases, draftCases, durableCases, concurrentCases,
+	)
 	for _, c := range cases {
 		if c.durable && !e.Durable {
 			continue

@@ -1,0 +1,93 @@
+package blockstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// Update implements [store.Store].
+func (st *Store) Update(ctx context.Context, cfg store.Config) error {
+	if err := st.enter(ctx); err != nil {
+		return err
+	}
+	defer st.gate.leave()
+	cfg = cfg.WithDefaults().Clone()
+	if err := cfg.Check(); err != nil {
+		return fmt.Errorf("update stream: %w", err)
+	}
+	st.mu.RLock()
+	s, err := st.streams[cfg.Name], st.broken[cfg.Name]
+	st.mu.RUnlock()
+	switch {
+	case err != nil:
+		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
+	case s == nil:
+		return fmt.Errorf("stream %s: %w", cfg.Name, store.ErrNotFound)
+	}
+	if err := s.update(cfg); err != nil {
+		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
+	}
+	return nil
+}
+
+// update puts cfg in place: on disk first.
+func (s *Stream) update(cfg store.Config) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.writableLocked(); err != nil {
+		return err
+	}
+	old := s.config.Load()
+	if err := old.CheckUpdate(cfg, s.state(s.cur.Load())); err != nil {
+		return err
+	}
+	if reflect.DeepEqual(*old, cfg) {
+		return nil
+	}
+	if err := s.writeConfigLocked(old, &cfg); err != nil {
+		return err
+	}
+	s.config.Store(&cfg)
+	if cfg.First() != old.First() { // there never was a message
+		s.w.next = uint64(cfg.First())
+		n := *s.cur.Load()
+		n.first, n.last = s.w.next, s.w.next-1
+		if n.open {
+			n.tail = s.w.view()
+		}
+		s.publish(&n, nil, store.Totals{})
+	}
+	return nil
+}
+
+// writeConfigLocked replaces the configuration old on disk by cfg. If that fails old is
+// there, or the stream is read-only: then nobody knows what the next open finds.
+func (s *Stream) writeConfigLocked(old, cfg *store.Config) error {
+	name := s.dir + "/config"
+	content, err := json.Marshal(cfg)
+	if err != nil {
+		return err
+	}
+	err = replaceFile(s.fs, name, record.Envelope(record.MagicConfig, content))
+	if err == nil {
+		return nil
+	}
+	err = diskError(err)
+	content, jerr := json.Marshal(old)
+	before := record.Envelope(record.MagicConfig, content)
+	now, rerr := readFile(s.fs, name)
+	if rerr == nil && !bytes.Equal(now, before) {
+		rerr = replaceFile(s.fs, name, before)
+	}
+	if rerr = errors.Join(jerr, rerr); rerr != nil {
+		return s.failLocked(errors.Join(err, rerr))
+	}
+	return err
+}

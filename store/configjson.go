@@ -1,0 +1,98 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// UnknownFieldError says that a configuration has fields that this program does not know, and
+// so can't honour. It wraps ErrInvalid.
+type UnknownFieldError struct {
+	Fields []string // sorted
+}
+
+func (e *UnknownFieldError) Error() string {
+	return fmt.Sprintf("configuration: %v: not known: %s", ErrInvalid, strings.Join(e.Fields, ", "))
+}
+
+// Unwrap returns ErrInvalid.
+func (e *UnknownFieldError) Unwrap() error { return ErrInvalid }
+
+// ParseConfig reads a configuration from JSON, as json.Marshal writes it, or as NATS does: the
+// fields of NATS that streams here lack may have the values that ask for nothing. Other
+// unknown fields are an *UnknownFieldError. It fills in no defaults and checks no values.
+func ParseConfig(b []byte) (Config, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return Config{}, jsonError(err)
+	}
+	unknown := &UnknownFieldError{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if known[name] {
+			continue
+		}
+		if !slices.Contains(neutral[name], string(fields[name])) {
+			unknown.Fields = append(unknown.Fields, name)
+		}
+		delete(fields, name)
+	}
+	if len(unknown.Fields) > 0 {
+		return Config{}, unknown
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return Config{}, jsonError(err)
+	}
+	var c Config
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Config{}, jsonError(err)
+	}
+	return c, nil
+}
+
+func jsonError(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return bad(kind.Field, "it can't be a JSON %s", kind.Value)
+	}
+	return bad("configuration", "%v", err)
+}
+
+// known are the names of Config's fields.
+var known = func() map[string]bool {
+	names := map[string]bool{}
+	for f := range reflect.TypeFor[Config]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names[name] = true
+	}
+	return names
+}()
+
+// neutral are NATS's fields that streams here lack, and the values that ask for nothing
+// that a stream would not do anyway.
+var neutral = map[string][]string{
+	"retention":                 {`"limits"`},
+	"max_consumers":             {"0", "-1"},
+	"storage":                   {`"file"`, `"memory"`},
+	"num_replicas":              {"0", "1"},
+	"no_ack":                    {"false"},
+	"placement":                 {"null"},
+	"mirror":                    {"null"},
+	"sources":                   {"null", "[]"},
+	"subject_transform":         {"null"},
+	"republish":                 {"null"},
+	"allow_direct":              {"false", "true"},
+	"mirror_direct":             {"false"},
+	"consumer_limits":           {"null", "{}"},
+	"subject_delete_marker_ttl": {"0"},
+	"allow_msg_counter":         {"false"},
+	"allow_atomic":              {"false"},
+	"allow_msg_schedules":       {"false"},
+	"allow_batched":             {"false"},
+	"persist_mode":              {`""`, `"default"`},
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Check returns nil if c, with its defaults, is a configuration that a stream can
+// have, else an error that names the field.
+func (c Config) Check() error {
+	if err := CheckName(c.Name); err != nil {
+		return err
+	}
+	for _, s := range c.Subjects {
+		if err := CheckPattern(s); err != nil {
+			return fmt.Errorf("subjects: %w", err)
+		}
+	}
+	return cmp.Or(c.checkLimits(), c.checkTimes(), c.checkWords(), c.checkTogether())
+}
+
+func bad(field, format string, args ...any) error {
+	return fmt.Errorf("%s: %w: %s", field, ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func (c *Config) checkLimits() error {
+	for _, limit := range []struct {
+		field string
+		value int64
+	}{{"max_msgs", c.MaxMsgs}, {"max_bytes", c.MaxBytes}, {"max_msgs_per_subject", c.MaxMsgsPerSubject}} {
+		if limit.value < 0 {
+			return bad(limit.field, "%d is less than -1, which is no limit", limit.value)
+		}
+	}
+	if c.MaxMsgSize < 1 || c.MaxMsgSize > MaxMsgSize {
+		return bad("max_msg_size", "%d is not between 1 and %d", c.MaxMsgSize, MaxMsgSize)
+	}
+	return nil
+}
+
+func (c *Config) checkTimes() error {
+	for _, t := range []struct {
+		field string
+		value time.Duration
+		zero  bool // is allowed
+	}{{"max_age", c.MaxAge, true}, {"duplicate_window", c.DuplicateWindow, false}} {
+		switch {
+		case t.value < 0:
+			return bad(t.field, "%v is negative", t.value)
+		case t.value < MinAge && (t.value != 0 || !t.zero):
+			return bad(t.field, "%v is less than %v", t.value, MinAge)
+		}
+	}
+	if c.MaxAge > 0 && c.DuplicateWindow > c.MaxAge {
+		return bad("duplicate_window", "%v is longer than max_age, which is %v", c.DuplicateWindow, c.MaxAge)
+	}
+	return nil
+}
+
+func (c *Config) checkWords() error {
+	if c.Discard != DiscardOld && c.Discard != DiscardNew {
+		return bad("discard", "%q is neither %q nor %q", c.Discard, DiscardOld, DiscardNew)
+	}
+	if c.Compression != CompressionNone && c.Compression != CompressionS2 {
+		return bad("compression", "%q is neither %q nor %q", c.Compression, CompressionNone, CompressionS2)
+	}
+	if n := len(c.Description); n > MaxDescription {
+		return bad("description", "it has %d bytes, and may have %d", n, MaxDescription)
+	}
+	n := 0
+	for k, v := range c.Metadata {
+		n += len(k) + len(v)
+	}
+	if n > MaxMetadata {
+		return bad("metadata", "it has %d bytes, and may have %d", n, MaxMetadata)
+	}
+	return nil
+}
+
+// checkTogether checks what one field demands of another.
+func (c *Config) checkTogether() error {
+	switch {
+	case c.DenyPurge && c.AllowRollup:
+		return bad("allow_rollup_hdrs", "rollups purge, which deny_purge forbids")
+	case c.DiscardNewPerSubject && c.Discard != DiscardNew:
+		return bad("discard_new_per_subject", "it needs discard to be %q", DiscardNew)
+	case c.DiscardNewPerSubject && c.MaxMsgsPerSubject == 0:
+		return bad("discard_new_per_subject", "it needs a max_msgs_per_subject")
+	}
+	return nil
+}
+
+// CheckUpdate returns nil if a stream in that state, whose configuration is c, may get the
+// configuration to, which passes Check; else an error that names the field, and wraps ErrDenied.
+func (c Config) CheckUpdate(to Config, state State) error {
+	denied := func(field, why string) error { return fmt.Errorf("%s: %w: %s", field, ErrDenied, why) }
+	switch {
+	case to.Name != c.Name:
+		return denied("name", "it can't be changed")
+	case c.Sealed && !to.Sealed:
+		return denied("sealed", "it can't be taken back")
+	case c.DenyDelete && !to.DenyDelete:
+		return denied("deny_delete", "it can't be taken back")
+	case c.DenyPurge && !to.DenyPurge:
+		return denied("deny_purge", "it can't be taken back")
+	case c.AllowMsgTTL && !to.AllowMsgTTL:
+		return denied("allow_msg_ttl", "it can't be taken back")
+	case to.First() != c.First() && state.Last >= c.First():
+		return denied("first_seq", "the stream has had a message")
+	case to.First() < c.First():
+		return denied("first_seq", "it can't be lowered")
+	}
+	return nil
+}
+
+// CheckEntry returns nil if the stream can take e: the checks that every engine
+// makes before it changes anything, in the order in which they are reported.
+func (c Config) CheckEntry(e Entry) error {
+	if c.Sealed {
+		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
+	}
+	if err := CheckSubject(e.Subject); err != nil {
+		return err
+	}
+	if !c.Takes(e.Subject) {
+		return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), e.Subject)
+	}
+	if len(e.Header) > MaxHeader {
+		return fmt.Errorf("header of %d bytes: %w (at most %d)", len(e.Header), ErrTooLarge, MaxHeader)
+	}
+	if n := int64(len(e.Header)) + int64(len(e.Data)); n > c.MaxMsgSize {
+		return fmt.Errorf("message of %d bytes: %w (stream %s takes at most %d)", n, ErrTooLarge, c.Name, c.MaxMsgSize)
+	}
+	return nil
+}
+
+// CheckName returns nil if a stream may have that name: 1 to 255 bytes of valid UTF-8
+// without white space, control characters, '.', '*', '>', '/' and '\'. Else the
+// error wraps ErrInvalid or ErrNameTooLong.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("stream name: %w: it is empty", ErrInvalid)
+	case len(name) > MaxName:
+		return fmt.Errorf("stream name of %d bytes: %w (at most %d)", len(name), ErrNameTooLong, MaxName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("stream name %q: %w: not valid UTF-8", name, ErrInvalid)
+	}
+	for _, r := range name {
+		if r <= ' ' || r == 0x7f || strings.ContainsRune(`.*>/\`, r) {
+			return fmt.Errorf("stream name %q: %w: it contains %q", name, ErrInvalid, r)
+		}
+	}
+	return nil
+}
