@@ -7,14 +7,16 @@ import (
 
 // Finder is the role of finding messages by subject, time and place. Its calls cost what
 // they return and not what they pass over: a subject that is rare is found as fast as one that
-// every message has. They never wait for a writer. Patterns are those of [CheckPattern]; "" is
-// every subject.
+// every message has. They never wait for a writer. Patterns are those of [CheckPattern], "" is
+// every subject; another pattern is refused with CheckPattern's error.
 type Finder interface {
 	// Next reads the first live message of q, like Load: the one with the lowest sequence. It
-	// gives ErrNotFound if there is none at or before Last, ErrBeyond if q begins behind Last.
+	// gives ErrNotFound if there is none at or before Last, ErrBeyond if q begins behind Last. Of
+	// a message that is there and can't be read, the Msg has its Seq beside Load's error.
 	Next(ctx context.Context, q Query, buf []byte) (Msg, error)
 
-	// Prev reads the last live message of q, like Load. ErrNotFound if there is none.
+	// Prev reads the last live message of q, like Next; but where q begins does not matter, and
+	// ErrNotFound is the only answer if there is none.
 	Prev(ctx context.Context, q Query, buf []byte) (Msg, error)
 
 	// SeekTime returns the lowest live sequence with a time of ns or later, in nanoseconds
@@ -30,8 +32,8 @@ type Finder interface {
 	Subjects(ctx context.Context, pattern string) iter.Seq2[SubjectCount, error]
 
 	// LastSeqs returns, sorted, the last live sequence at or below upTo of each subject that
-	// matches one of the patterns; upTo 0, or above Last, is Last. More than limit of them
-	// is ErrTooLarge; limit 0 is no limit.
+	// matches one of the patterns, or of every subject without a pattern; upTo 0, or above Last, is
+	// Last. More than limit of them is ErrTooLarge; limit 0 is no limit.
 	LastSeqs(ctx context.Context, patterns []string, upTo Seq, limit int) ([]Seq, error)
 
 	// SubjectOf returns the subject of message seq, with Stat's errors.
@@ -43,8 +45,9 @@ type Finder interface {
 	Pending(ctx context.Context, q Query, lastPerSubject bool) (n uint64, through Seq, err error)
 
 	// Gaps walks, in order, the runs of sequences in q from First to Last that have no live message, each
-	// as long as it can be with one cause. q.Subject must be "". Together with what Scan meets they are
-	// every sequence. The walk takes memory for one run.
+	// as long as it can be with one cause. q.Subject must be "", else it gives ErrInvalid. Together with what
+	// Scan meets they are every sequence; damage is known once something has met it. The walk takes memory
+	// for one run. First and Last are those of when it begins.
 	Gaps(ctx context.Context, q Query) iter.Seq2[Gap, error]
 }
 

@@ -98,7 +98,8 @@ type Extent struct {
 	Live        Totals
 }
 
-// Query names a set of messages in a stream. The zero Query is all of them.
+// Query names a set of messages in a stream. The zero Query is all of them. A call that takes
+// a Query whose patterns are none refuses it with Check's error.
 type Query struct {
 	// From and To bound the sequences, both included. A zero To is no bound.
 	From, To Seq
@@ -107,6 +108,34 @@ type Query struct {
 	// Or are more patterns: a message counts that matches Subject or one of them. It is not
 	// used while Subject is "".
 	Or []string
+}
+
+// QueryOf is the query of the messages on subjects that match one of the patterns; of all
+// messages if there is no pattern.
+func QueryOf(patterns []string) Query {
+	if len(patterns) == 0 || slices.Contains(patterns, "") {
+		return Query{}
+	}
+	return Query{Subject: patterns[0], Or: patterns[1:]}
+}
+
+// Check returns nil if q's patterns are "" or what CheckPattern accepts, else its error.
+func (q Query) Check() error {
+	if q.Subject == "" {
+		return nil
+	}
+	if err := CheckPattern(q.Subject); err != nil {
+		return err
+	}
+	for _, p := range q.Or {
+		if p == "" {
+			continue
+		}
+		if err := CheckPattern(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Matches says whether messages on a literal subject can belong to q.

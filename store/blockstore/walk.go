@@ -44,6 +44,10 @@ var walks = sync.Pool{New: func() any {
 // Scan implements [store.Reader].
 func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, error] {
 	return func(yield func(store.Meta, error) bool) {
+		if err := q.Check(); err != nil {
+			yield(store.Meta{}, err)
+			return
+		}
 		w := walks.Get().(*walk)
 		defer func() {
 			w.s, w.read, w.bytes = nil, nil, nil
@@ -166,7 +170,7 @@ func (w *walk) match(v *view, h *record.Head, b []byte, off, end int64) (store.M
 		}
 	}
 	subject := w.s.intern(b[h.Len : h.Len+h.Subject])
-	return h.Meta(), store.MatchSubject(w.q.Subject, subject), nil
+	return h.Meta(), w.q.Matches(subject), nil
 }
 
 // passOver notes a message that can't be told about; other errors than damage end the walk.

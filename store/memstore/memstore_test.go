@@ -10,13 +10,15 @@ import (
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Engine{
-		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+		Finder: true,
 	})
 }
 
 // TestModel has the model agree with itself: it is the test of the test.
 func TestModel(t *testing.T) {
 	storetest.Model(t, storetest.Engine{
-		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+		Finder: true,
 	})
 }

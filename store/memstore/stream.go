@@ -46,9 +46,13 @@ type stream struct {
 	live      store.Totals
 	appended  store.Totals
 	drafts    map[string]*draftFile
+	skipped   []store.Range // in order: the sequences that were never used
 }
 
-var _ store.Stream = (*stream)(nil)
+var (
+	_ store.Stream = (*stream)(nil)
+	_ store.Finder = (*stream)(nil)
+)
 
 // Config implements [store.Stream].
 func (st *stream) Config() store.Config {
@@ -163,19 +167,7 @@ func (st *stream) Stat(_ context.Context, seq store.Seq) (store.Meta, error) {
 func (st *stream) LoadLast(_ context.Context, subject string, buf []byte) (store.Msg, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	if err := st.openLocked(); err != nil {
-		return store.Msg{}, err
-	}
-	among := st.msgs
-	if subject != "" && store.IsLiteral(subject) {
-		among = st.bySubject[subject]
-	}
-	for _, m := range slices.Backward(among) {
-		if m.live && store.MatchSubject(subject, m.Subject) {
-			return m.copyTo(buf), nil
-		}
-	}
-	return store.Msg{}, fmt.Errorf("a message on %q in stream %s: %w", subject, st.cfg.Name, store.ErrNotFound)
+	return st.prevLocked(store.Query{Subject: subject}, buf)
 }
 
 // Scan implements [store.Reader].
@@ -201,7 +193,7 @@ func (st *stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta,
 func (st *stream) next(ctx context.Context, q store.Query, at int) (store.Meta, int, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	if err := cmp.Or(ctx.Err(), st.openLocked()); err != nil {
+	if err := cmp.Or(ctx.Err(), st.openLocked(), q.Check()); err != nil {
 		return store.Meta{}, 0, err
 	}
 	if at == 0 || at > len(st.msgs) || st.msgs[at-1].Seq != q.From-1 {
@@ -212,7 +204,7 @@ func (st *stream) next(ctx context.Context, q store.Query, at int) (store.Meta, 
 		if q.To > 0 && m.Seq > q.To {
 			break
 		}
-		if m.live && store.MatchSubject(q.Subject, m.Subject) {
+		if m.live && q.Matches(m.Subject) {
 			return m.Meta, at + 1, nil
 		}
 	}

@@ -82,6 +82,9 @@ func (st *stream) storeLocked(seq store.Seq, t int64, e store.Entry) error {
 	m.at = len(st.msgs) // making room may have moved it
 	st.msgs = append(st.msgs, m)
 	st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
+	if seq > st.last+1 {
+		st.skipped = append(st.skipped, store.Range{First: st.last + 1, Last: seq - 1})
+	}
 	st.last, st.lastTime = seq, t
 	st.appended = st.appended.Add(m.Meta)
 	st.countLocked(m)

@@ -42,6 +42,9 @@ func Model(t *testing.T, e Engine) {
 			"draft":       m.draft,
 			"sync":        m.sync,
 		}
+		if e.Finder {
+			actions["find"], actions["find again"] = m.find, m.find
+		}
 		if e.Durable {
 			actions["reopen"] = m.reopen
 		}
@@ -301,7 +304,7 @@ func sameMsg(rt *rapid.T, got, want store.Msg) {
 
 func (m *model) scan(rt *rapid.T) {
 	p := m.pick(rt)
-	q := store.Query{From: p.drawSeq(rt), To: p.drawSeq(rt), Subject: rapid.SampledFrom([]string{"", "a", "a.*", ">"}).Draw(rt, "subject")}
+	q := p.drawQuery(rt)
 	p.compareScans(rt, q)
 }
 

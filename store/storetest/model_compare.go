@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,14 +110,17 @@ func (p *pair) compareDrafts(rt *rapid.T) {
 
 func (p *pair) compareScans(rt *rapid.T, q store.Query) {
 	rt.Helper()
-	scan := func(st store.Stream) (out []store.Meta) {
+	scan := func(st store.Stream) (out []store.Meta, bad error) {
 		for meta, err := range st.Scan(rt.Context(), q) {
-			check(rt, err)
-			out = append(out, meta)
+			if bad = errors.Join(bad, err); err == nil {
+				out = append(out, meta)
+			}
 		}
-		return out
+		return out, bad
 	}
-	if d := cmp.Diff(scan(p.want), scan(p.got)); d != "" {
-		rt.Fatalf("scan of %+v (-want +got):\n%s", q, d)
+	got, gerr := scan(p.got)
+	want, werr := scan(p.want)
+	if same(rt, fmt.Sprintf("scan of %+v", q), gerr, werr) {
+		diff(rt, fmt.Sprintf("scan of %+v", q), got, want)
 	}
 }

@@ -23,6 +23,8 @@ type Engine struct {
 	Open func(tb testing.TB, dir string) store.Store
 	// Durable says that what a store holds is there again when it is reopened.
 	Durable bool
+	// Finder says that its streams have the role store.Finder.
+	Finder bool
 }
 
 // testCase is one row of the suite.
@@ -40,6 +42,9 @@ func Run(t *testing.T, e Engine) {
 		restoreCases, restoreAllCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 	)
+	if e.Finder {
+		cases = slices.Concat(cases, findCases, countCases, placeCases)
+	}
 	for _, c := range cases {
 		if c.durable && !e.Durable {
 			continue
