@@ -91,6 +91,13 @@ func (d *damage) count(first, last uint64) (unlisted, lost uint64) {
 	return unlisted, lost + uint64(len(d.bad))
 }
 
+// found returns how many damaged places are known.
+func (d *damage) found() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.list)
+}
+
 // Damage implements [store.Reader].
 func (s *Stream) Damage(ctx context.Context) ([]store.Damage, error) {
 	if err := s.enter(ctx); err != nil {

@@ -68,6 +68,7 @@ func openDir(path string, readOnly bool) (*vfs.OS, error) {
 // store.ErrNotStore if something else is there, store.ErrVersion for a store of a later version, and
 // store.ErrLocked if it is open already.
 func Open(fsys vfs.FS, opt Options) (*Store, error) {
+	begun := time.Now()
 	opt = opt.withDefaults()
 	if err := opt.validate(); err != nil {
 		return nil, err
@@ -92,6 +93,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		_ = lock.Close()
 		return nil, err
 	}
+	st.logOpened(time.Since(begun))
 	return st, nil
 }
 
@@ -153,11 +155,7 @@ func (st *Store) load() error {
 	if err := st.readNext(incs); err != nil {
 		return err
 	}
-	for _, inc := range incs {
-		if err := st.loadStream(inc); err != nil {
-			return err
-		}
-	}
+	st.loadStreams(incs)
 	return nil
 }
 
@@ -291,32 +289,6 @@ func (st *Store) readNext(incs []uint64) error {
 	}
 	if err != nil || damaged {
 		st.note(store.Damage{File: nextName, Length: int64(len(b)), Cause: "counter of incarnations is damaged"})
-	}
-	return nil
-}
-
-// loadStream opens one stream. What keeps it from being served is kept for who asks for
-// it, and does not keep the others back.
-func (st *Store) loadStream(inc uint64) error {
-	s, err := st.openStream(inc)
-	name := s.config.Load().Name
-	if err != nil {
-		st.broken[name] = err
-		if !record.IsVersion(err) {
-			st.unread = err
-		}
-		st.note(store.Damage{Stream: name, File: streamDir(inc), Cause: err.Error()})
-		return nil
-	}
-	if other := st.streams[name]; other != nil {
-		cfg := *s.config.Load()
-		cfg.Name = fmt.Sprintf("damaged-%d", inc)
-		s.config.Store(&cfg)
-		s.note(store.Damage{File: s.dir + "/config", Cause: fmt.Sprintf("stream %d has the name %s, too", other.inc, name)})
-	}
-	st.streams[s.config.Load().Name] = s
-	if !st.opt.ReadOnly {
-		s.removeScratch()
 	}
 	return nil
 }

@@ -1,0 +1,80 @@
+package blockstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// loadStreams opens the streams side by side, as many at a time as there are cores, and enters them in
+// the order of their incarnations.
+func (st *Store) loadStreams(incs []uint64) {
+	opened, errs := make([]*Stream, len(incs)), make([]error, len(incs))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(incs)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(incs); i = next.Add(1) - 1 {
+				opened[i], errs[i] = st.openStream(incs[i])
+			}
+		})
+	}
+	workers.Wait()
+	for i, s := range opened {
+		st.enterStream(s, errs[i])
+	}
+}
+
+// enterStream takes in a stream that was opened, or could not be: what keeps it from being served is
+// kept for who asks for it, and does not keep the others back.
+func (st *Store) enterStream(s *Stream, err error) {
+	name := s.config.Load().Name
+	if err != nil {
+		st.broken[name] = err
+		if !record.IsVersion(err) {
+			st.unread = err
+		}
+		st.note(store.Damage{Stream: name, File: s.dir, Cause: err.Error()})
+		return
+	}
+	if other := st.streams[name]; other != nil {
+		cfg := *s.config.Load()
+		cfg.Name = fmt.Sprintf("damaged-%d", s.inc)
+		s.config.Store(&cfg)
+		s.note(store.Damage{File: s.dir + "/config", Cause: fmt.Sprintf("stream %d has the name %s, too", other.inc, name)})
+	}
+	st.streams[s.config.Load().Name] = s
+	if !st.opt.ReadOnly {
+		s.removeScratch()
+	}
+}
+
+// logOpened says in one line what opening found.
+func (st *Store) logOpened(took time.Duration) {
+	var live store.Totals
+	var lost uint64
+	unclean, damage := 0, len(st.found)
+	for _, s := range st.streams {
+		state := s.state(s.cur.Load())
+		live, lost = live.Plus(state.Live), lost+state.Lost
+		damage += s.damage.found()
+		if p := &s.w.plan; p.newBlock || len(p.torn) > 0 {
+			unclean++
+		}
+	}
+	level := slog.LevelInfo
+	if damage > 0 || len(st.broken) > 0 {
+		level = slog.LevelWarn
+	}
+	st.opt.Logger.LogAttrs(context.Background(), level, "store opened",
+		slog.Int("streams", len(st.streams)), slog.Int64("messages", live.Messages), slog.Int64("bytes", live.Payload),
+		slog.Int("unclean", unclean), slog.Int("damaged_places", damage), slog.Uint64("lost_messages", lost),
+		slog.Int("unreadable_streams", len(st.broken)), slog.Duration("took", took.Round(time.Microsecond)))
+}
