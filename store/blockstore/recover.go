@@ -5,11 +5,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
-	"jsfs/store/internal/vfs"
 )
 
 // recovery is what the first write has to do before it, found out when the stream was opened.
@@ -25,7 +25,7 @@ type recovery struct {
 
 // readTail finds the records of the newest block, which has no footer, and decides
 // what of it is torn.
-func (o *opening) readTail(b *block, f vfs.File) (*contents, error) {
+func (o *opening) readTail(b *block, f io.ReaderAt) (*contents, error) {
 	p := &o.w.plan
 	limit, durable := b.size, int64(record.DataStart)
 	if o.state.Block == b.hdr.Block {
@@ -70,7 +70,7 @@ func (o *opening) readTail(b *block, f vfs.File) (*contents, error) {
 
 // judgeJunk finds out whether messages went with the junk behind the tail. A footer that
 // was being written and bytes that never reached the disk are none.
-func (o *opening) judgeJunk(b *block, f vfs.File, c *contents) error {
+func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *contents) error {
 	p := &o.w.plan
 	w, zeros := window{f: f}, true
 	start, err := w.at(p.cut, min(record.MaxHead, p.junk))

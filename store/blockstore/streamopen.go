@@ -10,7 +10,6 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
-	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
 )
 
@@ -182,11 +181,12 @@ func (o *opening) readBlock(num uint64, last bool) error {
 	b := newBlock(name, hdr)
 	b.size = size
 	o.cache.addFile(b, f)
-	return o.takeBlock(b, f, trailer, last)
+	return o.takeBlock(b, trailer, last)
 }
 
 // takeBlock takes in a block whose header is good.
-func (o *opening) takeBlock(b *block, f vfs.File, t *record.Trailer, last bool) error {
+func (o *opening) takeBlock(b *block, t *record.Trailer, last bool) error {
+	f := blockReader{o.Stream, b} // another stream that is opened may take the file from the cache
 	if t != nil && last && !o.clean && o.reboot && o.state.Block <= b.hdr.Block {
 		// The footer may have reached the disk before the records did.
 		c, err := scanBlock(f, &b.hdr, t.DataEnd, messages)
