@@ -70,6 +70,12 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 			return err
 		}
 		fs.fileAttr(a, id, int64(len(content)), mtime)
+	case mapping.ControlMetrics:
+		content, err := fs.metrics()
+		if err != nil {
+			return err
+		}
+		fs.fileAttr(a, id, int64(len(content)), fs.now().UnixNano())
 	case mapping.ControlFirst, mapping.ControlLast:
 		target, mtime, err := fs.linkTarget(c, s, p)
 		if err != nil {
@@ -98,6 +104,14 @@ func (fs *FS) info(c *call, s *stream) ([]byte, int64, error) {
 		return nil, 0, err
 	}
 	return mapping.Info(s.Config(), st, damage), fs.modTime(s, st), nil
+}
+
+// metrics is the content of the metrics file.
+func (fs *FS) metrics() ([]byte, error) {
+	if fs.opt.Metrics == nil {
+		return nil, errAbsent
+	}
+	return fs.opt.Metrics()
 }
 
 // linkTarget is where a stream's first or last link points to, and that message's time.
@@ -154,6 +168,9 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		return &bytesHandle{content: []byte(fs.opt.Version + "\n")}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlInfo:
 		content, _, err := fs.info(c, s)
+		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, err
+	case mapping.ControlMetrics:
+		content, err := fs.metrics()
 		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, err
 	case mapping.ControlErrors:
 		start, _ := fs.errors.extent()

@@ -30,6 +30,9 @@ type Options struct {
 	Source string
 	// Version is what .jsfs/version says.
 	Version string
+	// Metrics makes the content of .jsfs/metrics; nil leaves the file out. It is called
+	// concurrently.
+	Metrics func() ([]byte, error)
 	// Logger gets what happens, refusals included; nil is silent.
 	Logger *slog.Logger
 	// Debug logs every request and answer.

@@ -68,7 +68,7 @@ func TestSemanticsSaysForHowLongThingsAreKept(t *testing.T) {
 	if keep != time.Hour {
 		t.Fatalf("keep: got %v, want the hour that SEMANTICS.md speaks of", keep)
 	}
-	m := newMounted(t, Options{})
+	m := newMounted(t, Options{Metrics: func() ([]byte, error) { return []byte("jsfs_x 1\n"), nil }})
 	s := m.stream("S", "x")
 	m.draft(s, ".draft")
 	path := regexp.MustCompile("^`([^`]+)`")

@@ -81,6 +81,24 @@ func TestReadingInOrderWhileMessagesAreRemoved(t *testing.T) {
 	}
 }
 
+func TestMetricsCountWhatIsDone(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo one > S/x && echo two > S/x && cat S/1 > /dev/null && rm S/1")
+	got := m.sh("cat .jsfs/metrics")
+	for _, want := range []string{
+		`jsfs_store_messages_total{direction="stored"} 2`, `jsfs_store_payload_bytes_total{direction="stored"} 8`,
+		`jsfs_store_operation_seconds_count{op="append"} 2`, `jsfs_store_operation_seconds_count{op="remove"} 1`,
+		`jsfs_stream_messages{stream="S"} 1`, `jsfs_stream_last_sequence{stream="S"} 2`, "process_resident_memory_bytes", "go_goroutines",
+	} {
+		if !strings.Contains(got, want+"\n") && !strings.Contains(got, want+" ") {
+			t.Errorf("want %s in:\n%s", want, got)
+		}
+	}
+	if r := m.try("ls .jsfs; grep -c jsfs_ .jsfs/metrics > /dev/null && cp .jsfs/metrics ../metrics && test -s ../metrics && echo x > .jsfs/metrics"); r.out != "README\nerrors\nmetrics\nversion\n" || r.code == 0 {
+		t.Errorf("got %+v, want the listing, and a refusal to write", r)
+	}
+}
+
 // A server that waits for requests sleeps.
 func TestAnIdleMountTakesNoProcessorTime(t *testing.T) {
 	m := mount(t)

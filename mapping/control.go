@@ -16,6 +16,7 @@ const (
 	ControlReadme                     // what all this is
 	ControlErrors                     // why calls failed
 	ControlVersion                    // the program's version
+	ControlMetrics                    // counters, as Prometheus reads them
 )
 
 // DirName is the name of the control directories.
@@ -37,6 +38,7 @@ var controls = map[Control]control{
 	ControlReadme:  {name: "README", root: true},
 	ControlErrors:  {name: "errors", root: true},
 	ControlVersion: {name: "version", root: true},
+	ControlMetrics: {name: "metrics", root: true},
 }
 
 // reserved are short names that later versions will give to controls: nothing else may take them.
@@ -60,7 +62,7 @@ func (c Control) Children() []Control {
 	case ControlDir:
 		return []Control{ControlFirst, ControlInfo, ControlLast, ControlLog}
 	case ControlRootDir:
-		return []Control{ControlReadme, ControlErrors, ControlVersion}
+		return []Control{ControlReadme, ControlErrors, ControlMetrics, ControlVersion}
 	}
 	return nil
 }

@@ -15,6 +15,10 @@ import (
 
 // serve mounts st at path and returns when it is unmounted: by umount, or because of a signal.
 func serve(ctx context.Context, s settings, st store.Store, src source, path string, logger *slog.Logger, out io.Writer) error {
+	st, metrics, err := measured(st)
+	if err != nil {
+		return &notServedError{err}
+	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -30,6 +34,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		Subjects:   s.subjects,
 		Source:     src.name,
 		Version:    versionLine(),
+		Metrics:    metrics,
 		Logger:     logger,
 		Debug:      s.debugFuse,
 	})

@@ -1,0 +1,207 @@
+package metered
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"jsfs/store"
+)
+
+// New returns st, counted: its metrics are registered with reg, which fails if it has them already.
+// Closing what is returned closes st.
+func New(st store.Store, reg prometheus.Registerer) (store.Store, error) {
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	if err := reg.Register(stateCollector{st}); err != nil {
+		return nil, err
+	}
+	return &counted{Store: st, m: m, streams: map[store.Stream]*stream{}}, nil
+}
+
+// counted is a store that is counted.
+type counted struct {
+	store.Store
+	m *metrics
+
+	mu      sync.Mutex // guards streams
+	streams map[store.Stream]*stream
+}
+
+// wrap returns the counted stream: always the same one for the same stream.
+func (c *counted) wrap(s store.Stream) store.Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.streams[s]
+	if w == nil {
+		w = &stream{Stream: s, m: c.m}
+		c.streams[s] = w
+	}
+	return w
+}
+
+// Stream implements [store.Store].
+func (c *counted) Stream(ctx context.Context, name string) (store.Stream, error) {
+	s, err := c.Store.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return c.wrap(s), nil
+}
+
+// Create implements [store.Store].
+func (c *counted) Create(ctx context.Context, cfg store.Config) (store.Stream, error) {
+	start := time.Now()
+	s, err := c.Store.Create(ctx, cfg)
+	c.m.done(opCreate, start, err)
+	if err != nil {
+		return nil, err
+	}
+	return c.wrap(s), nil
+}
+
+// Update implements [store.Store].
+func (c *counted) Update(ctx context.Context, cfg store.Config) error {
+	start := time.Now()
+	err := c.Store.Update(ctx, cfg)
+	c.m.done(opUpdate, start, err)
+	return err
+}
+
+// Remove implements [store.Store].
+func (c *counted) Remove(ctx context.Context, name string) error {
+	s, _ := c.Store.Stream(ctx, name)
+	start := time.Now()
+	err := c.Store.Remove(ctx, name)
+	c.m.done(opDrop, start, err)
+	if err == nil && s != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.streams, s)
+	}
+	return err
+}
+
+// stream is a stream that is counted.
+type stream struct {
+	store.Stream
+	m *metrics
+}
+
+// State implements [store.Reader].
+func (s *stream) State(ctx context.Context) (store.State, error) {
+	start := time.Now()
+	st, err := s.Stream.State(ctx)
+	s.m.done(opState, start, err)
+	return st, err
+}
+
+// Load implements [store.Reader].
+func (s *stream) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg, error) {
+	start := time.Now()
+	m, err := s.Stream.Load(ctx, seq, buf)
+	s.m.load(opLoad, start, &m, err)
+	return m, err
+}
+
+// Stat implements [store.Reader].
+func (s *stream) Stat(ctx context.Context, seq store.Seq) (store.Meta, error) {
+	start := time.Now()
+	m, err := s.Stream.Stat(ctx, seq)
+	s.m.done(opStat, start, err)
+	return m, err
+}
+
+// LoadLast implements [store.Reader].
+func (s *stream) LoadLast(ctx context.Context, subject string, buf []byte) (store.Msg, error) {
+	start := time.Now()
+	m, err := s.Stream.LoadLast(ctx, subject, buf)
+	s.m.load(opLoadLast, start, &m, err)
+	return m, err
+}
+
+// Scan implements [store.Reader].
+func (s *stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, error] {
+	return func(yield func(store.Meta, error) bool) {
+		start := time.Now()
+		var failed error
+		for m, err := range s.Stream.Scan(ctx, q) {
+			if err != nil {
+				failed = err
+			}
+			if !yield(m, err) {
+				break
+			}
+		}
+		s.m.done(opScan, start, failed)
+	}
+}
+
+// Append implements [store.Writer].
+func (s *stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
+	start := time.Now()
+	seq, err := s.Stream.Append(ctx, e)
+	n := 1
+	if err != nil {
+		n = 0
+	}
+	s.m.store(opAppend, start, []store.Entry{e}, n, err)
+	return seq, err
+}
+
+// AppendAll implements [store.Writer].
+func (s *stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
+	start := time.Now()
+	n, err := s.Stream.AppendAll(ctx, es)
+	s.m.store(opAppend, start, es, n, err)
+	return n, err
+}
+
+// Restore implements [store.Writer].
+func (s *stream) Restore(ctx context.Context, m store.Msg) error {
+	start := time.Now()
+	err := s.Stream.Restore(ctx, m)
+	n := 1
+	if err != nil {
+		n = 0
+	}
+	s.m.restored(start, []store.Msg{m}, n, err)
+	return err
+}
+
+// RestoreAll implements [store.Writer].
+func (s *stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
+	start := time.Now()
+	n, err := s.Stream.RestoreAll(ctx, ms)
+	s.m.restored(start, ms, n, err)
+	return n, err
+}
+
+// Remove implements [store.Writer].
+func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
+	start := time.Now()
+	live, err := s.Stream.Remove(ctx, seq)
+	s.m.done(opRemove, start, err)
+	return live, err
+}
+
+// Undelete implements [store.Writer].
+func (s *stream) Undelete(ctx context.Context, seq store.Seq) error {
+	start := time.Now()
+	err := s.Stream.Undelete(ctx, seq)
+	s.m.done(opUndelete, start, err)
+	return err
+}
+
+// Sync implements [store.Writer].
+func (s *stream) Sync(ctx context.Context) error {
+	start := time.Now()
+	err := s.Stream.Sync(ctx)
+	s.m.done(opSync, start, err)
+	return err
+}
