@@ -1,37 +1,35 @@
 package store
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+)
 
 // Purger is the role of removing much at once, and of taking sequences without storing. What it
-// removes is soft-deleted, as by Remove, but for Erase and Truncate; each call is one change: after a crash all of it was
-// done, or nothing. A stream that denies it gives ErrDenied, a sealed one ErrSealed. Events tell of each message, or that events were
-// lost.
+// removes is soft-deleted, as by Remove. Each call is one change: after a crash all of it was
+// done, or nothing; it survives what a Remove survives. Last and LastTime stay, but for Skip and for
+// a Compact above Last. Purge and Compact give ErrDenied if the stream denies purging, RemoveAll
+// if it denies that or deletion; a sealed stream gives ErrSealed. Events tell of each message, in order,
+// or that events were lost.
 type Purger interface {
-	// Purge removes live messages and returns how many. The zero Purge removes them all.
+	// Purge removes live messages and returns how many. The zero Purge removes them all. One with
+	// neither a Subject but ">" nor Keep is Compact(p.Below).
 	Purge(ctx context.Context, p Purge) (int64, error)
 
 	// Compact removes every message below seq, and returns how many were live. Above Last it
-	// removes all of them, and the next message gets seq; 0 is the zero Purge. Afterwards
-	// First is the lowest live sequence at or above seq.
+	// removes all of them and skips to seq: the next message gets it. 0 is the zero Purge. First is
+	// then the lowest live sequence at or above seq, Last + 1 if there is none.
 	Compact(ctx context.Context, seq Seq) (int64, error)
 
-	// Truncate removes every message above seq for good: Last is seq then, LastTime the time of
-	// that message, and the sequences above are used again under a new Incarnation: what was stored there is
-	// not to be confused with what will be. 0 empties the stream. Above Last it gives ErrBeyond; at a sequence without a live
-	// message ErrNotFound.
-	Truncate(ctx context.Context, seq Seq) error
-
-	// Erase is Remove, and overwrites the message's bytes in the storage before it returns, also
-	// of a message that was removed before: it can't be undeleted. It says whether there was
-	// anything to overwrite.
-	Erase(ctx context.Context, seq Seq) (bool, error)
-
-	// Skip takes the next n sequences without storing anything, and returns the last of them.
-	// LastTime stays. n is at least 1.
+	// Skip takes the next n sequences without storing anything, and returns the last of them, which
+	// is Last then, as SkipTo does it. LastTime stays. It gives ErrInvalid if n is 0 or the sequences
+	// do not reach: the highest one can't be skipped.
 	Skip(ctx context.Context, n uint64) (Seq, error)
 
-	// RemoveAll removes every live message in ranges, as far as they are within First and Last,
-	// and returns how many.
+	// RemoveAll removes every live message in ranges, which may overlap and reach beyond First and
+	// Last, and returns how many. A range with First above Last is ErrInvalid.
 	RemoveAll(ctx context.Context, ranges []Range) (int64, error)
 }
 
@@ -43,4 +41,54 @@ type Purge struct {
 	Below Seq
 	// Keep spares the newest so many of the messages that match Subject, whatever Below says.
 	Keep uint64
+}
+
+// Compacts returns the sequence of the Compact that p is, if it is one.
+func (p Purge) Compacts() (Seq, bool) {
+	return p.Below, p.Keep == 0 && (p.Subject == "" || p.Subject == ">")
+}
+
+// MergeRanges returns what ranges cover, sorted, without overlaps and with what touches in one.
+// Each must have a First that is not above its Last.
+func MergeRanges(ranges []Range) []Range {
+	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return cmp.Compare(a.First, b.First) })
+	var out []Range
+	for _, r := range sorted {
+		if n := len(out); n > 0 && (r.First <= out[n-1].Last || r.First == out[n-1].Last+1) {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// CheckSealed returns nil if the stream may be changed.
+func (c Config) CheckSealed() error {
+	return c.checkRemoval("change", false)
+}
+
+// CheckPurge returns nil if the stream may be purged and compacted.
+func (c Config) CheckPurge() error {
+	return c.checkRemoval("purge", c.DenyPurge)
+}
+
+// CheckRemove returns nil if messages may be removed one by one.
+func (c Config) CheckRemove() error {
+	return c.checkRemoval("remove from", c.DenyDelete)
+}
+
+// CheckRemoveAll returns nil if messages may be removed by their numbers, many at once.
+func (c Config) CheckRemoveAll() error {
+	return c.checkRemoval("remove from", c.DenyDelete || c.DenyPurge)
+}
+
+func (c Config) checkRemoval(what string, denied bool) error {
+	switch {
+	case c.Sealed:
+		return fmt.Errorf("%s stream %s: %w", what, c.Name, ErrSealed)
+	case denied:
+		return fmt.Errorf("%s stream %s: %w", what, c.Name, ErrDenied)
+	}
+	return nil
 }

@@ -54,6 +54,7 @@ type Stream interface {
 
 	Reader
 	Writer
+	Purger
 	Follower
 	Drafts
 }

@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 
@@ -63,11 +64,11 @@ func (b *block) isDeleted(i int) bool {
 	return d != nil && d.get(i)
 }
 
-// setDeleted changes whether message i of the block, which has room for n, was removed,
-// and says whether it was not so before. It is called under Stream.wmu.
-func (b *block) setDeleted(i, n int, gone bool) bool {
+// setDeleted changes whether message i of the block, which has room for n, was removed. It is
+// called under Stream.wmu.
+func (b *block) setDeleted(i, n int, gone bool) {
 	if b.isDeleted(i) == gone {
-		return false
+		return
 	}
 	d := b.deleted.Load()
 	if d == nil || len(d.words)*64 <= i {
@@ -81,7 +82,43 @@ func (b *block) setDeleted(i, n int, gone bool) bool {
 		d.words[i/64].And(^uint64(1 << (i % 64)))
 		b.dead.Add(-1)
 	}
-	return true
+}
+
+// setRange is setDeleted for the messages from lo to before hi; it returns how many changed.
+func (v *view) setRange(lo, hi int, gone bool) int {
+	if lo >= hi {
+		return 0
+	}
+	b := v.block
+	d := b.deleted.Load()
+	if d == nil || len(d.words)*64 < hi {
+		if !gone && d == nil {
+			return 0
+		}
+		d = d.grown(max(hi, v.count))
+		b.deleted.Store(d)
+	}
+	changed := 0
+	for i := lo; i < hi; {
+		n := min(64-i%64, hi-i)
+		mask := ^uint64(0) >> (64 - n) << (i % 64)
+		word := &d.words[i/64]
+		old := word.Load()
+		if gone {
+			word.Or(mask)
+			changed += bits.OnesCount64(mask &^ old)
+		} else {
+			word.And(^mask)
+			changed += bits.OnesCount64(mask & old)
+		}
+		i += n
+	}
+	if gone {
+		b.dead.Add(int64(changed))
+	} else {
+		b.dead.Add(-int64(changed))
+	}
+	return changed
 }
 
 // bitset is a set of small numbers. Its words may be read while they are changed.

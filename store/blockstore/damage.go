@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -132,6 +133,11 @@ func (s *Stream) corrupt(b *block, off, length int64, seq uint64, cause error) e
 		First: store.Seq(seq), Last: store.Seq(seq), Cause: cause.Error(),
 	})
 	return fmt.Errorf("message %d: %w", seq, &store.CorruptError{File: b.name, Offset: off, Err: cause})
+}
+
+func isCorrupt(err error) bool {
+	var corrupt *store.CorruptError
+	return errors.As(err, &corrupt)
 }
 
 // missing returns the error for a sequence that has no entry.

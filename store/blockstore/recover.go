@@ -175,18 +175,14 @@ func (o *opening) lostBetween(first, end uint64, skips []record.Control, file, w
 
 // lose notes that first to last are lost, but for those that were removed before.
 func (o *opening) lose(first, last uint64, file, why string) {
-	var gone []uint64
-	for seq, removed := range o.removed {
-		if removed && first <= seq && seq <= last {
-			gone = append(gone, seq)
+	for _, r := range o.accounted(first, last) {
+		if first < uint64(r.First) {
+			o.loseRun(first, uint64(r.First)-1, file, 0, 0, fmt.Errorf("%s: %w", why, record.ErrBad))
 		}
+		first = uint64(r.Last) + 1
 	}
-	slices.Sort(gone)
-	for _, seq := range append(gone, last+1) {
-		if first < seq {
-			o.loseRun(first, seq-1, file, 0, 0, fmt.Errorf("%s: %w", why, record.ErrBad))
-		}
-		first = seq + 1
+	if first > 0 && first <= last {
+		o.loseRun(first, last, file, 0, 0, fmt.Errorf("%s: %w", why, record.ErrBad))
 	}
 }
 

@@ -27,8 +27,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 		return false, nil
 	}
 	h, err := s.readHead(&v, i)
-	var corrupt *store.CorruptError
-	if errors.As(err, &corrupt) {
+	if isCorrupt(err) {
 		return false, nil // it is not live: it has no entry
 	}
 	if err != nil {
@@ -53,11 +52,10 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 
 func (s *Stream) removableLocked(seq store.Seq) error {
 	cfg := s.config.Load()
+	if err := cfg.CheckRemove(); err != nil {
+		return err
+	}
 	switch {
-	case cfg.Sealed:
-		return fmt.Errorf("stream %s: %w", cfg.Name, store.ErrSealed)
-	case cfg.DenyDelete:
-		return fmt.Errorf("remove from stream %s: %w", cfg.Name, store.ErrDenied)
 	case seq == 0:
 		return s.notFound(0)
 	case uint64(seq) > s.cur.Load().last:
@@ -120,9 +118,21 @@ func (n *snapshot) viewOf(b *block) view {
 	return view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
 }
 
-// changeLocked writes the control that removes m or brings it back. It takes from the
-// reserve if the disk is full.
+// changeLocked writes the control that removes m or brings it back.
 func (s *Stream) changeLocked(kind byte, m store.Meta) error {
+	if err := s.placeControlLocked(); err != nil {
+		return err
+	}
+	ct := record.Control{
+		Kind: kind, Seq: s.w.next,
+		Ranges: []record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}},
+	}
+	return s.writeControlLocked(&ct)
+}
+
+// placeControlLocked sees to it that there is a tail for a control. Sequences may be passed over
+// meanwhile. It takes from the reserve if the disk is full.
+func (s *Stream) placeControlLocked() error {
 	if err := s.withReserve(s.prepareLocked); err != nil {
 		return err
 	}
@@ -134,18 +144,22 @@ func (s *Stream) changeLocked(kind byte, m store.Meta) error {
 		}
 	}
 	if w.file == nil {
-		if err := s.withReserve(s.beginBlockLocked); err != nil {
-			return err
-		}
+		return s.withReserve(s.beginBlockLocked)
 	}
-	ct := record.Control{
-		Kind: kind, Seq: w.next, Time: w.time,
-		Ranges: []record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}},
-	}
+	return nil
+}
+
+// writeControlLocked writes ct, for which there is a place, with the time that it is now. It takes from the reserve if the
+// disk is full.
+func (s *Stream) writeControlLocked(ct *record.Control) error {
+	w := &s.w
+	ct.Time = max(s.opt.Now(), w.time)
 	err := s.withReserve(func() error {
-		w.buf = w.tail.coder.AppendControl(w.buf[:0], w.end, w.synced, &ct)
+		w.buf = w.tail.coder.AppendControl(w.buf[:0], w.end, w.synced, ct)
 		return s.writeTailLocked(w.buf)
 	})
-	w.buf = w.buf[:0]
+	if w.buf = w.buf[:0]; cap(w.buf) > keepBuffer {
+		w.buf = nil
+	}
 	return err
 }

@@ -112,8 +112,7 @@ func (s *scanner) step(off int64) (int64, error) {
 	case err != nil:
 		return 0, err
 	}
-	s.take(&h, rec, off)
-	return h.Size, nil
+	return h.Size, s.take(&h, rec, off)
 }
 
 // After guessAfter messages a scan guesses how many there are, up to maxGuess more.
@@ -122,8 +121,9 @@ const (
 	maxGuess   = 1 << 18
 )
 
-// take counts a whole record in. Of a large message, rec has the head and the subject only.
-func (s *scanner) take(h *record.Head, rec []byte, off int64) {
+// take counts a whole record in. Of a large message, rec has the head and the subject only. It fails
+// for a control of a later version.
+func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 	o := s.out
 	o.bad, s.pending = append(o.bad, s.pending...), nil
 	o.msgs, s.damaged = append(o.msgs, s.damaged...), nil
@@ -139,11 +139,14 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) {
 		if o.subjects != nil {
 			o.countSubject(rec[h.Len:h.Len+h.Subject], h.Seq)
 		}
-		return
+		return nil
 	}
 	ct, err := h.ControlOf(rec)
+	if record.IsVersion(err) {
+		return err
+	}
 	if err != nil || len(o.controls) > 0 && ct.Same(&s.twin) {
-		return // nonsense in a whole record can only be passed over, and a twin says nothing new
+		return nil //nolint:nilerr // nonsense in a whole record can only be passed over, and a twin says nothing new
 	}
 	s.twin = ct
 	o.controls = append(o.controls, ct)
@@ -152,6 +155,7 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) {
 	} else {
 		o.next = later(o.next, ct.Seq)
 	}
+	return nil
 }
 
 func (o *contents) countSubject(subject []byte, seq uint64) {

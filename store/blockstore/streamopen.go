@@ -23,8 +23,10 @@ type opening struct {
 	reboot  bool // the machine was restarted since, so what was not synced may be lost
 	blocks  []*block
 	live    store.Totals
-	// removed are the sequences that removals name and no block has.
+	// removed are the sequences that removals name and no block has: true, or false if they
+	// were brought back. wide are stretches of such ones, named by one removal.
 	removed map[uint64]bool
+	wide    []store.Range
 	skips   []record.Control
 	recount map[*block]bool // blocks whose removals do not add up
 	tail    *contents       // of the newest block, if it is not sealed
@@ -294,51 +296,13 @@ func (o *opening) add(b *block, controls []record.Control) {
 			o.skips = append(o.skips, *ct)
 			continue
 		}
-		for _, r := range ct.Ranges {
-			o.apply(r, ct.Kind == record.FlagRemove)
+		if ct.Skip > 0 {
+			o.skips = append(o.skips, record.Control{Seq: ct.Seq - ct.Skip, Skip: ct.Skip})
+		}
+		for i := range ct.Ranges {
+			o.apply(&ct.Ranges[i], ct.Kind == record.FlagRemove)
 		}
 	}
-}
-
-// apply removes the messages of a range, or brings them back.
-func (o *opening) apply(r record.Range, gone bool) {
-	n := snapshot{blocks: o.blocks}
-	for i := max(n.blockOf(r.First), 0); i < len(o.blocks); i++ {
-		b := o.blocks[i]
-		if b.hdr.First > r.First+r.Count-1 {
-			break
-		}
-		v := n.view(i)
-		changed := o.applyIn(&v, r, gone)
-		if changed == 0 {
-			continue
-		}
-		if changed != r.Sums.Messages {
-			o.recount[b] = true
-			continue
-		}
-		sums := r.Sums
-		if gone {
-			sums = store.Totals{}.Minus(sums)
-		}
-		b.live, o.live = b.live.Plus(sums), o.live.Plus(sums)
-	}
-	if r.Count == 1 && r.Sums.Messages == 1 {
-		if _, _, ok := n.find(r.First); !ok {
-			o.removed[r.First] = gone
-		}
-	}
-}
-
-// applyIn changes the deletion bits of the messages of r in one block, and returns how many.
-func (o *opening) applyIn(v *view, r record.Range, gone bool) int64 {
-	changed := int64(0)
-	for i, _ := v.place(r.First); i < v.count && v.seqOf(i) < r.First+r.Count; i++ {
-		if v.setDeleted(i, v.count, gone) {
-			changed++
-		}
-	}
-	return changed
 }
 
 // recountLive sums up a block's live messages from their heads.

@@ -86,6 +86,7 @@ type jstream struct {
 	drafts []*jdraft
 	loose  map[string]bool           // names of drafts that are being made
 	extra  map[store.Seq]store.Entry // what goOn stored in the image under test
+	purges []*purge                  // that were begun
 	// resumed says that goOn may have stored messages before the image under test was made.
 	resumed bool
 }
@@ -97,7 +98,7 @@ const afterFault = "after the fault"
 type jmsg struct {
 	e       store.Entry
 	live    fact
-	touched bool // it was removed once, so that its absence proves nothing
+	touched int // how often it was removed or brought back: its absence proves nothing then
 }
 
 // jdraft is a draft with its content, which no other one has, and the names that it may
@@ -209,8 +210,13 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 			_, err := st.Load(bg, seq, nil)
 			return nil, fmt.Errorf("message %d is live: %v, but it %v (load: %w)", seq, live[seq], may, err)
 		}
-		if seq < highest && !m.touched && !live[seq] {
+		if seq < highest && m.touched == 0 && !live[seq] {
 			return nil, fmt.Errorf("message %d is missing before %d: not a prefix", seq, highest)
+		}
+	}
+	for _, p := range js.purges {
+		if err := p.whole(live); err != nil {
+			return nil, err
 		}
 	}
 	return order, js.damage(st, v)

@@ -49,8 +49,20 @@ func (w *workload) run(n int) {
 			return
 		}
 	}
+	w.begin("ask")
+	w.ask()
 	w.begin("close")
 	w.close()
+}
+
+// ask asks for every stream, so that what went wrong when it was opened is heard of.
+func (w *workload) ask() {
+	for _, name := range slices.Sorted(maps.Keys(w.j.streams)) {
+		if w.j.streams[name].there.now {
+			_, err := w.s.Stream(bg, name)
+			w.failed(err)
+		}
+	}
 }
 
 // close closes the store. What was stored is durable then.
@@ -93,10 +105,13 @@ func (w *workload) step() {
 	case p < 50:
 		w.begin("append")
 		w.append(2 + w.rng.IntN(8))
-	case p < 65:
+	case p < 60:
 		w.begin("remove")
 		w.change(false)
-	case p < 72:
+	case p < 66:
+		w.begin("purge")
+		w.purge()
+	case p < 73:
 		w.begin("undelete")
 		w.change(true)
 	case p < 75:
@@ -107,7 +122,11 @@ func (w *workload) step() {
 		w.restore(2 + w.rng.IntN(6))
 	case p < 77:
 		w.begin("skip")
-		w.skip()
+		if w.n%2 == 0 {
+			w.skip()
+		} else {
+			w.skipSome()
+		}
 	case p < 82:
 		w.begin("sync")
 		w.sync()
@@ -307,7 +326,7 @@ func (w *workload) set(st store.Stream, seq store.Seq, m *jmsg, live bool) {
 	var before fact
 	w.j.do(func() {
 		before = m.live
-		m.touched = true
+		m.touched++
 		m.live.begin(live)
 	})
 	var err error

@@ -48,13 +48,8 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 			yield(store.Meta{}, err)
 			return
 		}
-		w := walks.Get().(*walk)
-		defer func() {
-			w.s, w.read, w.bytes = nil, nil, nil
-			clear(w.metas)
-			walks.Put(w)
-		}()
-		w.s, w.q, w.from, w.done, w.read = s, q, max(uint64(q.From), 1), false, nil
+		w := newWalk(s, q)
+		defer w.free()
 		for !w.done {
 			w.metas = w.metas[:0]
 			if err := w.fill(ctx); err != nil {
@@ -69,6 +64,19 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 			}
 		}
 	}
+}
+
+// newWalk begins a walk, which must be freed.
+func newWalk(s *Stream, q store.Query) *walk {
+	w := walks.Get().(*walk)
+	w.s, w.q, w.from, w.done, w.read = s, q, max(uint64(q.From), 1), false, nil
+	return w
+}
+
+func (w *walk) free() {
+	w.s, w.read, w.bytes = nil, nil, nil
+	clear(w.metas)
+	walks.Put(w)
 }
 
 // fill reads the next messages, some of them if there are any.

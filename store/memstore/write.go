@@ -110,28 +110,31 @@ func (st *stream) Remove(_ context.Context, seq store.Seq) (bool, error) {
 	if err := st.openLocked(); err != nil {
 		return false, err
 	}
-	what := fmt.Sprintf("message %d of stream %s", seq, st.cfg.Name)
+	if err := st.cfg.CheckRemove(); err != nil {
+		return false, err
+	}
 	switch {
-	case st.cfg.Sealed:
-		return false, fmt.Errorf("%s: %w", what, store.ErrSealed)
-	case st.cfg.DenyDelete:
-		return false, fmt.Errorf("%s: %w", what, store.ErrDenied)
 	case seq == 0:
-		return false, fmt.Errorf("%s: %w", what, store.ErrNotFound)
+		return false, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrNotFound)
 	case seq > st.last:
-		return false, fmt.Errorf("%s: %w", what, store.ErrBeyond)
+		return false, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrBeyond)
 	}
 	m := st.findLocked(seq)
 	if m == nil || !m.live {
 		return false, nil
 	}
+	st.removeLocked(m)
+	return true, nil
+}
+
+// removeLocked soft-deletes a live message.
+func (st *stream) removeLocked(m *message) {
 	m.live = false
 	one := store.Totals{}.Add(m.Meta)
 	st.live = st.live.Minus(one)
 	st.extents[m.at/extentLen] = st.extents[m.at/extentLen].Minus(one)
 	st.s.removed += m.space()
 	st.postLocked(store.Deleted, m.Meta)
-	return true, nil
 }
 
 // Undelete implements [store.Writer].

@@ -38,7 +38,7 @@ type testCase struct {
 func Run(t *testing.T, e Engine) {
 	cases := slices.Concat(
 		adminCases, updateCases,
-		appendCases, readCases, scanCases, removeCases,
+		appendCases, readCases, scanCases, removeCases, purgeCases,
 		restoreCases, restoreAllCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 	)

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -14,9 +15,12 @@ type Control struct {
 	Time int64
 	// Ranges are what a removal or an undeletion is about.
 	Ranges []Range
-	// Skip and Why are what a skip is about: how many sequences, and what became of them.
+	// Skip and Why are what a skip is about: how many sequences, and what became of them. A removal
+	// may skip, too: the Skip sequences right before Seq, which were never used.
 	Skip uint64
 	Why  byte
+	// Discard says that what is removed need not be kept for anybody who wants it back.
+	Discard bool
 }
 
 // Reasons for a skip.
@@ -26,14 +30,15 @@ const (
 	SkipLost     = 2 // messages were there, and went with a torn tail
 )
 
-// Range is a run of sequences and the totals of the messages in it that changed.
-type Range struct {
-	First, Count uint64
-	Sums         store.Totals
-}
+const (
+	// maxRanges bounds what a control of the short form can be about, maxGroups what one of the
+	// long form can.
+	maxRanges = 4096
+	maxGroups = 1 << 20
+)
 
-// maxRanges bounds what one control can be about.
-const maxRanges = 4096
+// flagDiscard is the flag of the long form that stands for Control.Discard.
+const flagDiscard = 1
 
 // AppendControl appends ct twice to dst, the first record to stand at offset off: each
 // is valid by itself, so that no damage to one of them undoes it.
@@ -55,12 +60,38 @@ func (ct *Control) appendBody(b []byte) []byte {
 		b = binary.AppendUvarint(b, ct.Skip)
 		return append(b, ct.Why)
 	}
+	long := ct.long()
+	if long {
+		var flags uint64
+		if ct.Discard {
+			flags |= flagDiscard
+		}
+		b = appendUvarints(b, 0, flags, ct.Skip)
+	}
 	b = binary.AppendUvarint(b, uint64(len(ct.Ranges)))
-	for _, r := range ct.Ranges {
+	for i := range ct.Ranges {
+		r := &ct.Ranges[i]
 		b = appendUvarints(b, ct.Seq-r.First, r.Count, uint64(r.Sums.Messages),
 			uint64(r.Sums.Payload), uint64(r.Sums.Log), uint64(r.Sums.JSON))
+		if long {
+			b = binary.AppendUvarint(b, uint64(len(r.runs)))
+			b = append(b, r.runs...)
+		}
 	}
 	return b
+}
+
+// long says whether a removal or an undeletion needs the long form.
+func (ct *Control) long() bool {
+	if ct.Skip > 0 || ct.Discard || len(ct.Ranges) == 0 || len(ct.Ranges) > maxRanges {
+		return true
+	}
+	for i := range ct.Ranges {
+		if len(ct.Ranges[i].runs) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // ControlOf decodes the content of a whole, checked record with head h.
@@ -83,18 +114,43 @@ func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) 
 		return ct, r.end()
 	}
 	n := r.count(maxRanges, 6)
+	long := n == 0 && r.err == nil
+	if long {
+		flags := r.uvarint()
+		ct.Discard, ct.Skip = flags&flagDiscard != 0, r.uvarint()
+		if flags&^flagDiscard != 0 && r.err == nil {
+			return ct, fmt.Errorf("control with flags %#x: %w", flags, store.ErrVersion)
+		}
+		if n = r.count(maxGroups, 7); ct.Skip > seq || n == 0 && ct.Skip == 0 || ct.Skip > 0 && kind != FlagRemove {
+			r.fail()
+		}
+	}
 	if r.err != nil {
 		return ct, r.err
 	}
 	ct.Ranges = make([]Range, n)
 	for i := range ct.Ranges {
-		back, count := r.uvarint(), r.uvarint()
-		if back > seq || count == 0 || count > back {
-			return ct, fmt.Errorf("range of a control: %w", ErrBad)
+		if err := r.rangeOf(&ct.Ranges[i], seq, long); err != nil {
+			return ct, err
 		}
-		ct.Ranges[i] = Range{seq - back, count, r.totals()}
 	}
 	return ct, r.end()
+}
+
+// rangeOf takes one range of a control whose sequence field is seq.
+func (r *reader) rangeOf(to *Range, seq uint64, long bool) error {
+	back, count := r.uvarint(), r.uvarint()
+	if back > seq || count == 0 || count > back {
+		return fmt.Errorf("range of a control: %w", ErrBad)
+	}
+	to.First, to.Count, to.Sums = seq-back, count, r.totals()
+	if long {
+		to.runs = bytes.Clone(r.bytes(r.uvarint()))
+		if len(to.runs) > 0 && !wholeRuns(to.runs, count) {
+			r.fail()
+		}
+	}
+	return r.err
 }
 
 // Same says whether b does exactly what ct does: the twin of it.
@@ -103,8 +159,11 @@ func (ct *Control) Same(b *Control) bool {
 		len(ct.Ranges) != len(b.Ranges) {
 		return false
 	}
+	if ct.Discard != b.Discard {
+		return false
+	}
 	for i := range ct.Ranges {
-		if ct.Ranges[i] != b.Ranges[i] {
+		if !ct.Ranges[i].same(&b.Ranges[i]) {
 			return false
 		}
 	}

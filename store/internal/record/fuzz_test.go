@@ -39,6 +39,7 @@ func FuzzHead(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	f.Add(byte(FlagRemove), uint64(9), exampleRemoval().appendBody(nil))
 	f.Add(byte(FlagSkip), uint64(9), []byte{1, 0})
+	f.Add(byte(FlagRemove), uint64(20), examplePurge().appendBody(nil))
 	f.Fuzz(func(t *testing.T, kind byte, seq uint64, b []byte) {
 		kind &= flagsControl
 		ct, err := parseControl(kind, seq, 0, b)

@@ -45,6 +45,15 @@ func exampleRemoval() *Control {
 	}
 }
 
+// examplePurge has one range with a gap, and a skip.
+func examplePurge() *Control {
+	r := Range{Sums: store.Totals{Messages: 4, Payload: 600, Log: 604, JSON: 900}}
+	r.Add(1, 3)
+	r.Add(7, 1)
+	r.Done()
+	return &Control{Kind: FlagRemove, Seq: 20, Time: 1_700_000_000_000_001_000, Skip: 12, Ranges: []Range{r}}
+}
+
 func TestFormatExamplesAreWhatTheCodecWrites(t *testing.T) {
 	text, err := os.ReadFile("FORMAT.md")
 	if err != nil {
@@ -57,6 +66,7 @@ func TestFormatExamplesAreWhatTheCodecWrites(t *testing.T) {
 		"message":    message,
 		"compressed": c.AppendMessage(nil, DataStart, exampleCompressed()),
 		"remove":     c.AppendControl(nil, off, DataStart, exampleRemoval()),
+		"purge":      c.AppendControl(nil, off, DataStart, examplePurge()),
 	} {
 		m := regexp.MustCompile("(?s)```hex " + name + "\n(.*?)```").FindSubmatch(text)
 		if m == nil {
@@ -283,7 +293,7 @@ func TestFootersAreReadAsWritten(t *testing.T) {
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(Trailer{}, part{})); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(Trailer{}, part{}, Range{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	for i := len(b) - TrailerSize; i < len(b); i++ {

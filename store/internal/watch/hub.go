@@ -68,6 +68,18 @@ func (h *Hub) Post(events ...store.Event) {
 	}
 }
 
+// Lose tells every subscription, here and at the parents, that events were lost: for a change of
+// more messages than anybody wants to be told of one by one. Otherwise it is as Post.
+func (h *Hub) Lose() {
+	for ; h != nil && h.Listening(); h = h.parent {
+		h.mu.Lock()
+		for _, s := range h.subs {
+			s.lose()
+		}
+		h.mu.Unlock()
+	}
+}
+
 // addLocked changes the number of subscriptions, here and below. mu is held.
 func (h *Hub) addLocked(n int32) {
 	h.listening.Add(n)

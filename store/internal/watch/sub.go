@@ -55,11 +55,28 @@ func (s *Sub) add(events []store.Event) {
 		return
 	}
 	if len(s.queue)+len(events) > s.size {
-		// What was told is worth nothing to who must take everything as changed.
-		s.queue, s.lost = s.queue[:0], true
+		s.loseLocked()
 	} else {
 		s.queue = append(s.queue, events...)
 	}
+	s.pokeLocked()
+}
+
+// lose drops what waits, as the queue does when it is full.
+func (s *Sub) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.loseLocked()
+	s.pokeLocked()
+}
+
+// loseLocked drops what waits: it is worth nothing to who must take everything as changed.
+func (s *Sub) loseLocked() { s.queue, s.lost = s.queue[:0], true }
+
+func (s *Sub) pokeLocked() {
 	select {
 	case s.c <- struct{}{}:
 	default:

@@ -51,6 +51,22 @@ func TestEventsComeInOrderFromThenOn(t *testing.T) {
 	wantRevs(t, s)
 }
 
+func TestLosingIsToldHereAndAbove(t *testing.T) {
+	parent := watch.NewHub(nil)
+	child, other := watch.NewHub(parent), watch.NewHub(parent)
+	all, one, two := parent.Watch(), child.Watch(), other.Watch()
+	child.Post(event(1))
+	child.Lose()
+	child.Post(event(5))
+	for name, s := range map[string]store.Subscription{"the hub": one, "its parent": all} {
+		<-s.C()
+		if got, lost := revs(t, s); !lost || len(got) != 1 || got[0] != 5 {
+			t.Errorf("%s got %v, lost %v, want what came later, and a loss", name, got, lost)
+		}
+	}
+	wantRevs(t, two)
+}
+
 func TestAParentHearsItsChildrenOnly(t *testing.T) {
 	parent := watch.NewHub(nil)
 	one, two := watch.NewHub(parent), watch.NewHub(parent)

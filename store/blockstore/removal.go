@@ -1,0 +1,254 @@
+package blockstore
+
+import (
+	"context"
+	"math"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// removal is what one change is to remove, gathered under wmu: live messages in the order of their
+// sequences. It takes memory for the blocks that they are in, and a few bytes for each run of them.
+type removal struct {
+	s      *Stream
+	n      int64
+	sums   store.Totals
+	groups []group
+	metas  []store.Meta // of all of them, as long as tell
+	tell   bool         // that each is gone, to who follows
+}
+
+// group is the messages of one block.
+type group struct {
+	v view
+	record.Range
+}
+
+// maxTold bounds how many messages a removal tells of one by one. Of more it says that events were
+// lost, as who follows would not be faster one by one.
+const maxTold = 4096
+
+// fewMessages is how many are looked at one by one rather than a window at a time.
+const fewMessages = 8
+
+func (s *Stream) newRemoval() *removal {
+	return &removal{s: s, tell: s.hub.Listening()}
+}
+
+// addRange gathers the live messages from first to last.
+func (r *removal) addRange(ctx context.Context, first, last uint64) error {
+	n := r.s.cur.Load()
+	first, last = max(first, n.first), min(last, n.last)
+	if first > last {
+		return nil
+	}
+	for i := max(n.blockOf(first), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= last; i++ {
+		v := n.view(i)
+		if err := r.addPart(ctx, &v, first, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPart gathers the live messages of v from first to last.
+func (r *removal) addPart(ctx context.Context, v *view, first, last uint64) error {
+	lo, hi := v.between(first, last)
+	lo, end := v.nextLive(lo), v.prevLive(hi-1)
+	if lo > end {
+		return nil
+	}
+	live := v.block.live // it changes under wmu only
+	whole := v.nextLive(0) == lo && v.prevLive(v.count-1) == end
+	if whole && (!r.tell || r.n+live.Messages > maxTold) {
+		r.addWhole(v, lo, end)
+		return nil
+	}
+	before := *r
+	var err error
+	if end-lo < fewMessages {
+		err = r.addFew(v, lo, end)
+	} else {
+		q := store.Query{From: store.Seq(v.seqOf(lo)), To: store.Seq(v.seqOf(end))}
+		err = r.addMatches(ctx, q, math.MaxInt64)
+	}
+	if err == nil && whole && r.n-before.n != live.Messages {
+		// Some can't be read, so nobody can be told of them. They go with the others.
+		*r = before
+		r.addWhole(v, lo, end)
+	}
+	return err
+}
+
+// addWhole gathers all live messages of v, which are from lo to end.
+func (r *removal) addWhole(v *view, lo, end int) {
+	r.tell, r.metas = false, nil
+	from := v.seqOf(lo)
+	r.groups = append(r.groups, group{v: *v})
+	r.groups[len(r.groups)-1].Add(from, v.seqOf(end)-from+1)
+	r.count(v.block.live)
+}
+
+// addFew gathers the live messages of v from lo to end.
+func (r *removal) addFew(v *view, lo, end int) error {
+	for i := lo; i <= end; i = v.nextLive(i + 1) {
+		h, err := r.s.readHead(v, i)
+		if isCorrupt(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.add(v, h.Meta())
+	}
+	return nil
+}
+
+// addMatches gathers the first live messages of q, limit of them at most.
+func (r *removal) addMatches(ctx context.Context, q store.Query, limit int64) error {
+	return r.s.eachMatch(ctx, q, func(v *view, m store.Meta) bool {
+		if limit > 0 {
+			r.add(v, m)
+		}
+		limit--
+		return limit > 0
+	})
+}
+
+func (r *removal) add(v *view, m store.Meta) {
+	r.group(v).Add(uint64(m.Seq), 1)
+	r.count(totals(m))
+	if r.tell = r.tell && r.n <= maxTold; r.tell {
+		r.metas = append(r.metas, m)
+	} else {
+		r.metas = nil
+	}
+}
+
+// group returns the group of v's block, which is that of the last message or a later one.
+func (r *removal) group(v *view) *group {
+	if n := len(r.groups); n == 0 || r.groups[n-1].v.block != v.block {
+		r.groups = append(r.groups, group{v: *v})
+	}
+	return &r.groups[len(r.groups)-1]
+}
+
+func (r *removal) count(sums store.Totals) {
+	r.n += sums.Messages
+	r.sums = r.sums.Plus(sums)
+	g := &r.groups[len(r.groups)-1]
+	g.Sums = g.Sums.Plus(sums)
+}
+
+// eachMatch walks the live messages of q until f says no. wmu is held, so the walk sees all of
+// them; messages that can't be read are passed over.
+func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m store.Meta) bool) error {
+	w := newWalk(s, q)
+	defer w.free()
+	n := s.cur.Load()
+	to := n.last
+	if q.To != 0 {
+		to = min(to, uint64(q.To))
+	}
+	w.from = max(w.from, n.first)
+	for i := max(n.blockOf(w.from), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= to; i++ {
+		v := n.view(i)
+		for more := true; more; more = len(w.metas) > 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			w.metas = w.metas[:0]
+			if err := w.fillBlock(&v, to); err != nil {
+				return err
+			}
+			for j := range w.metas {
+				if !f(&v, w.metas[j].Meta) {
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// removeLocked removes what r has gathered, and skips to sequence next if that is above what comes
+// next: one control, so one change. discard says that nobody will want the messages back.
+func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
+	w := &s.w
+	if r.n == 0 && (next <= w.next || w.next == 0) {
+		return s.writableLocked()
+	}
+	if err := s.placeControlLocked(); err != nil {
+		return err
+	}
+	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: discard}
+	if next > w.next && w.next != 0 {
+		if err := s.reserveLocked(next - 1); err != nil {
+			return err
+		}
+		ct.Seq, ct.Skip = next, next-w.next
+	}
+	ct.Ranges = make([]record.Range, len(r.groups))
+	for i := range r.groups {
+		r.groups[i].Done()
+		ct.Ranges[i] = r.groups[i].Range
+	}
+	if err := s.writeControlLocked(&ct); err != nil {
+		return err
+	}
+	w.next = ct.Seq
+	s.publishRemoved(r)
+	return nil
+}
+
+// publishRemoved shows that the messages of r are gone, and where sequences go on.
+func (s *Stream) publishRemoved(r *removal) {
+	old := s.cur.Load()
+	n := *old
+	for i := range r.groups {
+		g := &r.groups[i]
+		for first, count := range g.Runs() {
+			lo, hi := g.v.between(first, first+count-1)
+			g.v.setRange(lo, hi, true)
+		}
+	}
+	n.rev += uint64(r.n)
+	n.live = n.live.Minus(r.sums)
+	n.last = s.w.next - 1
+	n.tail = s.w.view()
+	if n.first = n.last + 1; n.live.Messages > 0 {
+		n.first = n.nextLive(old.first)
+	}
+	s.smu.Lock()
+	for i := range r.groups {
+		b := r.groups[i].v.block
+		b.live = b.live.Minus(r.groups[i].Sums)
+	}
+	s.cur.Store(&n)
+	s.smu.Unlock()
+	s.checkInvariants(&n)
+	if r.n > 0 && !r.tell {
+		s.hub.Lose()
+		return
+	}
+	for i, m := range r.metas {
+		s.post(store.Deleted, old.rev+uint64(i)+1, m)
+	}
+}
+
+// removeRangesLocked removes the live messages in ranges, which are sorted and do not overlap, in
+// one change, and returns their totals. discard says that nobody will want them back. What was
+// stored must be published.
+func (s *Stream) removeRangesLocked(ctx context.Context, ranges []store.Range, discard bool) (store.Totals, error) {
+	r := s.newRemoval()
+	for _, e := range ranges {
+		if err := r.addRange(ctx, uint64(e.First), uint64(e.Last)); err != nil {
+			return store.Totals{}, err
+		}
+	}
+	if err := s.removeLocked(r, 0, discard); err != nil {
+		return store.Totals{}, err
+	}
+	return r.sums, nil
+}

@@ -1,0 +1,110 @@
+package blockstore
+
+import (
+	"math"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// apply removes the messages of a range, or brings them back.
+func (o *opening) apply(r *record.Range, gone bool) {
+	n := snapshot{blocks: o.blocks}
+	var last *block // that changed
+	changed, several := int64(0), false
+	for first, count := range r.Runs() {
+		end := first + count - 1 // 0 or more: a range ends below the sequence that came next
+		present := uint64(0)
+		for i := max(n.blockOf(first), 0); i < len(o.blocks) && o.blocks[i].hdr.First <= end; i++ {
+			v := n.view(i)
+			lo, hi := v.between(first, end)
+			present += uint64(hi - lo)
+			k := v.setRange(lo, hi, gone)
+			if k == 0 {
+				continue
+			}
+			if last != nil && last != v.block {
+				several, o.recount[last], o.recount[v.block] = true, true, true
+			}
+			last, changed = v.block, changed+int64(k)
+		}
+		if present < count {
+			o.absent(first, end, count == 1 && r.Sums.Messages == 1, gone)
+		}
+	}
+	switch {
+	case changed == 0 || several:
+	case changed != r.Sums.Messages:
+		o.recount[last] = true
+	case gone:
+		last.live, o.live = last.live.Minus(r.Sums), o.live.Minus(r.Sums)
+	default:
+		last.live, o.live = last.live.Plus(r.Sums), o.live.Plus(r.Sums)
+	}
+}
+
+// absent notes that a control names sequences of which no block has all.
+func (o *opening) absent(first, last uint64, one, gone bool) {
+	switch {
+	case one:
+		o.removed[first] = gone
+	case gone:
+		o.wide = append(o.wide, store.Range{First: store.Seq(first), Last: store.Seq(last)})
+		for seq := range o.removed {
+			if first <= seq && seq <= last {
+				o.removed[seq] = true
+			}
+		}
+	}
+}
+
+// accounted returns the sequences of first to last, which no block has, that were removed: sorted
+// and without overlaps.
+func (o *opening) accounted(first, last uint64) []store.Range {
+	var in []store.Range
+	for _, r := range o.wide {
+		if r := (store.Range{First: max(r.First, store.Seq(first)), Last: min(r.Last, store.Seq(last))}); r.First <= r.Last {
+			in = append(in, r)
+		}
+	}
+	var back []store.Seq
+	for seq, gone := range o.removed {
+		switch seq := store.Seq(seq); {
+		case seq < store.Seq(first) || seq > store.Seq(last):
+		case gone:
+			in = append(in, store.Range{First: seq, Last: seq})
+		default:
+			back = append(back, seq)
+		}
+	}
+	slices.Sort(back)
+	return without(store.MergeRanges(in), back)
+}
+
+// without returns ranges, which are sorted, less some sequences, which are, too.
+func without(ranges []store.Range, seqs []store.Seq) []store.Range {
+	var out []store.Range
+	for _, r := range ranges {
+		for ; len(seqs) > 0 && seqs[0] <= r.Last; seqs = seqs[1:] {
+			if seqs[0] > r.First {
+				out = append(out, store.Range{First: r.First, Last: seqs[0] - 1})
+			}
+			r.First = max(r.First, seqs[0]+1)
+		}
+		if r.First <= r.Last {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// between returns which messages have a sequence from first to last: those from lo to before hi.
+func (v *view) between(first, last uint64) (lo, hi int) {
+	lo, _ = v.place(first)
+	if last == math.MaxUint64 {
+		return lo, v.count
+	}
+	hi, _ = v.place(last + 1)
+	return lo, max(lo, hi)
+}
