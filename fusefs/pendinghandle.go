@@ -54,6 +54,8 @@ func (h *pendingHandle) decided(seq store.Seq, err error) error {
 	return err
 }
 
+func (h *pendingHandle) abandon() { h.w.Abandon() }
+
 func (h *pendingHandle) release(c *call) {
 	if h.dropped.Load() {
 		h.w.Discard()

@@ -139,6 +139,6 @@ func (c *call) reportOutcome(s *stream, out publish.Outcome) {
 		errno, _ := errnoOf(out.Err)
 		c.report(errno, refuse(errno, "a message of %d bytes was not appended: %v%s", out.Size, out.Err, kept))
 	case out.Killed && out.Draft != "":
-		c.report(syscall.EINTR, refuse(syscall.EINTR, "its writer was killed after %d bytes: nothing was appended%s", out.Size, kept))
+		c.report(syscall.EINTR, refuse(syscall.EINTR, "its writer was killed, or the mount taken away, after %d bytes: nothing was appended%s", out.Size, kept))
 	}
 }

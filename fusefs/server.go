@@ -107,11 +107,15 @@ func (s *Server) Unmount() error {
 }
 
 // Detach takes the mount out of the tree whoever uses it. It ends when the last of
-// them closes its files, or with the process.
+// them closes its files, or with the process. What was written and not closed is kept in drafts.
 func (s *Server) Detach() error {
 	s.fs.stopping.Store(true)
 	s.fs.drain()
-	return disconnect(s.mountpoint, true)
+	err := disconnect(s.mountpoint, true)
+	if err == nil {
+		s.fs.abandonAll()
+	}
+	return err
 }
 
 func (s *Server) hasEnded() bool {
@@ -143,6 +147,22 @@ func (fs *FS) drain() {
 func (fs *FS) releaseAll() {
 	for _, fh := range fs.handles.all() {
 		fs.Release(nil, &fuse.ReleaseIn{Fh: fh})
+	}
+}
+
+// abandoner is a handle whose writer can be told to be gone.
+type abandoner interface{ abandon() }
+
+// abandonAll keeps what open handles hold back in drafts: their writers will not get to close them.
+func (fs *FS) abandonAll() {
+	for _, fh := range fs.handles.all() {
+		h := fs.handles.remove(fh)
+		if a, ok := h.(abandoner); ok {
+			a.abandon()
+		}
+		if h != nil {
+			h.release(fs.ownCall("unmount"))
+		}
 	}
 }
 

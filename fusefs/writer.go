@@ -65,6 +65,8 @@ func (h *subjectHandle) note(seq store.Seq, err error) error {
 	return err
 }
 
+func (h *subjectHandle) abandon() { h.w.Abandon() }
+
 func (h *subjectHandle) release(c *call) {
 	out := h.w.Release(c)
 	_ = h.note(out.Seq, nil) // reportOutcome tells of the error

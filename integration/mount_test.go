@@ -313,6 +313,30 @@ func TestTheOnlyUserIsHeldToModes(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotClosedWhenTheMountIsForcedIsKept(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo first > S/x")
+	f, err := os.OpenFile(m.path("S/x"), os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteString("half a mess"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := m.proc.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	m.wait(10 * time.Second)
+	m.start()
+	if got, want := m.sh("ls -A S; cat S/.killed.1"), ".killed.1\n000000000001\nhalf a mess"; got != want && got != "000000000001\n.killed.1\nhalf a mess" {
+		t.Errorf("after a remount: got %q, want %q", got, want)
+	}
+}
+
 func TestModesAndOwners(t *testing.T) {
 	m := mount(t, withArgs("--uid=12", "--gid=13", "--umask=027"))
 	m.sh("mkdir S && echo hi > S/x")

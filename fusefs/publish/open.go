@@ -156,6 +156,14 @@ func (o *open) settleLocked() error {
 	return o.buf.reset()
 }
 
+// Abandon says that the writer will not get to its close: what is left is kept as a draft by Release,
+// as that of a writer that was killed.
+func (o *open) Abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rule.killed = true
+}
+
 // Discard forgets what was written since the last commit.
 func (o *open) Discard() {
 	o.mu.Lock()
