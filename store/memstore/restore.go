@@ -12,6 +12,7 @@ import (
 func (st *stream) RestoreAll(_ context.Context, ms []store.Msg) (int, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
 	for i := range ms {
 		if err := st.restoreLocked(ms[i]); err != nil {
 			return i, err

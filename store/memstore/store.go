@@ -18,7 +18,7 @@ const DefaultMaxBytes = 1 << 30
 
 // Options are the settings of a store. The zero Options are the defaults.
 type Options struct {
-	// Now is the time that messages are stored with; nil is the clock.
+	// Now is the time that messages are stored with, and expire by; nil is the clock.
 	Now func() int64
 	// Logger is told when removed messages are forgotten; nil is silent.
 	Logger *slog.Logger
@@ -109,7 +109,7 @@ func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error
 	s.lastInc++
 	st := &stream{
 		s: s, cfg: cfg, inc: s.lastInc, hub: watch.NewHub(s.hub), last: cfg.First() - 1,
-		bySubject: map[string][]*message{}, drafts: map[string]*draftFile{},
+		bySubject: map[string][]*message{}, onSubject: map[string]*tally{}, drafts: map[string]*draftFile{},
 	}
 	s.streams[cfg.Name] = st
 	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
@@ -135,6 +135,7 @@ func (s *Store) Update(_ context.Context, cfg store.Config) error {
 		st.last = cfg.First() - 1
 	}
 	st.cfg = cfg
+	st.reconsiderLocked()
 	return nil
 }
 
@@ -154,7 +155,8 @@ func (s *Store) Remove(_ context.Context, name string) error {
 		s.used -= m.space()
 		s.removed -= m.space()
 	}
-	st.gone, st.msgs, st.bySubject = true, nil, nil
+	st.gone, st.msgs, st.bySubject, st.policies = true, nil, nil, policies{timer: st.timer}
+	st.stopLocked()
 	st.postLocked(store.StreamRemoved, store.Meta{})
 	st.hub.Close()
 	return nil
@@ -185,6 +187,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	for _, st := range s.streams {
+		st.stopLocked()
+	}
 	return nil
 }
 

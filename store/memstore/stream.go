@@ -40,6 +40,7 @@ type stream struct {
 	first     int            // no message below this index is live
 	extents   []store.Totals // of the live messages of each extentLen in msgs
 	bySubject map[string][]*message
+	onSubject map[string]*tally // of the subjects that have a live message
 	last      store.Seq
 	lastTime  int64
 	rev       uint64
@@ -47,6 +48,8 @@ type stream struct {
 	appended  store.Totals
 	drafts    map[string]*draftFile
 	skipped   []store.Range // in order: the sequences that were never used
+
+	policies
 }
 
 var (

@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"jsfs/store"
+	"jsfs/store/internal/policy"
 )
 
 // Append implements [store.Writer].
 func (st *stream) Append(_ context.Context, e store.Entry) (store.Seq, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
 	return st.appendLocked(e)
 }
 
@@ -21,6 +23,7 @@ func (st *stream) Append(_ context.Context, e store.Entry) (store.Seq, error) {
 func (st *stream) AppendAll(_ context.Context, es []store.Entry) (int, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
 	for i, e := range es {
 		if _, err := st.appendLocked(e); err != nil {
 			return i, err
@@ -39,9 +42,20 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 	if st.last == math.MaxUint64 {
 		return 0, fmt.Errorf("stream %s: %w: no sequence number is left", st.cfg.Name, store.ErrInvalid)
 	}
-	seq := st.last + 1
-	if err := st.storeLocked(seq, st.s.opt.Now(), e); err != nil {
+	acts, err := policy.Parse(e.Header)
+	if err != nil {
 		return 0, err
+	}
+	t := max(st.s.opt.Now(), st.lastTime)
+	if dup, err := policy.Decide(&st.cfg, &e, &acts, view{st, t}); dup > 0 || err != nil {
+		return dup, err
+	}
+	seq := st.last + 1
+	if err := st.storeLocked(seq, t, e); err != nil {
+		return 0, err
+	}
+	if acts.Rollup != "" {
+		st.rollups = append(st.rollups, rollup{e.Subject, seq, acts.Rollup == policy.RollupAll})
 	}
 	return seq, nil
 }
@@ -50,6 +64,7 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 func (st *stream) Restore(_ context.Context, m store.Msg) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
 	return st.restoreLocked(m)
 }
 
@@ -88,6 +103,7 @@ func (st *stream) storeLocked(seq store.Seq, t int64, e store.Entry) error {
 	st.last, st.lastTime = seq, t
 	st.appended = st.appended.Add(m.Meta)
 	st.countLocked(m)
+	st.noteLocked(m)
 	st.postLocked(store.Stored, m.Meta)
 	return nil
 }
@@ -101,6 +117,7 @@ func (st *stream) countLocked(m *message) {
 	st.extents[i] = st.extents[i].Add(m.Meta)
 	st.live = st.live.Add(m.Meta)
 	st.first = min(st.first, m.at)
+	st.tallyLocked(m)
 }
 
 // Remove implements [store.Writer].
@@ -133,6 +150,11 @@ func (st *stream) removeLocked(m *message) {
 	one := store.Totals{}.Add(m.Meta)
 	st.live = st.live.Minus(one)
 	st.extents[m.at/extentLen] = st.extents[m.at/extentLen].Minus(one)
+	if t := st.onSubject[m.Subject]; t.live > 1 {
+		t.live--
+	} else {
+		delete(st.onSubject, m.Subject)
+	}
 	st.s.removed += m.space()
 	st.postLocked(store.Deleted, m.Meta)
 }
@@ -157,7 +179,10 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 	m.live = true
 	st.s.removed -= m.space()
 	st.countLocked(m)
+	st.aged = min(st.aged, m.Seq)
+	st.deadlineLocked(m)
 	st.postLocked(store.Undeleted, m.Meta)
+	st.armLocked()
 	return nil
 }
 
@@ -172,7 +197,7 @@ func (st *stream) Sync(context.Context) error {
 func (st *stream) forgetLocked() {
 	all := st.msgs
 	st.msgs, st.extents, st.bySubject = nil, nil, map[string][]*message{}
-	st.live, st.first = store.Totals{}, 0
+	st.live, st.first, st.onSubject = store.Totals{}, 0, map[string]*tally{}
 	for _, m := range all {
 		if m.live {
 			m.at = len(st.msgs)

@@ -138,7 +138,7 @@ func (m *model) restoreAll(rt *rapid.T) {
 		}
 		seq += rapid.SampledFrom([]store.Seq{1, 1, 1, 0, 2, 90, 70_000}).Draw(rt, "up")
 		ms[i] = store.Msg{
-			Meta:    store.Meta{Seq: seq, Time: rapid.SampledFrom([]int64{1, state.LastTime + int64(i)}).Draw(rt, "time")},
+			Meta:    store.Meta{Seq: seq, Time: m.restoredAt(rapid.SampledFrom([]int64{1, state.LastTime + int64(i)}).Draw(rt, "time"))},
 			Subject: e.Subject, Header: e.Header, Data: e.Data,
 		}
 	}

@@ -25,6 +25,8 @@ type Engine struct {
 	Durable bool
 	// Finder says that its streams have the role store.Finder.
 	Finder bool
+	// Limits says that streams do what their limits and acting headers say.
+	Limits bool
 }
 
 // testCase is one row of the suite.
@@ -42,6 +44,9 @@ func Run(t *testing.T, e Engine) {
 		restoreCases, restoreAllCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 	)
+	if e.Limits {
+		cases = slices.Concat(cases, limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases)
+	}
 	if e.Finder {
 		cases = slices.Concat(cases, findCases, countCases, placeCases)
 	}

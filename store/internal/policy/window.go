@@ -1,0 +1,79 @@
+package policy
+
+import (
+	"hash/maphash"
+	"time"
+
+	"jsfs/store"
+)
+
+// MaxIDs is how many ids a Window remembers at most, some 64 MiB of memory. Where more come in one
+// duplicate_window the oldest are forgotten early.
+const MaxIDs = 1 << 20
+
+// Window remembers which ids messages had. It keeps 128 bits of each, salted at random by the process.
+type Window struct {
+	salt [2]maphash.Seed
+	seqs map[idHash]store.Seq
+	ring []sighting // in the order of sequences, and so of times
+	head int        // of ring
+}
+
+type idHash [2]uint64
+
+type sighting struct {
+	id   idHash
+	seq  store.Seq
+	time int64
+}
+
+// NewWindow returns an empty Window.
+func NewWindow() *Window {
+	return &Window{salt: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, seqs: map[idHash]store.Seq{}}
+}
+
+func (w *Window) hash(id string) idHash {
+	return idHash{maphash.String(w.salt[0], id), maphash.String(w.salt[1], id)}
+}
+
+// Add notes that message seq has that id. Messages are added in order; of two with one id the
+// first counts, as long as it is remembered.
+func (w *Window) Add(id string, seq store.Seq, ns int64) {
+	h := w.hash(id)
+	if _, there := w.seqs[h]; there {
+		return
+	}
+	if w.Len() >= MaxIDs {
+		w.forget()
+	}
+	w.seqs[h] = seq
+	w.ring = append(w.ring, sighting{h, seq, ns})
+}
+
+// Len is how many ids are remembered.
+func (w *Window) Len() int { return len(w.ring) - w.head }
+
+func (w *Window) forget() {
+	delete(w.seqs, w.ring[w.head].id)
+	if w.head++; w.head > 1024 && w.head > len(w.ring)/2 {
+		w.ring = append([]sighting(nil), w.ring[w.head:]...)
+		w.head = 0
+	}
+}
+
+// Seen returns the sequence of the message with that id, if it is less than span old at the time now,
+// in nanoseconds since the Unix epoch; else 0. What is older is forgotten.
+func (w *Window) Seen(id string, now int64, span time.Duration) store.Seq {
+	for w.head < len(w.ring) && now-w.ring[w.head].time >= int64(span) {
+		w.forget()
+	}
+	return w.seqs[w.hash(id)]
+}
+
+// Cut forgets the messages from seq on, which were not stored after all.
+func (w *Window) Cut(seq store.Seq) {
+	for w.Len() > 0 && w.ring[len(w.ring)-1].seq >= seq {
+		delete(w.seqs, w.ring[len(w.ring)-1].id)
+		w.ring = w.ring[:len(w.ring)-1]
+	}
+}
