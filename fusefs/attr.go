@@ -190,8 +190,11 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		}
 		return obj.setAttr(c, h, in)
 	case mapping.KindControl:
-		if at.control() == mapping.ControlLog {
+		switch at.control() {
+		case mapping.ControlLog:
 			return fs.setLogAttr(c, s, h, in)
+		case mapping.ControlConfig, mapping.ControlCtl:
+			return setControlAttr(h, in)
 		}
 	}
 	return refuse(syscall.EPERM, "it can't be changed")

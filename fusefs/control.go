@@ -70,6 +70,12 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 			return err
 		}
 		fs.fileAttr(a, id, int64(len(content)), mtime)
+	case mapping.ControlConfig:
+		fs.configAttr(s, id, h, a)
+		return nil
+	case mapping.ControlCtl:
+		fs.fileAttr(a, id, int64(len(ctlHelp)), started)
+		return nil
 	case mapping.ControlMetrics:
 		content, err := fs.metrics()
 		if err != nil {
@@ -155,8 +161,13 @@ func (fs *FS) Readlink(cancel <-chan struct{}, hdr *fuse.InHeader) (target []byt
 
 // openControl opens a control file for reading.
 func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle, uint32, error) {
-	if p.control() == mapping.ControlLog {
+	switch p.control() {
+	case mapping.ControlLog:
 		return fs.openLog(c, s, in)
+	case mapping.ControlConfig:
+		return fs.openConfig(s, in)
+	case mapping.ControlCtl:
+		return fs.openCtl(s, in)
 	}
 	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY || in.Flags&syscall.O_TRUNC != 0 {
 		return nil, 0, refuse(syscall.EPERM, "it can only be read")

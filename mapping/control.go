@@ -17,6 +17,8 @@ const (
 	ControlErrors                     // why calls failed
 	ControlVersion                    // the program's version
 	ControlMetrics                    // counters, as Prometheus reads them
+	ControlConfig                     // the stream's configuration as JSON
+	ControlCtl                        // takes commands
 )
 
 // DirName is the name of the control directories.
@@ -33,6 +35,8 @@ var controls = map[Control]control{
 	ControlLog:     {name: "log", short: ".log"},
 	ControlInfo:    {name: "info", short: ".info"},
 	ControlFirst:   {name: "first", short: ".first"},
+	ControlConfig:  {name: "config"},
+	ControlCtl:     {name: "ctl"},
 	ControlLast:    {name: "last", short: ".last"},
 	ControlRootDir: {name: DirName, root: true},
 	ControlReadme:  {name: "README", root: true},
@@ -60,7 +64,7 @@ func (c Control) IsLink() bool { return c == ControlFirst || c == ControlLast }
 func (c Control) Children() []Control {
 	switch c {
 	case ControlDir:
-		return []Control{ControlFirst, ControlInfo, ControlLast, ControlLog}
+		return []Control{ControlConfig, ControlCtl, ControlFirst, ControlInfo, ControlLast, ControlLog}
 	case ControlRootDir:
 		return []Control{ControlReadme, ControlErrors, ControlMetrics, ControlVersion}
 	}
@@ -83,7 +87,7 @@ func controlNamed(name string) (Control, bool) {
 		return ControlDir, true
 	}
 	for _, c := range ControlDir.Children() {
-		if c.Short() == name {
+		if c.Short() != "" && c.Short() == name {
 			return c, true
 		}
 	}

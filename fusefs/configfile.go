@@ -1,0 +1,176 @@
+package fusefs
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/store"
+)
+
+// maxControl is the most that can be written to a file that steers something.
+const maxControl = 1 << 20
+
+// configContent is what a stream's config file shows.
+func configContent(s *stream) []byte {
+	b, err := json.MarshalIndent(s.Config(), "", "  ")
+	if err != nil {
+		return nil // a configuration is made of what JSON has
+	}
+	return append(b, '\n')
+}
+
+func (fs *FS) configAttr(s *stream, id uint64, h handle, a *fuse.Attr) {
+	size := 0
+	if w, ok := h.(*configWriter); ok {
+		size = w.size()
+	} else {
+		size = len(configContent(s))
+	}
+	fs.fileAttr(a, id, int64(size), fs.started.UnixNano())
+}
+
+// openConfig opens a stream's config file.
+func (fs *FS) openConfig(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
+	content := configContent(s)
+	if !wantsWrite(in.Flags) {
+		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, nil
+	}
+	if in.Flags&syscall.O_APPEND != 0 {
+		return nil, 0, refuse(syscall.EPERM, "a configuration is written as a whole: use >, not >>")
+	}
+	if in.Flags&syscall.O_TRUNC != 0 {
+		content = nil
+	}
+	return &configWriter{fs: fs, stream: s, content: content}, fuse.FOPEN_DIRECT_IO, nil
+}
+
+// configWriter is a config file that is open for writing. What is written is judged as soon as it is
+// whole, so that a writer hears of a refusal in write(2), and takes effect when it is closed.
+type configWriter struct {
+	fs     *FS
+	stream *stream
+
+	// mu guards the rest. It is held while the store changes the configuration, and taken
+	// before the store's locks.
+	mu      sync.Mutex
+	content []byte
+	dirty   bool
+}
+
+func (w *configWriter) size() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.content)
+}
+
+func (w *configWriter) read(_ *call, p []byte, off int64) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if off >= int64(len(w.content)) {
+		return 0, nil
+	}
+	return copy(p, w.content[off:]), nil
+}
+
+func (w *configWriter) write(c *call, p []byte, off int64, _ bool) (int, error) {
+	if off > maxControl-int64(len(p)) {
+		return 0, refuse(syscall.EFBIG, "a configuration has at most %d bytes", maxControl)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resizeLocked(max(len(w.content), int(off)+len(p)))
+	copy(w.content[off:], p)
+	w.dirty = true
+	if !json.Valid(w.content) {
+		return len(p), nil // there is more to come
+	}
+	if _, err := w.configLocked(c); err != nil {
+		w.dirty = false // its writer was told
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// resizeLocked sets the size of what was written; what is new is zeros.
+func (w *configWriter) resizeLocked(size int) {
+	if size <= len(w.content) {
+		w.content = w.content[:size]
+		return
+	}
+	old := len(w.content)
+	w.content = slices.Grow(w.content, size-old)[:size]
+	clear(w.content[old:])
+}
+
+// configLocked is the configuration that was written, if the stream can have it.
+func (w *configWriter) configLocked(c *call) (store.Config, error) {
+	cfg, err := store.ParseConfig(w.content)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Name == "" {
+		cfg.Name = w.stream.name
+	}
+	if cfg.Name != w.stream.name {
+		return cfg, fmt.Errorf("name: %w: stream %s can't become %s", store.ErrInvalid, w.stream.name, cfg.Name)
+	}
+	cfg = cfg.WithDefaults()
+	if err := cfg.Check(); err != nil {
+		return cfg, err
+	}
+	state, err := w.stream.State(c)
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, w.stream.Config().CheckUpdate(cfg, state)
+}
+
+func (w *configWriter) flush(c *call) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.dirty {
+		return nil
+	}
+	cfg, err := w.configLocked(c)
+	if err == nil {
+		err = w.fs.st.Update(c, cfg)
+	}
+	w.dirty = err != nil
+	return err
+}
+
+func (w *configWriter) fsync(c *call) error { return w.flush(c) }
+
+// release does nothing: what a close refused its writer was told.
+func (w *configWriter) release(*call) {}
+
+func (w *configWriter) truncate(size uint64) error {
+	if size > maxControl {
+		return refuse(syscall.EFBIG, "a configuration has at most %d bytes", maxControl)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resizeLocked(int(size))
+	return nil
+}
+
+// setControlAttr answers truncate, chmod and utimens on what can be written and is no log. Its mode and
+// times are what they are.
+func setControlAttr(h handle, in *fuse.SetAttrIn) error {
+	size, ok := in.GetSize()
+	if !ok {
+		return nil
+	}
+	switch h := h.(type) {
+	case *configWriter:
+		return h.truncate(size)
+	case *ctlWriter:
+		return nil
+	}
+	return refuse(syscall.EPERM, "truncate it through a descriptor")
+}

@@ -1,0 +1,169 @@
+package fusefs
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/store"
+)
+
+// ctlHelp is what is read from a ctl file.
+const ctlHelp = `Write a command here, one a line:
+
+  purge [subject=PATTERN] [seq=N] [keep=N]   remove messages: all, or those on a subject, below sequence N,
+                                             but the newest N; all conditions hold together
+  compact SEQ                                remove all below SEQ; above the last, the next message gets SEQ
+  sync                                       wait until everything is on disk
+  seal                                       the stream can't be changed any more, for ever
+
+What is removed so is removed as by rm, in one step, however much it is.
+`
+
+// openCtl opens a stream's ctl file.
+func (fs *FS) openCtl(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
+	if !wantsWrite(in.Flags) {
+		return &bytesHandle{content: []byte(ctlHelp)}, fuse.FOPEN_DIRECT_IO, nil
+	}
+	return &ctlWriter{fs: fs, stream: s}, fuse.FOPEN_DIRECT_IO, nil
+}
+
+// ctlWriter is a ctl file that is open for writing. A line is done when its newline is written, or
+// at the close, so that its writer hears what came of it.
+type ctlWriter struct {
+	fs     *FS
+	stream *stream
+
+	// mu guards line, and is held while a command is done: they are done one after the other.
+	mu   sync.Mutex
+	line []byte // what was written of a line without a newline yet
+}
+
+func (w *ctlWriter) read(_ *call, p []byte, off int64) (int, error) {
+	if off >= int64(len(ctlHelp)) {
+		return 0, nil
+	}
+	return copy(p, ctlHelp[off:]), nil
+}
+
+// write does the commands whose lines end in p. Offsets say nothing.
+func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n < len(p) {
+		i := bytes.IndexByte(p[n:], '\n')
+		if i < 0 {
+			if len(w.line)+len(p)-n > maxControl {
+				return n, refuse(syscall.EFBIG, "a command has at most %d bytes", maxControl)
+			}
+			w.line = append(w.line, p[n:]...)
+			return len(p), nil
+		}
+		line := append(w.line, p[n:n+i]...)
+		w.line = nil
+		if err := w.do(c, string(line)); err != nil {
+			return n, err
+		}
+		n += i + 1
+	}
+	return n, nil
+}
+
+func (w *ctlWriter) flush(c *call) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := string(w.line)
+	w.line = nil
+	return w.do(c, line)
+}
+
+func (w *ctlWriter) fsync(c *call) error { return w.flush(c) }
+
+// release does nothing: a line that is left was done at the last close.
+func (w *ctlWriter) release(*call) {}
+
+// do does one command.
+func (w *ctlWriter) do(c *call, line string) error {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return nil
+	}
+	args, s := words[1:], w.stream
+	switch words[0] {
+	case "purge":
+		p, err := parsePurge(args)
+		if err != nil {
+			return err
+		}
+		n, err := s.Purge(c, p)
+		return w.removed(line, n, err)
+	case "compact":
+		if len(args) != 1 {
+			return refuse(syscall.EINVAL, "compact takes one sequence: compact 42")
+		}
+		seq, err := parseSeq("compact", args[0])
+		if err != nil {
+			return err
+		}
+		n, err := s.Compact(c, seq)
+		return w.removed(line, n, err)
+	case "sync", "seal":
+		if len(args) != 0 {
+			return refuse(syscall.EINVAL, "%s takes nothing", words[0])
+		}
+		if words[0] == "sync" {
+			return s.Sync(c)
+		}
+		cfg := s.Config()
+		cfg.Sealed = true
+		return w.fs.st.Update(c, cfg)
+	}
+	return refuse(syscall.EINVAL, "%q is no command: purge, compact, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
+}
+
+// removed notes that a command removed n messages.
+func (w *ctlWriter) removed(line string, n int64, err error) error {
+	if err == nil {
+		w.stream.changed.Store(w.fs.now().UnixNano())
+		w.fs.opt.Logger.Info("messages removed", "stream", w.stream.name, "command", line, "messages", n)
+	}
+	return err
+}
+
+// parsePurge reads the arguments of a purge.
+func parsePurge(args []string) (p store.Purge, err error) {
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		switch name {
+		case "subject":
+			p.Subject, err = value, store.CheckPattern(value)
+		case "seq":
+			p.Below, err = parseSeq(name, value)
+		case "keep":
+			p.Keep, err = strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				err = fmt.Errorf("keep: %w: %q is no number", store.ErrInvalid, value)
+			}
+		default:
+			err = refuse(syscall.EINVAL, "purge: %q is not subject=, seq= or keep=", arg)
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// parseSeq reads a sequence from 1 on.
+func parseSeq(what, s string) (store.Seq, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("%s: %w: %q is no sequence", what, store.ErrInvalid, s)
+	}
+	return store.Seq(n), nil
+}

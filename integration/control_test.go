@@ -1,0 +1,70 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigThroughTheShell(t *testing.T) {
+	m := mount(t)
+	m.sh(`mkdir S && echo 1 > S/a.b && echo '{"subjects": ["a.>", "c"], "description": "orders"}' > S/.jsfs/config`)
+	if r := m.try("echo no > S/d"); r.code == 0 || !strings.Contains(r.err, "Invalid argument") {
+		t.Errorf("a subject that the configuration leaves out: %+v", r)
+	}
+	m.sh(`sed 's/orders/bills/' S/.jsfs/config > ../new && cp ../new S/.jsfs/config && cmp ../new S/.jsfs/config`)
+	for _, script := range []string{`echo '{"colour":1}' > S/.jsfs/config`, "echo hello > ../bad && cp ../bad S/.jsfs/config", "echo x >> S/.jsfs/config"} {
+		if r := m.try(script); r.code == 0 {
+			t.Errorf("%s: got %+v, want a refusal", script, r)
+		}
+	}
+	m.remount()
+	if got := m.sh("cmp ../new S/.jsfs/config && grep -c bills S/.jsfs/config"); got != "1\n" {
+		t.Errorf("after a remount: %q", got)
+	}
+}
+
+func TestCtlRemovesMuchInOneStep(t *testing.T) {
+	m := mount(t)
+	m.fill("S", 50_000)
+	m.sh("ls -l S > /dev/null; cat S/000000000001 S/000000049999 > /dev/null")
+	f := m.follow("tail -n 1 -f S/.log")
+	f.await("50000\n")
+	start := time.Now()
+	m.sh("echo purge keep=3 > S/.jsfs/ctl")
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("a purge of 50,000 messages took %v", took)
+	}
+	if got, want := m.sh("ls S; cat S/*"), "000000049998\n000000049999\n000000050000\n49998\n49999\n50000\n"; got != want {
+		t.Errorf("left: got %q, want %q", got, want)
+	}
+	eventually(t, 2*time.Second, "what was listed is gone", func() bool { return m.try("stat S/000000000001").code != 0 })
+	m.sh("echo more >> S/.log")
+	f.await("more\n")
+	if strings.Contains(f.text(), "truncated") || strings.Count(f.text(), "50000") != 1 {
+		t.Errorf("tail -f over the purge printed %q", f.text())
+	}
+	if r := m.try("echo prune > S/.jsfs/ctl"); r.code == 0 || !strings.Contains(r.err, "Invalid argument") {
+		t.Errorf("an unknown command: %+v", r)
+	}
+	if got := m.sh("tail -n 1 .jsfs/errors"); !strings.Contains(got, `"prune" is no command`) {
+		t.Errorf("the reason: %q", got)
+	}
+	m.crash()
+	if got, want := m.sh("cat S/*"), "49998\n49999\n50000\nmore\n"; got != want {
+		t.Errorf("after kill -9: got %q, want %q", got, want)
+	}
+}
+
+// Whoever walks through the control directories meets no end that blocks, and changes nothing.
+func TestControlsCanBeCopiedAndSearched(t *testing.T) {
+	m := mount(t)
+	m.fill("S", 20)
+	before := m.sh("cat S/.log S/.jsfs/config")
+	m.sh("timeout 20 grep -r nothing .jsfs S/.jsfs; test $? = 1")
+	m.sh("timeout 20 cp -r S/.jsfs ../c1 && timeout 20 cp -rL .jsfs ../c2 && cmp S/.log ../c1/log && cmp S/.jsfs/ctl ../c1/ctl && test -s ../c2/metrics")
+	m.sh("timeout 20 find . .jsfs S/.jsfs -type f -exec cat {} + > /dev/null; timeout 20 tar cf - S/.jsfs | tar tf - | grep -q ctl")
+	if got := m.sh("cat S/.log S/.jsfs/config"); got != before {
+		t.Errorf("it changed something: %q", got)
+	}
+}
