@@ -25,11 +25,9 @@ func configContent(s *stream) []byte {
 }
 
 func (fs *FS) configAttr(s *stream, id uint64, h handle, a *fuse.Attr) {
-	size := 0
+	size := len(configContent(s))
 	if w, ok := h.(*configWriter); ok {
 		size = w.size()
-	} else {
-		size = len(configContent(s))
 	}
 	fs.fileAttr(a, id, int64(size), fs.started.UnixNano())
 }

@@ -64,9 +64,9 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 			w.line = append(w.line, p[n:]...)
 			return len(p), nil
 		}
-		line := append(w.line, p[n:n+i]...)
+		line := string(w.line) + string(p[n:n+i])
 		w.line = nil
-		if err := w.do(c, string(line)); err != nil {
+		if err := w.do(c, line); err != nil {
 			return n, err
 		}
 		n += i + 1

@@ -27,11 +27,15 @@ const (
 	opRemove   op = "remove"
 	opUndelete op = "undelete"
 	opSync     op = "sync"
+	opPurge    op = "purge"
+	opCompact  op = "compact"
+	opSkip     op = "skip"
+	opRanges   op = "remove_ranges"
 )
 
 var ops = []op{
 	opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opUndelete,
-	opSync,
+	opSync, opPurge, opCompact, opSkip, opRanges,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.
