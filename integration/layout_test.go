@@ -9,14 +9,14 @@ import (
 // layout says which of our packages, and which modules, each package may import; "std" stands for nothing
 // but the standard library. A new package must be entered here.
 var layout = map[string]string{
-	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/store jsfs/store/blockstore jsfs/store/memstore jsfs/store/metered cobra prometheus prometheus/text x/sys",
+	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/store jsfs/store/blockstore jsfs/store/legacy jsfs/store/memstore jsfs/store/metered cobra prometheus prometheus/text x/sys",
 	"jsfs/fusefs":                "jsfs/fusefs/publish jsfs/fusefs/logview jsfs/mapping jsfs/store go-fuse x/sys xxhash",
 	"jsfs/fusefs/logview":        "jsfs/mapping jsfs/store",
 	"jsfs/fusefs/publish":        "jsfs/mapping jsfs/store x/sys",
 	"jsfs/integration":           "std",
 	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
 	"jsfs/store":                 "std",
-	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/internal/record jsfs/store/internal/vfs jsfs/store/internal/watch xxhash x/sys",
+	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/legacy jsfs/store/internal/record jsfs/store/internal/vfs jsfs/store/internal/watch xxhash x/sys",
 	"jsfs/store/internal/policy": "jsfs/store jsfs/store/jsonl",
 	"jsfs/store/internal/record": "jsfs/store s2 xxhash",
 	"jsfs/store/internal/vfs":    "jsfs/store x/sys",

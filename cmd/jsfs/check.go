@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,24 +16,34 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, forget bool
+	var legacyKeys []string
 	c := &cobra.Command{
 		Use:   "check SOURCE",
 		Short: "Read a whole store and say what is damaged",
 		Long: `Reads every byte of the store in the directory SOURCE and verifies it. It changes
 nothing. The exit code is 0 if all is well, 1 if something is damaged, and 2 if the
-store could not be read.`,
+store could not be read.
+
+Files of the first generation that were converted (STREAM/messages.jsonl.migrated) are
+listed. With --forget-migrated, which does change the store's directory, each is removed
+if every message of it is in the store or was removed from it; the exit code is 1 if one is not.`,
 		Args: exactArgs("a SOURCE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return check(args[0], asJSON, c.OutOrStdout())
+			if !forget && len(legacyKeys) > 0 {
+				return &exitError{exitUsage, errors.New("--legacy-key-file is of use with --forget-migrated only")}
+			}
+			return check(args[0], asJSON, forgetting{forget, legacyKeys}, c.OutOrStdout())
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "report as JSON")
+	c.Flags().BoolVar(&forget, "forget-migrated", false, "remove the files of the first generation that the store has all of")
+	c.Flags().StringArrayVar(&legacyKeys, "legacy-key-file", nil, "a key that their encrypted payloads need: a file of 32 bytes or 64 hex digits")
 	return c
 }
 
 // check reads the store that arg names and reports to out.
-func check(arg string, asJSON bool, out io.Writer) error {
+func check(arg string, asJSON bool, forget forgetting, out io.Writer) error {
 	src, err := parseSource(arg)
 	if err == nil && src.dir == "" {
 		err = fmt.Errorf("source %s: a memory store can't be checked; give a store's directory", arg)
@@ -49,6 +60,9 @@ func check(arg string, asJSON bool, out io.Writer) error {
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}
+	if report.Migrated, err = forget.do(src, report.Migrated); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	if asJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
@@ -61,6 +75,9 @@ func check(arg string, asJSON bool, out io.Writer) error {
 	}
 	if len(report.Damage) > 0 {
 		return &exitError{exitFailed, errDamaged}
+	}
+	if forget.on && slices.ContainsFunc(report.Migrated, func(m blockstore.MigratedFile) bool { return !m.Forgotten }) {
+		return &exitError{exitFailed, errNotForgotten}
 	}
 	return nil
 }
@@ -81,6 +98,9 @@ func printReport(out io.Writer, r blockstore.Report) error {
 	}
 	for _, name := range r.Quarantine {
 		fmt.Fprintf(&b, "set aside: quarantine/%s\n", name)
+	}
+	for _, m := range r.Migrated {
+		fmt.Fprintln(&b, sayMigrated(m))
 	}
 	if len(r.Damage) == 0 {
 		fmt.Fprintln(&b, "nothing is damaged")

@@ -16,11 +16,17 @@ func openSource(src source, s settings, logger *slog.Logger) (store.Store, error
 	if src.dir == "" {
 		return memstore.New(memstore.Options{Logger: logger}), nil
 	}
+	keys, err := readLegacyKeys(s.legacyKeys)
+	if err != nil {
+		return nil, err
+	}
 	opt := blockstore.Options{
 		Interval:  s.interval,
 		BlockSize: s.blockSize,
 		ReadOnly:  s.readOnly,
 		Logger:    logger,
+
+		LegacyKeys: keys,
 	}
 	switch s.sync {
 	case "interval":

@@ -8,12 +8,17 @@ import (
 	"syscall"
 
 	"jsfs/store"
+	"jsfs/store/blockstore"
 )
 
 // explainStore turns an engine's refusal to open src into a sentence that says what to do.
 func explainStore(src source, err error) error {
 	var hint string
 	switch {
+	case errors.Is(err, blockstore.ErrUnconverted) && errors.Is(err, store.ErrKey):
+		hint = "payloads of the first generation are encrypted; give their key with --legacy-key-file FILE. Nothing was changed"
+	case errors.Is(err, blockstore.ErrUnconverted):
+		hint = "it holds streams of the first generation; mount it once without --read-only (-o ro), which converts them in place and keeps the old files. Nothing was changed"
 	case errors.Is(err, store.ErrLocked):
 		hint = "it is in use, and only one process may have it open; unmount it there first"
 	case errors.Is(err, store.ErrVersion):

@@ -30,7 +30,8 @@ or gets SIGTERM or SIGINT (a second one forces it).
 
 SOURCE is a directory, the store; or mem:, a store that lives as long as the
 mount. What is missing of SOURCE and MOUNTPOINT is made. A mount that jsfs left dead
-there is taken away first.`,
+there is taken away first. A directory with streams of the first generation
+(STREAM/messages.jsonl) is converted into a store, in place, and the old files are kept.`,
 		Example: `  jsfs mount ./orders.store ./orders
   jsfs mount --daemon --sync=interval /var/lib/orders /srv/orders
   jsfs mount -o ro,allow_other,noxattr /var/lib/orders /srv/orders`,
@@ -58,6 +59,7 @@ there is taken away first.`,
 	f.BoolVar(&s.detached, "detached", false, "this is the process that --daemon started")
 	_ = f.MarkHidden("detached")
 	f.StringVar(&syncArg, "sync", "always", "when a message is on disk: always (when close returns), interval[=200ms] or never")
+	f.StringArrayVar(&s.legacyKeys, "legacy-key-file", nil, "a key that encrypted payloads of the first generation need: a file of 32 bytes or 64 hex digits")
 	f.BoolVarP(&s.readOnly, "read-only", "r", false, "change nothing")
 	f.BoolVar(&s.allowOther, "allow-other", false, "let other users in, as the files' modes say")
 	f.StringVar(&uid, "uid", "", "who owns all files (default: who mounts)")
@@ -119,6 +121,7 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	if err != nil {
 		return &notServedError{err}
 	}
+	noteConverted(out, st)
 	err = serve(ctx, s, st, src, point.path, logger, out)
 	if closeErr := st.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store %s: %w", src.name, closeErr))

@@ -30,6 +30,8 @@ type settings struct {
 	subjects  []string      // of streams that mkdir makes; nil: the default
 	blockSize int64         // 0: the default
 
+	legacyKeys []string // files with keys for payloads of the first generation
+
 	logLevel slog.Level
 	logFile  string
 }
@@ -47,6 +49,7 @@ var mountOptions = []mountOption{
 	{"block_size", "BYTES", (*settings).setBlockSize},
 	{"debug", "", func(s *settings, _ string) error { s.debugFuse = true; return nil }},
 	{"gid", "GROUP", (*settings).setGID},
+	{"legacy_key_file", "FILE", func(s *settings, v string) error { s.legacyKeys = append(s.legacyKeys, v); return nil }},
 	{"nonempty", "", func(s *settings, _ string) error { s.nonEmpty = true; return nil }},
 	{"noxattr", "", func(s *settings, _ string) error { s.noXattr = true; return nil }},
 	{"ro", "", func(s *settings, _ string) error { s.readOnly = true; return nil }},

@@ -21,6 +21,8 @@ type Report struct {
 	Damage []store.Damage `json:"damage"`
 	// Quarantine lists the files that recovery has set aside.
 	Quarantine []string `json:"quarantine,omitempty"`
+	// Migrated lists the files of the first generation that were converted and are still there.
+	Migrated []MigratedFile `json:"migrated,omitempty"`
 }
 
 // StreamReport is what Check found in one stream.
@@ -71,6 +73,9 @@ func CheckFS(ctx context.Context, fsys vfs.FS) (Report, error) {
 	}
 	if names, lerr := fsys.List(quarantine); lerr == nil {
 		r.Quarantine = names
+	}
+	if files, merr := migratedFiles(fsys); merr == nil {
+		r.Migrated = files
 	}
 	return r, errors.Join(err, st.Close())
 }

@@ -12,6 +12,7 @@
 // the end of the process when the call returns, and the end of the machine's run as
 // [Options].Sync says. Removals reach the disk with the next sync. After a crash a stream
 // is a prefix of what was stored. Bytes that were damaged cost the messages that they belong to,
-// and are reported; opening changes nothing on disk before the first write. Memory grows with blocks
+// and are reported; opening changes nothing on disk before the first write,
+// but that it converts streams of the first generation. Memory grows with blocks
 // and removals (a bit for each message of a block that has any), not with messages.
 package blockstore

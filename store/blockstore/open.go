@@ -64,8 +64,9 @@ func openDir(path string, readOnly bool) (*vfs.OS, error) {
 	return vfs.NewOS(path)
 }
 
-// Open opens the store in fsys, and makes one if fsys is empty. It gives
-// store.ErrNotStore if something else is there, store.ErrVersion for a store of a later version, and
+// Open opens the store in fsys, and makes one if fsys is empty. Streams of the first generation that lie
+// there are converted; see [Store.Conversion]. It gives store.ErrNotStore if something else is there,
+// store.ErrKey, before anything is changed, if they need a key that is not there, store.ErrVersion for a store of a later version, and
 // store.ErrLocked if it is open already.
 func Open(fsys vfs.FS, opt Options) (*Store, error) {
 	begun := time.Now()
@@ -75,6 +76,11 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 	}
 	if err := checkPlace(fsys, opt.ReadOnly); err != nil {
 		return nil, err
+	}
+	if !opt.ReadOnly {
+		if err := surveyLegacy(fsys, opt.LegacyKeys); err != nil {
+			return nil, err
+		}
 	}
 	lock, err := fsys.Lock(lockName)
 	if err != nil {
@@ -106,14 +112,27 @@ func checkPlace(fsys vfs.FS, readOnly bool) error {
 	if slices.Contains(names, storeName) {
 		return checkVersion(fsys)
 	}
+	firstGeneration := false
 	for _, name := range names {
 		switch name {
 		case lockName, storeName + ".new", "lost+found": // a store that was about to be made
+		case legacyName:
+			return fmt.Errorf("%w: it is one stream of the first generation; give the directory that it is in", store.ErrNotStore)
 		default:
-			return fmt.Errorf("%w: there is no %s in it, but %q", store.ErrNotStore, storeName, name)
+			old, err := isFile(fsys, name+"/"+legacyName)
+			if err != nil {
+				return err
+			}
+			if !old {
+				return fmt.Errorf("%w: there is no %s in it, but %q", store.ErrNotStore, storeName, name)
+			}
+			firstGeneration = true
 		}
 	}
-	if readOnly {
+	switch {
+	case readOnly && firstGeneration:
+		return ErrUnconverted
+	case readOnly:
 		return fmt.Errorf("%w: there is no %s in it", store.ErrNotStore, storeName)
 	}
 	return nil
@@ -156,7 +175,7 @@ func (st *Store) load() error {
 		return err
 	}
 	st.loadStreams(incs)
-	return nil
+	return st.convertAll()
 }
 
 func (st *Store) readInfo() error {
@@ -295,13 +314,5 @@ func (st *Store) readNext(incs []uint64) error {
 
 // quarantineName returns a name in the quarantine that is free.
 func (st *Store) quarantineName(base string) (string, error) {
-	names, err := st.fs.List(quarantine)
-	if err != nil {
-		return "", err
-	}
-	name := base
-	for i := 2; slices.Contains(names, name); i++ {
-		name = fmt.Sprintf("%s.%d", base, i)
-	}
-	return quarantine + "/" + name, nil
+	return freeName(st.fs, quarantine, base)
 }

@@ -22,7 +22,7 @@ func (st *Store) loadStreams(incs []uint64) {
 	for range min(runtime.GOMAXPROCS(0), len(incs)) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(incs); i = next.Add(1) - 1 {
-				opened[i], errs[i] = st.openStream(incs[i])
+				opened[i], errs[i] = st.openStream(streamDir(incs[i]), incs[i])
 			}
 		})
 	}

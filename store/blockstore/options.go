@@ -7,6 +7,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/legacy"
 )
 
 // Sync says when what was stored is on disk.
@@ -49,6 +50,8 @@ type Options struct {
 	BlockSize int64
 	// Compress stores a message's header and payload S2-compressed, where that makes it smaller.
 	Compress bool
+	// LegacyKeys open the encrypted payloads of streams of the first generation.
+	LegacyKeys []legacy.Key
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
 	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.

@@ -36,6 +36,8 @@ type Store struct {
 	closeFS func() error
 	found   []store.Damage // outside of any stream
 
+	converted Conversion
+
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
 	// works for them.
 	mu      sync.RWMutex
@@ -115,10 +117,10 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 		return nil, fmt.Errorf("create stream %s: not all streams could be read: %w", cfg.Name, st.unread)
 	}
 	inc := st.next
-	if err := st.makeStreamLocked(inc, cfg); err != nil {
+	if err := st.makeStreamLocked(inc, cfg, nil); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, diskError(err))
 	}
-	s, err := st.openStream(inc)
+	s, err := st.openStream(streamDir(inc), inc)
 	if err != nil {
 		err = fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		if !st.unmakeStream(inc) {
@@ -131,8 +133,9 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	return s, nil
 }
 
-// makeStreamLocked makes a stream's directory, durably, under a temporary name first.
-func (st *Store) makeStreamLocked(inc uint64, cfg store.Config) error {
+// makeStreamLocked makes a stream's directory, durably, under a temporary name first. There fill, if it
+// is not nil, puts into the stream what it is to begin with.
+func (st *Store) makeStreamLocked(inc uint64, cfg store.Config, fill func(dir string) error) error {
 	content, err := json.Marshal(cfg)
 	if err != nil {
 		return err
@@ -144,7 +147,11 @@ func (st *Store) makeStreamLocked(inc uint64, cfg store.Config) error {
 	}
 	st.next = inc + 1
 	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
-	if err := st.fillStream(temp, inc, content); err != nil {
+	err = st.fillStream(temp, inc, content)
+	if err == nil && fill != nil {
+		err = fill(temp)
+	}
+	if err != nil {
 		st.removeTree(temp)
 		return err
 	}

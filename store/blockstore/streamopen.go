@@ -33,14 +33,14 @@ type opening struct {
 	torn    []string        // files of blocks that were never begun
 }
 
-// openStream opens the stream in streams/inc. It fails where the stream can't be served at
+// openStream opens the stream in dir. It fails where the stream can't be served at
 // all: damage inside is noted, and served around. Also then, the result has the stream's name, as far
 // as that is known.
-func (st *Store) openStream(inc uint64) (*Stream, error) {
+func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	o := &opening{
 		Stream: &Stream{
 			st: st, fs: st.fs, opt: st.opt, log: st.opt.Logger, cache: st.cache, inc: inc, boot: st.boot,
-			dir: streamDir(inc), gate: newGate(),
+			dir: dir, gate: newGate(),
 		},
 		removed: map[uint64]bool{}, recount: map[*block]bool{},
 	}

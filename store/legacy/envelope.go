@@ -98,10 +98,10 @@ func (h header) append(b []byte) []byte {
 	return append(b, h.sum[:]...)
 }
 
-// FormOf tells in what form a payload would be taken to be.
-func FormOf(b []byte) Form {
+// FormOf tells what a payload would be taken for: its form, and whether it is encrypted.
+func FormOf(b []byte) (form Form, encrypted bool) {
 	h, _ := parseHeader(b)
-	return h.form
+	return h.form, h.flags&flagEncrypted != 0
 }
 
 // Open returns the payload that b holds: b itself if it is plain. It gives store.ErrKey if the

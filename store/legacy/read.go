@@ -24,10 +24,11 @@ type Line struct {
 	Number int   // from 1
 	Offset int64 // where it begins
 	Length int64 // its newline included
-	// Msg is the message, if Err is nil. Header and Data are valid until the next line is read.
+	// Msg is the message, if Err is nil. Header and Data are the caller's.
 	Msg store.Msg
-	// Form is how the payload was kept.
-	Form Form
+	// Form is how the payload was kept, Encrypted whether it was.
+	Form      Form
+	Encrypted bool
 	// Raised says that the time in the line is below that of the message before it, which Msg
 	// has instead: inside a stream, times never go backwards.
 	Raised bool
@@ -109,7 +110,8 @@ func (r *reader) take(l *Line, text []byte, whole bool) error {
 	if m.Subject == "" {
 		m.Subject = r.config.Name
 	}
-	if m.Data, l.Form, err = Open(m.Data, r.keys, MaxPayload); err != nil {
+	l.Form, l.Encrypted = FormOf(m.Data)
+	if m.Data, _, err = Open(m.Data, r.keys, MaxPayload); err != nil {
 		return err
 	}
 	if err := r.check(m); err != nil {

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"jsfs/store/blockstore"
+)
+
+// forgetting is what check was asked to do with converted files of the first generation.
+type forgetting struct {
+	on   bool
+	keys []string // files with keys for their payloads
+}
+
+var errNotForgotten = errors.New("not every file of the first generation could be removed; what the store lacks of it stands above")
+
+// do removes the files that a check found, if that was asked for, and returns what became of them.
+func (f forgetting) do(src source, found []blockstore.MigratedFile) ([]blockstore.MigratedFile, error) {
+	if !f.on {
+		return found, nil
+	}
+	keys, err := readLegacyKeys(f.keys)
+	if err != nil {
+		return found, err
+	}
+	files, err := blockstore.ForgetMigrated(src.dir, blockstore.Options{LegacyKeys: keys})
+	if err != nil {
+		return files, explainStore(src, err)
+	}
+	return files, nil
+}
+
+// sayMigrated says what became of a converted file.
+func sayMigrated(m blockstore.MigratedFile) string {
+	switch {
+	case m.Forgotten && m.Removed > 0:
+		return fmt.Sprintf("removed %s: the store has its %s, of which %d were removed since", m.File, count(m.Messages, "message"), m.Removed)
+	case m.Forgotten:
+		return fmt.Sprintf("removed %s: the store has its %s", m.File, count(m.Messages, "message"))
+	case m.Left != "":
+		return fmt.Sprintf("kept %s: %s", m.File, m.Left)
+	}
+	return fmt.Sprintf("converted: %s, %d bytes; --forget-migrated removes it", m.File, m.Bytes)
+}

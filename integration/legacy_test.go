@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// oldLine is a line of a file of the first generation.
+func oldLine(seq int, subject, payload string) string {
+	return fmt.Sprintf(`{"Sequence":%d,"Subject":"%s","PayloadBase64":"%s","TimestampUtc":"2024-05-06T07:08:%02d.1234567Z"}`+"\n",
+		seq, subject, base64.StdEncoding.EncodeToString([]byte(payload)), seq)
+}
+
+// writeFiles makes files, and the directories that they are in.
+func writeFiles(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		sub, _, _ := strings.Cut(name, "/")
+		if err := os.MkdirAll(dir+"/"+sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/"+name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestADirectoryOfTheFirstGenerationIsConvertedByMounting(t *testing.T) {
+	dir := scratch(t)
+	in := command{dir: dir}
+	orders := oldLine(2, "orders.new", "two\n") + oldLine(3, "", "three\n") + "not a message\n" + oldLine(9, "orders.new", "nine\n") + oldLine(10, "x", "x")[:40]
+	events := oldLine(1, "e", "one\n")
+	writeFiles(t, dir+"/old", map[string]string{"ORDERS/messages.jsonl": orders, "EVENTS/messages.jsonl": events, "EVENTS/index.manifest.json": "{}"})
+	before := checksums(t, dir+"/old")
+	for _, args := range []string{"mount -o ro old mnt", "mount --daemon --read-only old mnt", "check old", "export --jsonl old/ORDERS"} {
+		r := in.run(t, `exec timeout 20 "$JSFS" `+args)
+		if r.code == 0 || !strings.Contains(r.err, "holds streams of the first generation") || !strings.Contains(r.err, "without --read-only") {
+			t.Errorf("%s: got %+v, want a refusal that says what to do", args, r)
+		}
+	}
+	if got := checksums(t, dir+"/old"); got != before {
+		t.Errorf("what is there changed:\n%s\nwas:\n%s", got, before)
+	}
+	r := in.run(t, `"$JSFS" mount --log-level=error --daemon old mnt`)
+	if r.code != 0 || strings.Count(r.err, "first generation") != 1 {
+		t.Errorf("got %+v, want one line", r)
+	}
+	for _, want := range []string{"converted 2 streams of the first generation with 4 messages", "2 lines that are no messages", "(1 cut off by a crash)"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("got %q, want %q in it", r.err, want)
+		}
+	}
+	got := in.ok(t, `ls mnt/ORDERS && cat mnt/ORDERS/* && stat -c %y mnt/ORDERS/2 && getfattr --only-values -n user.jsfs.subject mnt/ORDERS/3; echo
+		"$JSFS" umount mnt; cat old/quarantine/*.bad; cat old/EVENTS/index.manifest.json; ls old/ORDERS`)
+	for _, want := range []string{
+		"000000000002\n000000000003\n000000000009\ntwo\nthree\nnine\n", "2024-05-06 07:08:02.123456700", "ORDERS\n",
+		"not a message\n" + oldLine(10, "x", "x")[:40], "{}messages.jsonl.migrated",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	if b, err := os.ReadFile(dir + "/old/ORDERS/messages.jsonl.migrated"); err != nil || string(b) != orders {
+		t.Errorf("the old file: got %q, %v", b, err)
+	}
+	r = in.run(t, `"$JSFS" check old`)
+	if r.code != 0 || !strings.Contains(r.out, "converted: ORDERS/messages.jsonl.migrated") || !strings.Contains(r.out, "nothing is damaged") {
+		t.Errorf("check: got %+v", r)
+	}
+	r = in.run(t, `"$JSFS" check --forget-migrated old && ls old old/EVENTS`)
+	if r.code != 0 || !strings.Contains(r.out, "removed EVENTS/messages.jsonl.migrated: the store has its 1 message") || !strings.Contains(r.out, "index.manifest.json") {
+		t.Errorf("check --forget-migrated: got %+v", r)
+	}
+	if _, err := os.Stat(dir + "/old/ORDERS"); err == nil {
+		t.Error("the empty directory is there still")
+	}
+	in.ok(t, `"$JSFS" mount --daemon old mnt && test "$(cat mnt/ORDERS/* | wc -l)" = 3 && "$JSFS" umount mnt`)
+}
+
+func TestWhatIsExportedIsConvertedToTheSame(t *testing.T) {
+	dir := scratch(t)
+	in := command{dir: dir}
+	in.ok(t, `"$JSFS" mount --daemon store mnt && mkdir mnt/S && echo one > mnt/S/a && seq 100000 > mnt/S/b && printf 'FSV1 is a magic' > mnt/S/c && head -c 100000 /dev/urandom > mnt/S/d
+		printf 'FSV2\0\0\0\0\0 looks like an envelope' > mnt/S/e && rm mnt/S/1 && cp -a mnt/S files && "$JSFS" umount mnt
+		head -c 32 /dev/urandom > key && od -An -v -tx1 key | tr -d ' \n' > hexkey && head -c 32 /dev/urandom > other && chmod 600 key hexkey other`)
+	for i, c := range []struct{ export, mount string }{
+		{"", ""},
+		{"--fsv2", ""},
+		{"--fsv2 --compression none", ""},
+		{"--fsv2 --key-file key", "--legacy-key-file hexkey"},
+		{"--fsv2 --key-file hexkey --cipher aes --compression none", "-o legacy_key_file=key"},
+		{"--fsv2 --key-file key --cipher chacha20", "--legacy-key-file other --legacy-key-file key"},
+		{"--fsv2 --key-file key --cipher chacha20 --compression none", "--legacy-key-file key"},
+	} {
+		old := fmt.Sprintf("old%d", i)
+		r := in.run(t, `mkdir -p `+old+`/S && "$JSFS" export --jsonl `+c.export+` store/S `+old+`/S/messages.jsonl`)
+		if r.code != 0 || !strings.Contains(r.err, "exported 4 messages of S") {
+			t.Errorf("export %s: got %+v", c.export, r)
+			continue
+		}
+		before := checksums(t, dir+"/"+old)
+		if c.mount != "" {
+			for _, wrong := range []string{"", "--legacy-key-file other"} {
+				r := in.run(t, `exec timeout 20 "$JSFS" mount `+wrong+` `+old+` mnt`)
+				if r.code != 1 || !strings.Contains(r.err, "give their key with --legacy-key-file") || !strings.Contains(r.err, "S/messages.jsonl:1") {
+					t.Errorf("mount with %q: got %+v", wrong, r)
+				}
+			}
+			if got := checksums(t, dir+"/"+old); got != before {
+				t.Errorf("what is there changed:\n%s\nwas:\n%s", got, before)
+			}
+		}
+		r = in.run(t, `"$JSFS" mount --daemon `+c.mount+` `+old+` mnt && ls mnt/S && for f in mnt/S/*; do cmp $f files/${f##*/} || exit; done; "$JSFS" umount mnt`)
+		if r.code != 0 || r.out != "000000000002\n000000000003\n000000000004\n000000000005\n" {
+			t.Errorf("export %s: mounted again: got %+v", c.export, r)
+		}
+		if says := strings.Contains(r.err, "were encrypted, and in the store they are not"); says != (c.mount != "") {
+			t.Errorf("export %s: got %q", c.export, r.err)
+		}
+	}
+}
+
+func TestBadExportsAreRefused(t *testing.T) {
+	dir := scratch(t)
+	in := command{dir: dir}
+	seed(t, dir+"/store")
+	in.ok(t, `echo there > file; echo short > key; head -c 32 /dev/urandom > open; chmod 600 key; chmod 644 open`)
+	before := checksums(t, dir)
+	for _, c := range []struct {
+		name, args string
+		code       int
+		want       string
+	}{
+		{"no form", "store/S", 2, "--jsonl"},
+		{"nothing", "--jsonl", 2, "a SOURCE/STREAM"},
+		{"a store alone", "--jsonl store", 2, "no SOURCE/STREAM"},
+		{"a stream that is not there", "--jsonl store/T", 1, "not found"},
+		{"a store that is not there", "--jsonl nothing/S", 1, "there is no store"},
+		{"a file that is there", "--jsonl store/S file", 1, "is there already"},
+		{"a directory that is not there", "--jsonl store/S nothing/file", 1, "no such file"},
+		{"a key without envelopes", "--jsonl --key-file open store/S", 2, "give --fsv2"},
+		{"a key that is too short", "--jsonl --fsv2 --key-file key store/S", 2, "neither 32 bytes nor 64"},
+		{"a key that others may read", "--jsonl --fsv2 --key-file open store/S", 2, "chmod 600"},
+		{"a key that is not there", "--jsonl --fsv2 --key-file nothing store/S", 2, "no such file"},
+		{"a cipher of no name", "--jsonl --fsv2 --cipher rot13 store/S", 2, "neither aes nor chacha20"},
+		{"a compression of no name", "--jsonl --fsv2 --compression zip store/S", 2, "neither s2 nor none"},
+		{"a memory store", "--jsonl mem:/S", 2, "a memory store can't be exported"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := in.run(t, `exec timeout 20 "$JSFS" export `+c.args)
+			if r.code != c.code || !strings.Contains(r.err, c.want) || r.out != "" {
+				t.Errorf("got %+v, want exit code %d and %q", r, c.code, c.want)
+			}
+		})
+	}
+	if got := checksums(t, dir); got != before {
+		t.Errorf("what is there changed:\n%s\nwas:\n%s", got, before)
+	}
+}
