@@ -53,6 +53,7 @@ type Stream interface {
 	Incarnation() uint64
 
 	Reader
+	Finder
 	Writer
 	Purger
 	Follower

@@ -239,10 +239,11 @@ func (s *Stream) publishStored() {
 	n.live, n.appended = n.live.Plus(sums), n.appended.Plus(sums)
 	n.tail = w.view()
 	s.publish(&n, w.tail, sums)
-	for _, e := range w.told {
-		s.subjects.stored(e.subject, e.seq)
+	if len(w.told) > 0 {
+		s.subjects.stored(w.tail, w.told)
+		clear(w.told)
+		w.told = w.told[:0]
 	}
-	w.told = w.told[:0]
 	if s.hub.Listening() {
 		for i, m := range w.metas {
 			s.post(store.Stored, old.rev+uint64(i)+1, m)

@@ -28,6 +28,8 @@ type block struct {
 
 	// index is where the messages stand: nil while nobody uses it, unless pinned.
 	index atomic.Pointer[index]
+	// table is which messages are on which subject: nil while nobody uses it.
+	table atomic.Pointer[subjectTable]
 	// file is open while the block is in use.
 	file atomic.Pointer[blockFile]
 
@@ -180,11 +182,20 @@ func (v *view) place(seq uint64) (i int, exact bool) {
 	return end, false
 }
 
-// seqOf returns the sequence of message i.
-func (v *view) seqOf(i int) uint64 {
+// runOf returns the number of the run that has message i.
+func (v *view) runOf(i int) int {
 	r, found := slices.BinarySearchFunc(v.runs, i, func(r record.Run, i int) int { return int(r.Index) - i })
 	if !found {
 		r--
+	}
+	return r
+}
+
+// seqOf returns the sequence of message i.
+func (v *view) seqOf(i int) uint64 {
+	r := 0
+	if len(v.runs) > 1 {
+		r = v.runOf(i)
 	}
 	return v.runs[r].Seq + uint64(i) - uint64(v.runs[r].Index)
 }
@@ -214,6 +225,36 @@ func (v *view) nextLive(i int) int {
 			i++
 		}
 		return min(i, v.count)
+	}
+	return v.count
+}
+
+// deletedIn returns how many messages from i to before end were removed.
+func (b *block) deletedIn(i, end int) uint64 {
+	d := b.deleted.Load()
+	if d == nil {
+		return 0
+	}
+	n := 0
+	for end = min(end, 64*len(d.words)); i < end; {
+		w := d.words[i/64].Load() >> (i % 64)
+		k := min(64-i%64, end-i)
+		n += bits.OnesCount64(w << (64 - k))
+		i += k
+	}
+	return uint64(n)
+}
+
+// nextDeleted returns the lowest removed message from i on, or count.
+func (v *view) nextDeleted(i int) int {
+	d := v.deleted.Load()
+	if d == nil || v.dead.Load() == 0 {
+		return v.count
+	}
+	for end := min(v.count, 64*len(d.words)); i < end; i += 64 - i%64 {
+		if w := d.words[i/64].Load() >> (i % 64); w != 0 {
+			return min(i+bits.TrailingZeros64(w), v.count)
+		}
 	}
 	return v.count
 }

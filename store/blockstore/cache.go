@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
@@ -15,10 +16,45 @@ type cache struct {
 	maxBytes int64
 	maxFiles int
 
-	mu      sync.Mutex // guards the rest, and is held while a file is opened; a leaf
-	bytes   int64
-	indexes []*block
-	files   []*block
+	mu    sync.Mutex // guards the rest, and is held while a file is opened; a leaf
+	bytes int64
+	kept  []cached
+	files []*block
+}
+
+// cached is something that a block keeps in memory: its index, or its table of subjects.
+type cached struct {
+	b     *block
+	table bool
+}
+
+// used returns the mark that says whether c was used, nil if the block has it no more.
+func (c cached) used() *atomic.Bool {
+	if c.table {
+		if t := c.b.table.Load(); t != nil {
+			return &t.used
+		}
+		return nil
+	}
+	if x := c.b.index.Load(); x != nil {
+		return &x.used
+	}
+	return nil
+}
+
+// drop takes c away from its block, and returns how many bytes it took.
+func (c cached) drop() int64 {
+	if c.table {
+		if t := c.b.table.Swap(nil); t != nil {
+			t.kept = false
+			return t.size
+		}
+		return 0
+	}
+	if x := c.b.index.Swap(nil); x != nil {
+		return int64(4 * len(x.offs))
+	}
+	return 0
 }
 
 // addIndex gives b an index, and takes others' away to make room.
@@ -31,21 +67,47 @@ func (c *cache) addIndex(b *block, offs []uint32) {
 	x := &index{offs: offs}
 	x.used.Store(true)
 	b.index.Store(x)
-	c.bytes += int64(4 * len(offs))
-	c.indexes = append(c.indexes, b)
-	for spared := 0; c.bytes > c.maxBytes && len(c.indexes) > 1; {
-		old := c.indexes[0]
-		c.indexes = c.indexes[1:]
-		x := old.index.Load()
-		if x != nil && (old == b || x.used.Swap(false)) && spared <= len(c.indexes) {
-			c.indexes = append(c.indexes, old)
+	c.keepLocked(cached{b: b}, int64(4*len(offs)))
+}
+
+// addTable gives b a table of its subjects unless it has one, and returns the one that it has then.
+func (c *cache) addTable(b *block, t *subjectTable) *subjectTable {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := b.table.Load(); old != nil {
+		return old
+	}
+	t.used.Store(true)
+	t.kept, t.size = true, int64(t.Size())
+	b.table.Store(t)
+	c.keepLocked(cached{b: b, table: true}, t.size)
+	return t
+}
+
+// resize notes that t takes size bytes now.
+func (c *cache) resize(t *subjectTable, size int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.kept {
+		c.bytes += size - t.size
+		t.size = size
+	}
+}
+
+// keepLocked counts in what a block was given, and takes others' away to make room.
+func (c *cache) keepLocked(e cached, size int64) {
+	c.bytes += size
+	c.kept = append(c.kept, e)
+	for spared := 0; c.bytes > c.maxBytes && len(c.kept) > 1; {
+		old := c.kept[0]
+		c.kept = c.kept[1:]
+		used := old.used()
+		if used != nil && (old == e || used.Swap(false)) && spared <= len(c.kept) {
+			c.kept = append(c.kept, old)
 			spared++
 			continue
 		}
-		old.index.Store(nil)
-		if x != nil {
-			c.bytes -= int64(4 * len(x.offs))
-		}
+		c.bytes -= old.drop()
 	}
 }
 
@@ -109,11 +171,15 @@ func (c *cache) drop(blocks []*block) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.indexes = keep(c.indexes, gone, func(b *block) {
-		if x := b.index.Swap(nil); x != nil {
-			c.bytes -= int64(4 * len(x.offs))
+	var kept []cached
+	for _, e := range c.kept {
+		if gone[e.b] {
+			c.bytes -= e.drop()
+		} else {
+			kept = append(kept, e)
 		}
-	})
+	}
+	c.kept = kept
 	c.files = keep(c.files, gone, func(b *block) {
 		if f := b.file.Swap(nil); f != nil {
 			_ = f.Close()

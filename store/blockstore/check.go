@@ -169,8 +169,8 @@ func (s *Stream) checkFooter(v *view, c *contents) error {
 		off, size := t.Place(sec)
 		s.note(store.Damage{File: v.name, Offset: off, Length: int64(size), Cause: err.Error()})
 	}
-	subs, err := s.readSubjects(v.block)
-	if err == nil && !slices.Equal(subs, c.sortedSubjects()) {
+	subs, err := s.readTable(v.block)
+	if err == nil && !subs.Equal(record.MakeSubjects(c.subjectsAt(c.offsets()))) {
 		err = errStale
 	}
 	if err != nil {

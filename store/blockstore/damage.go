@@ -17,6 +17,7 @@ type damage struct {
 	list  []store.Damage
 	known map[place]bool  // what list has
 	lost  []lostRun       // sorted; sequences that were stored and have no entry any more
+	gone  []store.Range   // sorted; likewise, but they were removed before
 	bad   map[uint64]bool // sequences with an entry that can't be read
 }
 

@@ -2,7 +2,9 @@ package blockstore
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -23,8 +25,66 @@ func goldenWant(seq store.Seq) (subject, data, header string) {
 	return fmt.Sprintf("orders.%d", seq%3), data, header
 }
 
-// The directories below testdata were written once, by the version that they are named after.
-// They are never written again: what a version wrote, every later one reads.
+// makeGolden writes what goldenWant says into dir, with removals, one of which is taken back, a gap, a draft, a
+// stream without messages and a removed one.
+func makeGolden(t *testing.T, dir string) {
+	t.Helper()
+	now := int64(1_700_000_000_000_000_000)
+	st, err := OpenDir(dir, Options{BlockSize: minBlockSize, Now: func() int64 { now += 1e9; return now }})
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(err)
+	ctx := t.Context()
+	s, err := st.Create(ctx, store.Config{Name: "ORDERS", Subjects: []string{"orders.>"}, Description: "golden"})
+	must(err)
+	for seq := store.Seq(1); seq <= 11; seq++ {
+		subject, data, header := goldenWant(seq)
+		_, err := s.Append(ctx, store.Entry{Subject: subject, Header: []byte(header), Data: []byte(data)})
+		must(err)
+	}
+	for _, seq := range []store.Seq{1, 6, 9} {
+		_, err := s.Remove(ctx, seq)
+		must(err)
+	}
+	must(s.Undelete(ctx, 9))
+	subject, data, _ := goldenWant(1000)
+	must(s.Restore(ctx, store.Msg{Meta: store.Meta{Seq: 1000, Time: 1}, Subject: subject, Data: []byte(data)}))
+	d, err := s.CreateDraft(ctx, ".a draft")
+	must(err)
+	_, err = d.WriteAt([]byte("draft content"), 0)
+	must(errors.Join(err, d.Close()))
+	for _, name := range []string{"EMPTY", "REMOVED"} {
+		_, err := st.Create(ctx, store.Config{Name: name})
+		must(err)
+	}
+	must(st.Remove(ctx, "REMOVED"))
+	must(st.Close())
+}
+
+var goldenDir = flag.String("golden", "", "where to write a golden store, for a version that was never released")
+
+// TestWhatIsWrittenNowIsReadAsGoldenStoresAre keeps makeGolden able to write the next version's.
+func TestWhatIsWrittenNowIsReadAsGoldenStoresAre(t *testing.T) {
+	dir := cmp.Or(*goldenDir, t.TempDir())
+	makeGolden(t, dir)
+	report, err := Check(dir)
+	if err != nil || len(report.Damage) != 0 || len(report.Streams) != 2 {
+		t.Fatalf("check: got %+v, %v", report, err)
+	}
+	st, err := OpenDir(dir, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	checkGolden(t, st)
+}
+
+// The directories below testdata were written by makeGolden of the version that they are named after.
+// Once that is released they are never written again: what a version wrote, every later one reads.
 func TestGoldenStoreOfVersion1(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/v1")); err != nil {
@@ -71,6 +131,16 @@ func checkGolden(t *testing.T, st store.Store) {
 	}
 	if want := "[2 3 4 5 7 8 9 10 11 1000]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+	counts := map[string]store.Count{}
+	for c, err := range s.Subjects(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts[c.Subject] = c.Count
+	}
+	if want := "map[orders.0:{2 3 9} orders.1:{3 4 10} orders.2:{4 2 11} orders.restored:{1 1000 1000}]"; fmt.Sprint(counts) != want {
+		t.Errorf("got subjects %v, want %s", counts, want)
 	}
 	cfg := s.Config()
 	if fmt.Sprint(cfg.Subjects) != "[orders.>]" || cfg.Description != "golden" || s.Incarnation() != 1 {

@@ -25,6 +25,15 @@ type group struct {
 	record.Range
 }
 
+// placed walks the messages of the group, in runs: those from lo to before hi.
+func (g *group) placed(yield func(lo, hi int) bool) {
+	for first, count := range g.Runs() {
+		if lo, hi := g.v.between(first, first+count-1); lo < hi && !yield(lo, hi) {
+			return
+		}
+	}
+}
+
 // maxTold bounds how many messages a removal tells of one by one. Of more it says that events were
 // lost, as who follows would not be faster one by one.
 const maxTold = 4096
@@ -208,8 +217,7 @@ func (s *Stream) publishRemoved(r *removal) {
 	n := *old
 	for i := range r.groups {
 		g := &r.groups[i]
-		for first, count := range g.Runs() {
-			lo, hi := g.v.between(first, first+count-1)
+		for lo, hi := range g.placed {
 			g.v.setRange(lo, hi, true)
 		}
 	}
@@ -228,6 +236,10 @@ func (s *Stream) publishRemoved(r *removal) {
 	s.cur.Store(&n)
 	s.smu.Unlock()
 	s.checkInvariants(&n)
+	for i := range r.groups {
+		g := &r.groups[i]
+		s.unindex(&g.v, g.placed)
+	}
 	if r.n > 0 && !r.tell {
 		s.hub.Lose()
 		return

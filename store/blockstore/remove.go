@@ -46,6 +46,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 		n.first = n.nextLive(uint64(seq))
 	}
 	s.publish(&n, v.block, store.Totals{}.Minus(totals(m)))
+	s.unindex(&v, func(yield func(int, int) bool) { yield(i, i+1) })
 	s.post(store.Deleted, n.rev, m)
 	return true, nil
 }
@@ -102,7 +103,7 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 	n.first = min(n.first, uint64(seq))
 	s.publish(&n, v.block, totals(m))
 	if s.subjects.listening() {
-		s.subjects.stored(msg.Subject, uint64(seq))
+		s.subjects.tell(subjectChange{subjectSeq{msg.Subject, uint64(seq)}, store.Undeleted, nil})
 	}
 	s.post(store.Undeleted, n.rev, m)
 	return nil

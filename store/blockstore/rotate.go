@@ -36,7 +36,7 @@ func (s *Stream) sealTailLocked() error {
 		Offsets:  w.offs,
 		Runs:     w.runs,
 		Controls: c.controls,
-		Subjects: c.sortedSubjects(),
+		Subjects: c.subjectsAt(w.offs),
 	}
 	for _, e := range c.bad {
 		f.Bad = append(f.Bad, e.Span)

@@ -22,9 +22,12 @@ type contents struct {
 	all     store.Totals
 	first   int64 // time of the first message
 	last    int64 // time of the last message
-	// subjects are counted only if the scan was asked to.
-	subjects map[string]*record.Subject
-	subject  *record.Subject // that was counted last
+	// names are the subjects of whole messages, marks the messages that are on them; only if the scan was
+	// asked to.
+	names []string
+	marks []mark
+	known map[string]uint32 // where a name is in names
+	named uint32            // that was met last
 }
 
 // found is a message that a scan found.
@@ -34,6 +37,9 @@ type found struct {
 	meta store.Meta
 	bad  bool // its body is damaged
 }
+
+// mark says that the message at an offset is on a subject.
+type mark struct{ off, name uint32 }
 
 // badSpan is a stretch of damaged bytes, and the sequence of the message whose body
 // they are, 0 if they are not known to be one.
@@ -72,7 +78,7 @@ func scanBlock(f io.ReaderAt, hdr *record.Header, limit int64, what want) (*cont
 		out: &contents{end: record.DataStart, durable: record.DataStart, next: hdr.First},
 	}
 	if what&subjects != 0 {
-		s.out.subjects = map[string]*record.Subject{}
+		s.out.known = map[string]uint32{}
 	}
 	for off := int64(record.DataStart); off < limit; {
 		n, err := s.step(off)
@@ -136,8 +142,8 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 			}
 			o.msgs = append(o.msgs, found{h.Seq, uint32(off), h.Meta(), false})
 		}
-		if o.subjects != nil {
-			o.countSubject(rec[h.Len:h.Len+h.Subject], h.Seq)
+		if o.known != nil {
+			o.markSubject(rec[h.Len:h.Len+h.Subject], uint32(off))
 		}
 		return nil
 	}
@@ -158,17 +164,18 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 	return nil
 }
 
-func (o *contents) countSubject(subject []byte, seq uint64) {
-	e := o.subject
-	if e == nil || e.Name != string(subject) {
-		if e = o.subjects[string(subject)]; e == nil {
-			e = &record.Subject{Name: string(subject)}
-			o.subjects[e.Name] = e
+// markSubject notes which subject the message at off is on.
+func (o *contents) markSubject(subject []byte, off uint32) {
+	if int(o.named) >= len(o.names) || o.names[o.named] != string(subject) {
+		n, ok := o.known[string(subject)]
+		if !ok {
+			n = uint32(len(o.names))
+			o.names = append(o.names, string(subject))
+			o.known[o.names[n]] = n
 		}
-		o.subject = e
+		o.named = n
 	}
-	e.Count++
-	e.Last = max(e.Last, seq)
+	o.marks = append(o.marks, mark{off, o.named})
 }
 
 func (s *scanner) addBad(off, n int64, seq uint64) {
@@ -263,12 +270,31 @@ func (o *contents) align(v *view) []uint32 {
 	return offs
 }
 
-// sortedSubjects returns what countSubject counted.
-func (o *contents) sortedSubjects() []record.Subject {
-	subs := make([]record.Subject, 0, len(o.subjects))
-	for _, e := range o.subjects {
-		subs = append(subs, *e)
+// subjectsAt returns the subjects of the messages at offs, which are in order, sorted by name. Whole messages that
+// are at none of them don't count.
+func (o *contents) subjectsAt(offs []uint32) []record.Subject {
+	slices.SortStableFunc(o.marks, func(a, b mark) int { return cmp.Compare(a.off, b.off) }) // most often they are
+	places := make([]uint32, 0, len(o.marks))
+	counts, at := make([]uint32, len(o.names)), 0
+	marks := o.marks[:0]
+	for _, m := range o.marks {
+		for at < len(offs) && offs[at] < m.off {
+			at++
+		}
+		if at < len(offs) && offs[at] == m.off {
+			counts[m.name]++
+			places, marks = append(places, uint32(at)), append(marks, m)
+		}
 	}
+	subs := make([]record.Subject, len(o.names))
+	all := make([]uint32, len(places))
+	for i, n := range counts {
+		subs[i], all = record.Subject{Name: o.names[i], Places: all[:0:n]}, all[n:]
+	}
+	for i, m := range marks {
+		subs[m.name].Places = append(subs[m.name].Places, places[i])
+	}
+	subs = slices.DeleteFunc(subs, func(e record.Subject) bool { return len(e.Places) == 0 })
 	slices.SortFunc(subs, func(a, b record.Subject) int { return cmp.Compare(a.Name, b.Name) })
 	return subs
 }

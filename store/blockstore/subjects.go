@@ -2,27 +2,32 @@ package blockstore
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"sync"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
 )
 
-// subjectIndex knows where the newest message on each subject is. It is made from the
-// blocks' footers when it is first asked, and kept up from then on.
+// subjectIndex knows of each subject how many live messages it has, and which are the first and the last; and of each
+// message of the tail which subject it is on. It is made from the blocks' footers when it is first asked, and
+// kept up from then on. What it says is true of a moment after the snapshot that the asker loaded before.
 type subjectIndex struct {
-	// build is held while the index is made, and never together with mu by who waits for it.
-	build sync.Mutex
-
-	mu    sync.RWMutex // guards the rest; a leaf, held for a few look-ups, or one pass over the subjects
+	mu    sync.RWMutex // guards the rest; held for a few look-ups, or a batch of them
 	ready bool
-	last  map[string]uint64 // the highest sequence ever seen on a subject, live or not
-	news  []subjectSeq      // what was stored while the index is made
-	open  bool              // it is being made
+	open  bool // it is being made
+	news  []subjectChange
+	// made counts how often it was begun or dropped, so that who makes it sees that he is late.
+	made int
+	subs *subjectMap
+	// ids are the numbers of the subjects of tail's messages, in order; noSubject where it is not known.
+	ids  []uint32
+	tail *block
+	// undeleted counts the messages that came back.
+	undeleted uint64
 }
+
+// noSubject stands for the subject of a message that damage has made unreadable.
+const noSubject = ^uint32(0)
 
 // subjectSeq is a message's subject and sequence.
 type subjectSeq struct {
@@ -30,209 +35,81 @@ type subjectSeq struct {
 	seq     uint64
 }
 
-// listening says whether the writer has to tell.
+// subjectChange is a change that was published while the index was made.
+type subjectChange struct {
+	subjectSeq
+	kind store.Kind
+	b    *block // where a message was stored
+}
+
+// listening says whether the writer has to tell. As the making of the index begins under wmu, the
+// answer holds for who has that.
 func (x *subjectIndex) listening() bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.ready || x.open
 }
 
-// stored takes in a message that was published.
-func (x *subjectIndex) stored(subject string, seq uint64) {
+// tell takes in changes that were published.
+func (x *subjectIndex) tell(changes ...subjectChange) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.ready {
-		x.last[subject] = max(x.last[subject], seq)
-	} else if x.open {
-		x.news = append(x.news, subjectSeq{subject, seq})
-	}
-}
-
-// LoadLast implements [store.Reader].
-func (s *Stream) LoadLast(ctx context.Context, subject string, buf []byte) (store.Msg, error) {
-	if err := s.enter(ctx); err != nil {
-		return store.Msg{}, err
-	}
-	defer s.gate.leave()
-	if subject == "" || subject == ">" {
-		return s.loadNewest(buf)
-	}
-	if err := store.CheckPattern(subject); err != nil {
-		return store.Msg{}, err
-	}
-	if err := s.buildSubjects(ctx); err != nil {
-		return store.Msg{}, err
-	}
-	for range maxRetries {
-		seq, err := s.lastOn(ctx, subject)
-		if err != nil {
-			return store.Msg{}, err
-		}
-		if seq == 0 {
-			break
-		}
-		v, i, err := s.locate(seq)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // removed meanwhile
-		}
-		if err != nil {
-			return store.Msg{}, err
-		}
-		return s.load(&v, i, buf)
-	}
-	return store.Msg{}, fmt.Errorf("newest message on %s in stream %s: %w", subject, s.config.Load().Name, store.ErrNotFound)
-}
-
-// maxRetries bounds how often LoadLast starts again because what it found was removed.
-const maxRetries = 1000
-
-// loadNewest reads the newest live message.
-func (s *Stream) loadNewest(buf []byte) (store.Msg, error) {
-	n := s.cur.Load()
-	for b := len(n.blocks) - 1; b >= 0; b-- {
-		v := n.view(b)
-		for i := v.prevLive(v.count - 1); i >= 0; i = v.prevLive(i - 1) {
-			return s.load(&v, i, buf)
-		}
-	}
-	return store.Msg{}, fmt.Errorf("newest message of stream %s: %w", s.config.Load().Name, store.ErrNotFound)
-}
-
-// lastOn returns the highest live sequence on a pattern, 0 if there is none.
-func (s *Stream) lastOn(ctx context.Context, pattern string) (uint64, error) {
-	for {
-		// The highest first: most often it is live.
-		subject, seq := s.subjects.highest(pattern)
-		if seq == 0 {
-			return 0, nil
-		}
-		if s.isLive(seq) {
-			return seq, nil
-		}
-		older, err := s.lastBelow(ctx, subject, seq)
-		if err != nil {
-			return 0, err
-		}
-		s.subjects.lower(subject, seq, older)
-		if s.isLive(seq) { // it came back meanwhile
-			s.subjects.stored(subject, seq)
+	for _, c := range changes {
+		if x.ready {
+			x.apply(c)
+		} else if x.open {
+			x.news = append(x.news, c)
 		}
 	}
 }
 
-// highest returns the subject that matches and has the highest sequence.
-func (x *subjectIndex) highest(pattern string) (subject string, seq uint64) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if store.IsLiteral(pattern) {
-		return pattern, x.last[pattern]
-	}
-	for name, last := range x.last {
-		if last > seq && store.MatchSubject(pattern, name) {
-			subject, seq = name, last
-		}
-	}
-	return subject, seq
-}
-
-// lower notes that the newest live message on subject was not from but to, unless there
-// are news.
-func (x *subjectIndex) lower(subject string, from, to uint64) {
+// stored takes in messages that were stored in b, the tail.
+func (x *subjectIndex) stored(b *block, told []subjectSeq) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.last[subject] != from {
-		return
-	}
-	if to == 0 {
-		delete(x.last, subject)
-	} else {
-		x.last[subject] = to
+	for _, e := range told {
+		c := subjectChange{e, store.Stored, b}
+		if x.ready {
+			x.apply(c)
+		} else if x.open {
+			x.news = append(x.news, c)
+		}
 	}
 }
 
-func (s *Stream) isLive(seq uint64) bool {
-	v, i, ok := s.cur.Load().find(seq)
-	return ok && !v.isDeleted(i)
-}
-
-// lastBelow returns the highest live sequence below seq on a literal subject, 0 if there is none.
-func (s *Stream) lastBelow(ctx context.Context, subject string, seq uint64) (uint64, error) {
-	n := s.cur.Load()
-	for b := n.blockOf(seq); b >= 0; b-- {
-		v := n.view(b)
-		if !s.mayHave(&v, subject) {
-			continue
-		}
-		last := uint64(0)
-		q := store.Query{From: store.Seq(v.hdr.First), To: store.Seq(min(seq, v.next) - 1), Subject: subject}
-		if q.To < q.From {
-			continue
-		}
-		for m, err := range s.Scan(ctx, q) {
-			if err != nil {
-				return 0, err
+func (x *subjectIndex) apply(c subjectChange) {
+	switch c.kind {
+	case store.Stored:
+		if c.b != x.tail {
+			x.tail, x.ids = c.b, nil
+			if x.subs.n > 2*x.subs.live+pageSubjects { // nobody has numbers of it any more
+				x.subs = x.subs.compacted()
 			}
-			last = uint64(m.Seq)
 		}
-		if last > 0 {
-			return last, nil
-		}
-	}
-	return 0, nil
-}
-
-// mayHave says whether a block may have messages on subject.
-func (s *Stream) mayHave(v *view, subject string) bool {
-	if v.known || v.trailer == nil {
-		return true
-	}
-	subs, err := s.readSubjects(v.block)
-	return err != nil || slices.ContainsFunc(subs, func(e record.Subject) bool { return e.Name == subject })
-}
-
-func (s *Stream) readSubjects(b *block) ([]record.Subject, error) {
-	bytes, err := s.readSection(b, b.trailer, record.Subjects)
-	if err != nil {
-		return nil, err
-	}
-	return b.trailer.Subjects(&b.hdr, bytes)
-}
-
-// buildSubjects makes the index unless it is there.
-func (s *Stream) buildSubjects(ctx context.Context) error {
-	x := &s.subjects
-	if x.isReady() {
-		return nil
-	}
-	x.build.Lock()
-	defer x.build.Unlock()
-	if x.isReady() {
-		return nil
-	}
-	x.mu.Lock()
-	x.open, x.news = true, nil // from here on, who stores tells
-	x.mu.Unlock()
-	// Whoever was about to publish without telling has done so when wmu is free.
-	s.wmu.Lock()
-	n := s.cur.Load()
-	s.wmu.Unlock()
-	last := map[string]uint64{}
-	for b := range n.blocks {
-		v := n.view(b)
-		if err := s.addSubjects(ctx, &v, last); err != nil {
-			x.mu.Lock()
-			x.open, x.news = false, nil
-			x.mu.Unlock()
-			return err
+		id := x.subs.add(c.subject)
+		x.subs.stored(id, c.seq)
+		x.ids = append(x.ids, id)
+	case store.Undeleted:
+		x.undeleted++
+		x.subs.stored(x.subs.add(c.subject), c.seq)
+	case store.Deleted:
+		if !x.subs.removed(c.subject, c.seq) {
+			x.dropLocked() // it contradicts the blocks: it is made anew
 		}
 	}
+}
+
+// drop forgets everything; who asks next has it made anew. It is for changes that would take longer to
+// tell than to find out.
+func (x *subjectIndex) drop() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, e := range x.news {
-		last[e.subject] = max(last[e.subject], e.seq)
-	}
-	x.last, x.ready, x.open, x.news = last, true, false, nil
-	return nil
+	x.dropLocked()
+}
+
+func (x *subjectIndex) dropLocked() {
+	x.ready, x.open, x.news, x.subs, x.ids, x.tail = false, false, nil, nil, nil, nil
+	x.made++
 }
 
 func (x *subjectIndex) isReady() bool {
@@ -241,27 +118,167 @@ func (x *subjectIndex) isReady() bool {
 	return x.ready
 }
 
-// addSubjects adds the subjects of one block, from its footer if that has them.
-func (s *Stream) addSubjects(ctx context.Context, v *view, last map[string]uint64) error {
-	if !v.known && v.trailer != nil {
-		subs, err := s.readSubjects(v.block)
-		if err == nil {
-			for _, e := range subs {
-				last[e.Name] = max(last[e.Name], e.Last)
-			}
-			return nil
+// subjectBase is what the index is made from: a snapshot, and who was removed at that moment.
+type subjectBase struct {
+	*snapshot
+	gone map[*block]*bitset
+}
+
+func (s *Stream) subjectBaseLocked() subjectBase {
+	n := subjectBase{s.cur.Load(), map[*block]*bitset{}}
+	for _, b := range n.blocks {
+		if d := b.deleted.Load(); d != nil && b.dead.Load() > 0 {
+			n.gone[b] = d.grown(64 * len(d.words))
 		}
-		s.noteFile(v.block, err)
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, subjects)
-	if err != nil {
-		return err
-	}
-	for name, e := range c.subjects {
-		last[name] = max(last[name], e.Last)
+	return n
+}
+
+// buildSubjects makes the index unless it is there.
+func (s *Stream) buildSubjects(ctx context.Context) error {
+	x := &s.subjects
+	for !x.isReady() {
+		s.wmu.Lock()
+		x.mu.Lock()
+		if !x.open { // who finds it open makes it, too: the first one to be done serves both
+			x.open, x.news = true, nil
+			x.made++
+		}
+		turn, from := x.made, len(x.news)
+		x.mu.Unlock()
+		n := s.subjectBaseLocked()
+		s.wmu.Unlock()
+		made, err := s.readSubjectIndex(ctx, &n)
+		x.mu.Lock()
+		switch {
+		case x.ready || x.made != turn: // somebody was faster, or it was dropped
+		case err != nil:
+			x.dropLocked()
+		default:
+			x.install(made, x.news[from:])
+		}
+		x.mu.Unlock()
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// install makes y what x is, brought up to date by news.
+func (x *subjectIndex) install(y *subjectIndex, news []subjectChange) {
+	x.subs, x.ids, x.tail = y.subs, y.ids, y.tail
+	x.ready, x.open, x.news = true, false, nil
+	for _, c := range news {
+		if x.ready {
+			x.apply(c)
+		}
+	}
+}
+
+// subjectStateLocked returns the live messages on a literal subject, those among them that are written and
+// not published yet. The caller holds wmu, and so nothing changes meanwhile. The first call after opening reads
+// the footers of all blocks.
+func (s *Stream) subjectStateLocked(ctx context.Context, subject string) (store.Count, error) {
+	x := &s.subjects
+	if !x.isReady() {
+		n := s.subjectBaseLocked()
+		y, err := s.readSubjectIndex(ctx, &n)
+		if err != nil {
+			return store.Count{}, err
+		}
+		x.mu.Lock()
+		if !x.ready {
+			x.made++
+			x.install(y, nil)
+		}
+		x.mu.Unlock()
+	}
+	k, err := s.knownOf(ctx, subject)
+	c := store.Count{Messages: k.count, First: store.Seq(k.first), Last: store.Seq(k.last)}
+	for _, e := range s.w.told {
+		if e.subject == subject {
+			c.Messages++
+			c.Last = store.Seq(e.seq)
+			if c.First == 0 {
+				c.First = c.Last
+			}
+		}
+	}
+	return c, err
+}
+
+// knownOf returns what is known of one subject, with bounds that are exact.
+func (s *Stream) knownOf(ctx context.Context, subject string) (known, error) {
+	x := &s.subjects
+	k := known{name: subject}
+	x.mu.RLock()
+	if id, ok := x.subs.find(subject); ok {
+		e := x.subs.at(id)
+		k.count, k.first, k.last, k.stale = e.count, e.first, e.last, e.stale
+	}
+	x.mu.RUnlock()
+	return k, s.exact(ctx, &k)
+}
+
+// readSubjectIndex makes an index of what n shows.
+func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subjectIndex, error) {
+	y := &subjectIndex{subs: newSubjectMap()}
+	var places []uint32
+	for b := range n.blocks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		v := n.view(b)
+		gone := n.gone[v.block]
+		if v.count == 0 {
+			continue
+		}
+		t, err := s.tableOf(&v)
+		if err != nil {
+			return nil, err
+		}
+		if v.known {
+			y.tail, y.ids = v.block, make([]uint32, v.count)
+			for i := range y.ids {
+				y.ids[i] = noSubject
+			}
+		}
+		for e := range t.Prefixed("") {
+			places = y.addEntry(&v, gone, e, places[:0])
+		}
+	}
+	return y, nil
+}
+
+// addEntry counts in the messages of v on one subject. It returns places, which it uses.
+func (x *subjectIndex) addEntry(v *view, gone *bitset, e *record.SubjectEntry, places []uint32) []uint32 {
+	id := noSubject
+	if v.known {
+		id = x.subs.add(stringOf(e.Name))
+		places = e.Places(places)
+		for _, i := range places {
+			x.ids[i] = id
+		}
+	}
+	n, first, last := uint64(e.Count), e.First, e.Last
+	if gone != nil {
+		places, n = e.Places(places[:0]), 0
+		for _, i := range places {
+			if gone.get(int(i)) {
+				continue
+			}
+			if n++; n == 1 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if n > 0 {
+		if id == noSubject {
+			id = x.subs.add(stringOf(e.Name))
+		}
+		x.subs.count(id, n, v.seqOf(int(first)), v.seqOf(int(last)))
+	}
+	return places
 }

@@ -2,6 +2,7 @@ package blockstore_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -181,6 +182,7 @@ func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
 // messages compares the messages of a stream with the journal, and returns the live ones.
 func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 	live, sum, order := map[store.Seq]bool{}, store.Totals{}, []store.Seq(nil)
+	counts := map[string]store.Count{}
 	later, highest := map[store.Seq]bool{}, store.Seq(0) // stored by goOn; the highest of the workload's
 	for m, err := range st.Scan(bg, store.Query{}) {
 		if err != nil {
@@ -194,6 +196,15 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 		if later[m.Seq] = ours; !ours {
 			highest = m.Seq
 		}
+		subject, err := st.SubjectOf(bg, m.Seq)
+		if err != nil {
+			return nil, fmt.Errorf("subject of %d: %w", m.Seq, err)
+		}
+		c := counts[subject]
+		counts[subject] = store.Count{Messages: c.Messages + 1, First: cmp.Or(c.First, m.Seq), Last: m.Seq}
+	}
+	if err := sameCounts(st, counts); err != nil {
+		return nil, err
 	}
 	state, err := st.State(bg)
 	if err != nil {
@@ -220,6 +231,21 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 		}
 	}
 	return order, js.damage(st, v)
+}
+
+// sameCounts demands that a stream counts its subjects as a scan did.
+func sameCounts(st store.Stream, want map[string]store.Count) error {
+	got := map[string]store.Count{}
+	for c, err := range st.Subjects(bg, "") {
+		if err != nil {
+			return fmt.Errorf("subjects: %w", err)
+		}
+		got[c.Subject] = c.Count
+	}
+	if !maps.Equal(got, want) {
+		return fmt.Errorf("subjects are counted as %+v, the scan met %+v", got, want)
+	}
+	return nil
 }
 
 // message compares one message with what was stored, and says whether goOn stored it.

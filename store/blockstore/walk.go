@@ -21,6 +21,7 @@ const (
 type walk struct {
 	s     *Stream
 	q     store.Query
+	f     *filter
 	from  uint64 // what comes next
 	done  bool
 	metas []walked
@@ -69,12 +70,12 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 // newWalk begins a walk, which must be freed.
 func newWalk(s *Stream, q store.Query) *walk {
 	w := walks.Get().(*walk)
-	w.s, w.q, w.from, w.done, w.read = s, q, max(uint64(q.From), 1), false, nil
+	w.s, w.q, w.f, w.from, w.done, w.read = s, q, newFilter(q), max(uint64(q.From), 1), false, nil
 	return w
 }
 
 func (w *walk) free() {
-	w.s, w.read, w.bytes = nil, nil, nil
+	w.s, w.f, w.read, w.bytes, w.q = nil, nil, nil, nil, store.Query{}
 	clear(w.metas)
 	walks.Put(w)
 }
@@ -85,11 +86,15 @@ func (w *walk) fill(ctx context.Context) error {
 		return err
 	}
 	defer w.s.gate.leave()
-	n := w.s.cur.Load()
-	to := n.last
-	if w.q.To != 0 {
-		to = min(to, uint64(w.q.To))
+	if !w.f.all {
+		if err := w.s.buildSubjects(ctx); err != nil {
+			return err
+		}
 	}
+	_, to := w.f.bounds()
+	r := w.s.span(w.f, w.from, to)
+	n := w.s.cur.Load()
+	w.from, to = max(w.from, r.first), min(r.last, n.last)
 	b := max(n.blockOf(w.from), 0)
 	for ; b < len(n.blocks) && len(w.metas) == 0; b++ {
 		if err := ctx.Err(); err != nil {
@@ -117,28 +122,28 @@ func (w *walk) fillBlock(v *view, to uint64) error {
 	if err != nil {
 		return err
 	}
-	looked := 0
-	for ; i < v.count && len(w.metas) < walkMetas; i = v.nextLive(i + 1) {
+	m, err := w.s.matcher(*v, w.f)
+	if err != nil {
+		return err
+	}
+	for i = m.next(i); i < v.count && len(w.metas) < walkMetas; i = m.next(i + 1) {
 		seq := v.seqOf(i)
 		if seq > to {
 			break
 		}
 		w.from = seq + 1
-		m, ok, err := w.look(v, offs, i, seq)
+		meta, ok, err := w.look(v, offs, i, seq)
 		if err != nil {
 			return err
 		}
 		if ok {
-			w.metas = append(w.metas, walked{m, v.block, i})
-		}
-		if looked++; looked == 64*walkMetas && len(w.metas) > 0 {
-			break // a filter that few messages match: hand out what there is
+			w.metas = append(w.metas, walked{meta, v.block, i})
 		}
 	}
 	return nil
 }
 
-// look reads the head of message i, and says whether it is there and matches.
+// look reads the head of message i, and says whether it is there.
 func (w *walk) look(v *view, offs []uint32, i int, seq uint64) (store.Meta, bool, error) {
 	off, end := int64(offs[i]), v.end
 	if i+1 < len(offs) && offs[i+1] > offs[i] {
@@ -158,27 +163,7 @@ func (w *walk) look(v *view, offs []uint32, i int, seq uint64) (store.Meta, bool
 		}
 		return store.Meta{}, false, w.passOver(v, off, end, seq, err)
 	}
-	if w.q.Subject == "" || w.q.Subject == ">" {
-		return h.Meta(), true, nil
-	}
-	return w.match(v, &h, b, off, end)
-}
-
-// match says whether the message with head h is on a subject that the walk is about. A record that
-// was read whole is checked first, as its subject decides.
-func (w *walk) match(v *view, h *record.Head, b []byte, off, end int64) (store.Meta, bool, error) {
-	if int64(len(b)) >= h.Size {
-		if err := v.coder.Check(b[:h.Size], off); err != nil {
-			return store.Meta{}, false, w.passOver(v, off, h.Size, h.Seq, err)
-		}
-	} else if len(b) < h.Len+h.Subject {
-		b = make([]byte, h.Len+h.Subject)
-		if err := w.s.readAt(v.block, b, off); err != nil {
-			return store.Meta{}, false, w.passOver(v, off, end, h.Seq, err)
-		}
-	}
-	subject := w.s.intern(b[h.Len : h.Len+h.Subject])
-	return h.Meta(), w.q.Matches(subject), nil
+	return h.Meta(), true, nil
 }
 
 // passOver notes a message that can't be told about; other errors than damage end the walk.
@@ -211,8 +196,8 @@ func (w *walk) bytesAt(v *view, off, end int64) ([]byte, error) {
 		}
 	}
 	size := min(v.end-off, walkRead)
-	if end-off > smallGap {
-		size = min(size, peekRead)
+	if end-off > smallGap || !w.f.all && (w.read != v.block || off > w.off+int64(len(w.bytes))+smallGap) {
+		size = min(size, peekRead) // it is large, or there are others between it and the one before
 	}
 	w.read, w.off, w.bytes = v.block, off, w.buf[:size]
 	if err := w.s.readAt(v.block, w.bytes, off); err != nil {

@@ -11,7 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Engine{
 		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
-		Finder: true, Limits: true,
+		Limits: true,
 	})
 }
 
@@ -19,6 +19,6 @@ func TestConformance(t *testing.T) {
 func TestModel(t *testing.T) {
 	storetest.Model(t, storetest.Engine{
 		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
-		Finder: true, Limits: true,
+		Limits: true,
 	})
 }

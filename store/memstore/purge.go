@@ -49,7 +49,7 @@ func (st *stream) Compact(_ context.Context, seq store.Seq) (int64, error) {
 	}
 	n := st.removeRangeLocked(store.Range{Last: seq - 1}) // below 0 is everything
 	if seq > st.last {
-		st.last = seq - 1
+		st.skipLocked(seq - 1)
 	}
 	return n, nil
 }
@@ -64,7 +64,7 @@ func (st *stream) Skip(_ context.Context, n uint64) (store.Seq, error) {
 	if n == 0 || st.last == math.MaxUint64 || n >= uint64(math.MaxUint64-st.last) {
 		return 0, fmt.Errorf("stream %s: %w: %d sequences can't be skipped after %d", st.cfg.Name, store.ErrInvalid, n, st.last)
 	}
-	st.last += store.Seq(n)
+	st.skipLocked(st.last + store.Seq(n))
 	return st.last, nil
 }
 

@@ -36,6 +36,7 @@ func (st *stream) SkipTo(_ context.Context, last store.Seq, t int64) error {
 	case last == math.MaxUint64:
 		return fmt.Errorf("stream %s: %w: no sequence number would be left", st.cfg.Name, store.ErrInvalid)
 	}
-	st.last, st.lastTime = last, max(st.lastTime, t)
+	st.skipLocked(last)
+	st.lastTime = max(st.lastTime, t)
 	return nil
 }

@@ -52,10 +52,7 @@ type stream struct {
 	policies
 }
 
-var (
-	_ store.Stream = (*stream)(nil)
-	_ store.Finder = (*stream)(nil)
-)
+var _ store.Stream = (*stream)(nil)
 
 // Config implements [store.Stream].
 func (st *stream) Config() store.Config {

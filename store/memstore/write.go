@@ -98,7 +98,7 @@ func (st *stream) storeLocked(seq store.Seq, t int64, e store.Entry) error {
 	st.msgs = append(st.msgs, m)
 	st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
 	if seq > st.last+1 {
-		st.skipped = append(st.skipped, store.Range{First: st.last + 1, Last: seq - 1})
+		st.skipLocked(seq - 1)
 	}
 	st.last, st.lastTime = seq, t
 	st.appended = st.appended.Add(m.Meta)
@@ -106,6 +106,16 @@ func (st *stream) storeLocked(seq store.Seq, t int64, e store.Entry) error {
 	st.noteLocked(m)
 	st.postLocked(store.Stored, m.Meta)
 	return nil
+}
+
+// skipLocked passes over the sequences up to last.
+func (st *stream) skipLocked(last store.Seq) {
+	if n := len(st.skipped); n > 0 && st.skipped[n-1].Last == st.last {
+		st.skipped[n-1].Last = last
+	} else {
+		st.skipped = append(st.skipped, store.Range{First: st.last + 1, Last: last})
+	}
+	st.last = last
 }
 
 // countLocked counts in a message that became live.

@@ -10,7 +10,7 @@ import (
 
 // finding has nine messages: a.x, a.y and b in turn, at the times 10, 20 … 90, then the gap from 10 to 19, and
 // 20 on a.x at 100. 1, 5 and 20 are removed.
-func finding(b *bench) (store.Stream, store.Finder) {
+func finding(b *bench) store.Stream {
 	b.Helper()
 	st := b.create("S")
 	for i := 1; i <= 9; i++ {
@@ -18,16 +18,7 @@ func finding(b *bench) (store.Stream, store.Finder) {
 	}
 	b.restoreOn(st, 20, 100, "a.x")
 	b.remove(st, 1, 5, 20)
-	return st, b.finder(st)
-}
-
-func (b *bench) finder(st store.Stream) store.Finder {
-	b.Helper()
-	f, ok := st.(store.Finder)
-	if !ok {
-		b.Fatal("the stream is no Finder")
-	}
-	return f
+	return st
 }
 
 func (b *bench) restoreOn(st store.Stream, seq store.Seq, time int64, subject string) {
@@ -60,7 +51,7 @@ var badPatterns = []struct {
 
 var findCases = []testCase{
 	{name: "Next gives the first live match from there on", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		for _, c := range []struct {
 			q    store.Query
 			want store.Seq
@@ -94,12 +85,12 @@ var findCases = []testCase{
 			{q: store.Query{From: 7, To: 4}, err: store.ErrNotFound},
 			{q: store.Query{From: 9, To: 1<<64 - 1}, want: 9},
 		} {
-			m, err := f.Next(b.ctx, c.q, nil)
+			m, err := st.Next(b.ctx, c.q, nil)
 			b.wantMsg("Next", c.q, m, err, c.want, c.err)
 		}
 	}},
 	{name: "Prev gives the last live match up to there", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		for _, c := range []struct {
 			q    store.Query
 			want store.Seq
@@ -122,19 +113,19 @@ var findCases = []testCase{
 			{q: store.Query{From: 21}, err: store.ErrNotFound},
 			{q: store.Query{From: 5, To: 3}, err: store.ErrNotFound},
 		} {
-			m, err := f.Prev(b.ctx, c.q, nil)
+			m, err := st.Prev(b.ctx, c.q, nil)
 			b.wantMsg("Prev", c.q, m, err, c.want, c.err)
 		}
 	}},
 	{name: "Next and Prev of an empty stream", run: func(b *bench) {
-		f := b.finder(b.create("S"))
-		_, err := f.Next(b.ctx, store.Query{}, nil)
+		st := b.create("S")
+		_, err := st.Next(b.ctx, store.Query{}, nil)
 		b.wantErr(err, store.ErrNotFound)
-		_, err = f.Next(b.ctx, store.Query{From: 1}, nil)
+		_, err = st.Next(b.ctx, store.Query{From: 1}, nil)
 		b.wantErr(err, store.ErrBeyond)
-		_, err = f.Prev(b.ctx, store.Query{}, nil)
+		_, err = st.Prev(b.ctx, store.Query{}, nil)
 		b.wantErr(err, store.ErrNotFound)
-		_, err = f.Prev(b.ctx, store.Query{Subject: "x", To: 1}, nil)
+		_, err = st.Prev(b.ctx, store.Query{Subject: "x", To: 1}, nil)
 		b.wantErr(err, store.ErrNotFound)
 	}},
 	{name: "Next walks a subject that is rare", run: func(b *bench) {
@@ -152,7 +143,7 @@ var findCases = []testCase{
 			b.wantSeqs(st, q, want...)
 			var got []store.Seq
 			for {
-				m, err := b.finder(st).Next(b.ctx, q, nil)
+				m, err := st.Next(b.ctx, q, nil)
 				if errors.Is(err, store.ErrNotFound) {
 					break
 				}
@@ -166,9 +157,9 @@ var findCases = []testCase{
 		}
 	}},
 	{name: "SubjectOf gives the subject of a live message", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		for seq, want := range map[store.Seq]string{2: "a.y", 3: "b", 4: "a.x"} {
-			if got, err := f.SubjectOf(b.ctx, seq); err != nil || got != want {
+			if got, err := st.SubjectOf(b.ctx, seq); err != nil || got != want {
 				b.Errorf("SubjectOf(%d): got %q, %v, want %q", seq, got, err, want)
 			}
 		}
@@ -176,30 +167,30 @@ var findCases = []testCase{
 			0: store.ErrNotFound, 1: store.ErrNotFound, 5: store.ErrNotFound, 10: store.ErrNotFound,
 			20: store.ErrNotFound, 21: store.ErrBeyond, 1<<64 - 1: store.ErrBeyond,
 		} {
-			_, err := f.SubjectOf(b.ctx, seq)
+			_, err := st.SubjectOf(b.ctx, seq)
 			b.wantErr(err, want)
 		}
 	}},
 	{name: "a pattern that is none is refused by every call", run: func(b *bench) {
-		st, f := finding(b)
+		st := finding(b)
 		for _, p := range badPatterns {
 			for _, q := range []store.Query{{Subject: p.pattern}, {Subject: "b", Or: []string{"a.x", p.pattern}}} {
-				_, err := f.Next(b.ctx, q, nil)
+				_, err := st.Next(b.ctx, q, nil)
 				b.wantErr(err, p.want)
-				_, err = f.Prev(b.ctx, q, nil)
+				_, err = st.Prev(b.ctx, q, nil)
 				b.wantErr(err, p.want)
-				_, err = f.Count(b.ctx, q)
+				_, err = st.Count(b.ctx, q)
 				b.wantErr(err, p.want)
-				_, _, err = f.Pending(b.ctx, q, true)
+				_, _, err = st.Pending(b.ctx, q, true)
 				b.wantErr(err, p.want)
-				_, err = f.LastSeqs(b.ctx, append(q.Or, q.Subject), 0, 0)
+				_, err = st.LastSeqs(b.ctx, append(q.Or, q.Subject), 0, 0)
 				b.wantErr(err, p.want)
 				for _, err = range st.Scan(b.ctx, q) {
 				}
 				b.wantErr(err, p.want)
 			}
 			var err error
-			for _, err = range f.Subjects(b.ctx, p.pattern) {
+			for _, err = range st.Subjects(b.ctx, p.pattern) {
 			}
 			b.wantErr(err, p.want)
 			_, err = st.LoadLast(b.ctx, p.pattern, nil)
@@ -207,44 +198,44 @@ var findCases = []testCase{
 		}
 	}},
 	{name: "Scan takes several patterns, and meets once what matches two", run: func(b *bench) {
-		st, _ := finding(b)
+		st := finding(b)
 		b.wantSeqs(st, store.Query{Subject: "a.x", Or: []string{"b"}}, 3, 4, 6, 7, 9)
 		b.wantSeqs(st, store.Query{Subject: "a.*", Or: []string{"a.x", "*.x"}, From: 4, To: 8}, 4, 7, 8)
 		b.wantSeqs(st, store.Query{Or: []string{"b"}, To: 3}, 2, 3)
 	}},
 	{name: "a closed stream finds nothing", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		b.must(b.s.Close())
-		b.wantClosed(f, b.ctx, store.ErrClosed)
+		b.wantClosed(st, b.ctx, store.ErrClosed)
 	}},
 	{name: "a context that ended ends finding", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		ctx, cancel := context.WithCancel(b.ctx)
 		cancel()
-		b.wantClosed(f, ctx, context.Canceled)
+		b.wantClosed(st, ctx, context.Canceled)
 	}},
 }
 
 // wantClosed demands that every call gives target.
-func (b *bench) wantClosed(f store.Finder, ctx context.Context, target error) { //nolint:revive // the context is what is tested
+func (b *bench) wantClosed(st store.Stream, ctx context.Context, target error) { //nolint:revive // the context is what is tested
 	b.Helper()
-	_, err := f.Next(ctx, store.Query{}, nil)
+	_, err := st.Next(ctx, store.Query{}, nil)
 	b.wantErr(err, target)
-	_, err = f.Prev(ctx, store.Query{}, nil)
+	_, err = st.Prev(ctx, store.Query{}, nil)
 	b.wantErr(err, target)
-	_, err = f.SeekTime(ctx, 0)
+	_, err = st.SeekTime(ctx, 0)
 	b.wantErr(err, target)
-	_, err = f.Count(ctx, store.Query{})
+	_, err = st.Count(ctx, store.Query{})
 	b.wantErr(err, target)
-	_, err = f.LastSeqs(ctx, nil, 0, 0)
+	_, err = st.LastSeqs(ctx, nil, 0, 0)
 	b.wantErr(err, target)
-	_, _, err = f.Pending(ctx, store.Query{}, false)
+	_, _, err = st.Pending(ctx, store.Query{}, false)
 	b.wantErr(err, target)
-	for _, err = range f.Subjects(ctx, "") {
+	for _, err = range st.Subjects(ctx, "") {
 	}
 	b.wantErr(err, target)
 	err = nil
-	for _, err = range f.Gaps(ctx, store.Query{}) {
+	for _, err = range st.Gaps(ctx, store.Query{}) {
 	}
 	b.wantErr(err, target)
 }

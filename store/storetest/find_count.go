@@ -10,7 +10,7 @@ import (
 	"jsfs/store"
 )
 
-func (b *bench) wantCount(f store.Finder, q store.Query, n uint64, first, last store.Seq) {
+func (b *bench) wantCount(f store.Stream, q store.Query, n uint64, first, last store.Seq) {
 	b.Helper()
 	got, err := f.Count(b.ctx, q)
 	if want := (store.Count{Messages: n, First: first, Last: last}); err != nil || got != want {
@@ -22,7 +22,7 @@ func (b *bench) wantCount(f store.Finder, q store.Query, n uint64, first, last s
 	}
 }
 
-func (b *bench) subjects(f store.Finder, pattern string) []store.SubjectCount {
+func (b *bench) subjects(f store.Stream, pattern string) []store.SubjectCount {
 	b.Helper()
 	var out []store.SubjectCount
 	for c, err := range f.Subjects(b.ctx, pattern) {
@@ -32,7 +32,7 @@ func (b *bench) subjects(f store.Finder, pattern string) []store.SubjectCount {
 	return out
 }
 
-func (b *bench) wantSubjects(f store.Finder, pattern string, want ...store.SubjectCount) {
+func (b *bench) wantSubjects(f store.Stream, pattern string, want ...store.SubjectCount) {
 	b.Helper()
 	if d := cmp.Diff(want, b.subjects(f, pattern)); d != "" {
 		b.Errorf("Subjects(%q) (-want +got):\n%s", pattern, d)
@@ -43,7 +43,7 @@ func on(subject string, n uint64, first, last store.Seq) store.SubjectCount {
 	return store.SubjectCount{Subject: subject, Count: store.Count{Messages: n, First: first, Last: last}}
 }
 
-func (b *bench) wantLast(f store.Finder, patterns []string, upTo store.Seq, want ...store.Seq) {
+func (b *bench) wantLast(f store.Stream, patterns []string, upTo store.Seq, want ...store.Seq) {
 	b.Helper()
 	got, err := f.LastSeqs(b.ctx, patterns, upTo, 0)
 	if err != nil || !slices.Equal(got, want) {
@@ -51,7 +51,7 @@ func (b *bench) wantLast(f store.Finder, patterns []string, upTo store.Seq, want
 	}
 }
 
-func (b *bench) wantPending(f store.Finder, q store.Query, subjects uint64, through store.Seq) {
+func (b *bench) wantPending(f store.Stream, q store.Query, subjects uint64, through store.Seq) {
 	b.Helper()
 	n, at, err := f.Pending(b.ctx, q, true)
 	if err != nil || n != subjects || at != through {
@@ -61,78 +61,77 @@ func (b *bench) wantPending(f store.Finder, q store.Query, subjects uint64, thro
 
 var countCases = []testCase{
 	{name: "Count counts the live matches in the range", run: func(b *bench) {
-		_, f := finding(b)
-		b.wantCount(f, store.Query{}, 7, 2, 9)
-		b.wantCount(f, store.Query{Subject: ">"}, 7, 2, 9)
-		b.wantCount(f, store.Query{From: 5}, 4, 6, 9)
-		b.wantCount(f, store.Query{From: 5, To: 7}, 2, 6, 7)
-		b.wantCount(f, store.Query{From: 5, To: 5}, 0, 0, 0)
-		b.wantCount(f, store.Query{From: 10}, 0, 0, 0)
-		b.wantCount(f, store.Query{From: 1 << 63}, 0, 0, 0)
-		b.wantCount(f, store.Query{From: 7, To: 3}, 0, 0, 0)
-		b.wantCount(f, store.Query{To: 1<<64 - 1}, 7, 2, 9)
-		b.wantCount(f, store.Query{Subject: "a.x"}, 2, 4, 7)
-		b.wantCount(f, store.Query{Subject: "a.x", From: 5}, 1, 7, 7)
-		b.wantCount(f, store.Query{Subject: "a.x", To: 6}, 1, 4, 4)
-		b.wantCount(f, store.Query{Subject: "a.*"}, 4, 2, 8)
-		b.wantCount(f, store.Query{Subject: "a.*", From: 3, To: 7}, 2, 4, 7)
-		b.wantCount(f, store.Query{Subject: "*"}, 3, 3, 9)
-		b.wantCount(f, store.Query{Subject: "none"}, 0, 0, 0)
-		b.wantCount(f, store.Query{Subject: "a.x", Or: []string{"b"}}, 5, 3, 9)
-		b.wantCount(f, store.Query{Subject: "a.*", Or: []string{"a.x", "*.y", "a.>"}}, 4, 2, 8)
-		b.wantCount(f, store.Query{Or: []string{"b"}}, 7, 2, 9)
+		st := finding(b)
+		b.wantCount(st, store.Query{}, 7, 2, 9)
+		b.wantCount(st, store.Query{Subject: ">"}, 7, 2, 9)
+		b.wantCount(st, store.Query{From: 5}, 4, 6, 9)
+		b.wantCount(st, store.Query{From: 5, To: 7}, 2, 6, 7)
+		b.wantCount(st, store.Query{From: 5, To: 5}, 0, 0, 0)
+		b.wantCount(st, store.Query{From: 10}, 0, 0, 0)
+		b.wantCount(st, store.Query{From: 1 << 63}, 0, 0, 0)
+		b.wantCount(st, store.Query{From: 7, To: 3}, 0, 0, 0)
+		b.wantCount(st, store.Query{To: 1<<64 - 1}, 7, 2, 9)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 2, 4, 7)
+		b.wantCount(st, store.Query{Subject: "a.x", From: 5}, 1, 7, 7)
+		b.wantCount(st, store.Query{Subject: "a.x", To: 6}, 1, 4, 4)
+		b.wantCount(st, store.Query{Subject: "a.*"}, 4, 2, 8)
+		b.wantCount(st, store.Query{Subject: "a.*", From: 3, To: 7}, 2, 4, 7)
+		b.wantCount(st, store.Query{Subject: "*"}, 3, 3, 9)
+		b.wantCount(st, store.Query{Subject: "none"}, 0, 0, 0)
+		b.wantCount(st, store.Query{Subject: "a.x", Or: []string{"b"}}, 5, 3, 9)
+		b.wantCount(st, store.Query{Subject: "a.*", Or: []string{"a.x", "*.y", "a.>"}}, 4, 2, 8)
+		b.wantCount(st, store.Query{Or: []string{"b"}}, 7, 2, 9)
 	}},
 	{name: "Count follows removals and undeletions", run: func(b *bench) {
-		st, f := finding(b)
-		b.wantCount(f, store.Query{Subject: "a.x"}, 2, 4, 7)
+		st := finding(b)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 2, 4, 7)
 		b.remove(st, 7)
-		b.wantCount(f, store.Query{Subject: "a.x"}, 1, 4, 4)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 1, 4, 4)
 		b.must(st.Undelete(b.ctx, 20))
-		b.wantCount(f, store.Query{Subject: "a.x"}, 2, 4, 20)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 2, 4, 20)
 		b.must(st.Undelete(b.ctx, 1))
-		b.wantCount(f, store.Query{Subject: "a.x"}, 3, 1, 20)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 3, 1, 20)
 		b.remove(st, 1)
-		b.wantCount(f, store.Query{Subject: "a.x"}, 2, 4, 20)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 2, 4, 20)
 		b.remove(st, 4, 20)
-		b.wantCount(f, store.Query{Subject: "a.x"}, 0, 0, 0)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 0, 0, 0)
 		b.append(st, "a.x", "again")
-		b.wantCount(f, store.Query{Subject: "a.x"}, 1, 21, 21)
+		b.wantCount(st, store.Query{Subject: "a.x"}, 1, 21, 21)
 	}},
 	{name: "counts of a subject survive reopening", durable: true, run: func(b *bench) {
-		st, f := finding(b)
+		st := finding(b)
 		b.remove(st, 4)
 		for range 2 {
-			b.wantSubjects(f, "", on("a.x", 1, 7, 7), on("a.y", 2, 2, 8), on("b", 3, 3, 9))
-			b.wantLast(f, []string{"a.x"}, 6)
+			b.wantSubjects(st, "", on("a.x", 1, 7, 7), on("a.y", 2, 2, 8), on("b", 3, 3, 9))
+			b.wantLast(st, []string{"a.x"}, 6)
 			b.reopen()
 			st = b.open("S")
-			f = b.finder(st)
 		}
 		b.must(st.Undelete(b.ctx, 4))
 		b.reopen()
-		b.wantCount(b.finder(b.open("S")), store.Query{Subject: "a.*"}, 4, 2, 8)
+		b.wantCount(b.open("S"), store.Query{Subject: "a.*"}, 4, 2, 8)
 	}},
 	{name: "Subjects walks the subjects that have a live message, by name", run: func(b *bench) {
-		st, f := finding(b)
+		st := finding(b)
 		ax, ay, bb := on("a.x", 2, 4, 7), on("a.y", 2, 2, 8), on("b", 3, 3, 9)
-		b.wantSubjects(f, "", ax, ay, bb)
-		b.wantSubjects(f, ">", ax, ay, bb)
-		b.wantSubjects(f, "a.*", ax, ay)
-		b.wantSubjects(f, "*.y", ay)
-		b.wantSubjects(f, "*", bb)
-		b.wantSubjects(f, "b", bb)
-		b.wantSubjects(f, "none")
-		b.wantSubjects(f, "a")
+		b.wantSubjects(st, "", ax, ay, bb)
+		b.wantSubjects(st, ">", ax, ay, bb)
+		b.wantSubjects(st, "a.*", ax, ay)
+		b.wantSubjects(st, "*.y", ay)
+		b.wantSubjects(st, "*", bb)
+		b.wantSubjects(st, "b", bb)
+		b.wantSubjects(st, "none")
+		b.wantSubjects(st, "a")
 		b.remove(st, 2, 8)
-		b.wantSubjects(f, "a.>", ax)
+		b.wantSubjects(st, "a.>", ax)
 		b.append(st, "a!", "sorts before a.x")
 		b.append(st, "a", "sorts before a!")
 		b.append(st, "aa", "sorts behind a.x")
-		b.wantSubjects(f, "", on("a", 1, 22, 22), on("a!", 1, 21, 21), ax, on("aa", 1, 23, 23), bb)
+		b.wantSubjects(st, "", on("a", 1, 22, 22), on("a!", 1, 21, 21), ax, on("aa", 1, 23, 23), bb)
 	}},
 	{name: "Subjects can be left at any of them", run: func(b *bench) {
-		st, f := finding(b)
-		for _, err := range f.Subjects(b.ctx, "") {
+		st := finding(b)
+		for _, err := range st.Subjects(b.ctx, "") {
 			b.must(err)
 			break
 		}
@@ -149,8 +148,7 @@ var countCases = []testCase{
 			_, err := st.AppendAll(b.ctx, es)
 			b.must(err)
 		}
-		f := b.finder(st)
-		all := b.subjects(f, "")
+		all := b.subjects(st, "")
 		if len(all) != n || !slices.IsSortedFunc(all, func(a, b store.SubjectCount) int { return strings.Compare(a.Subject, b.Subject) }) {
 			b.Fatalf("got %d subjects, sorted or not, want %d", len(all), n)
 		}
@@ -159,39 +157,39 @@ var countCases = []testCase{
 				b.Fatalf("got %+v", c)
 			}
 		}
-		b.wantCount(f, store.Query{Subject: "s.*.even"}, n, 1, 2*n-1)
-		b.wantCount(f, store.Query{Subject: "s.*.odd.odd", From: n + 1}, n/2, n+2, 2*n)
-		b.wantCount(f, store.Query{Subject: "s.*.*", Or: []string{"*.*.odd.>"}, From: n}, n+1, n, 2*n)
+		b.wantCount(st, store.Query{Subject: "s.*.even"}, n, 1, 2*n-1)
+		b.wantCount(st, store.Query{Subject: "s.*.odd.odd", From: n + 1}, n/2, n+2, 2*n)
+		b.wantCount(st, store.Query{Subject: "s.*.*", Or: []string{"*.*.odd.>"}, From: n}, n+1, n, 2*n)
 		b.remove(st, 1, n+1)
-		if got := len(b.subjects(f, "s.>")); got != n-1 {
+		if got := len(b.subjects(st, "s.>")); got != n-1 {
 			b.Errorf("got %d subjects, want %d", got, n-1)
 		}
 	}},
 	{name: "LastSeqs gives the last of each subject up to there, sorted", run: func(b *bench) {
-		st, f := finding(b)
-		b.wantLast(f, nil, 0, 7, 8, 9)
-		b.wantLast(f, []string{}, 0, 7, 8, 9)
-		b.wantLast(f, []string{""}, 0, 7, 8, 9)
-		b.wantLast(f, []string{">"}, 0, 7, 8, 9)
-		b.wantLast(f, []string{"a.*"}, 0, 7, 8)
-		b.wantLast(f, []string{"b", "a.x"}, 0, 7, 9)
-		b.wantLast(f, []string{"a.x", "a.*", "*.x", ">"}, 0, 7, 8, 9) // each once
-		b.wantLast(f, []string{"a.x", "a.x"}, 0, 7)
-		b.wantLast(f, []string{"none"}, 0)
-		b.wantLast(f, []string{"a.x", "b"}, 6, 4, 6)
-		b.wantLast(f, []string{">"}, 3, 2, 3)
-		b.wantLast(f, []string{">"}, 1)
-		b.wantLast(f, []string{">"}, 20, 7, 8, 9)
-		b.wantLast(f, []string{">"}, 1000, 7, 8, 9) // above Last means now
-		b.wantLast(f, []string{">"}, 1<<64-1, 7, 8, 9)
+		st := finding(b)
+		b.wantLast(st, nil, 0, 7, 8, 9)
+		b.wantLast(st, []string{}, 0, 7, 8, 9)
+		b.wantLast(st, []string{""}, 0, 7, 8, 9)
+		b.wantLast(st, []string{">"}, 0, 7, 8, 9)
+		b.wantLast(st, []string{"a.*"}, 0, 7, 8)
+		b.wantLast(st, []string{"b", "a.x"}, 0, 7, 9)
+		b.wantLast(st, []string{"a.x", "a.*", "*.x", ">"}, 0, 7, 8, 9) // each once
+		b.wantLast(st, []string{"a.x", "a.x"}, 0, 7)
+		b.wantLast(st, []string{"none"}, 0)
+		b.wantLast(st, []string{"a.x", "b"}, 6, 4, 6)
+		b.wantLast(st, []string{">"}, 3, 2, 3)
+		b.wantLast(st, []string{">"}, 1)
+		b.wantLast(st, []string{">"}, 20, 7, 8, 9)
+		b.wantLast(st, []string{">"}, 1000, 7, 8, 9) // above Last means now
+		b.wantLast(st, []string{">"}, 1<<64-1, 7, 8, 9)
 		b.remove(st, 7)
-		b.wantLast(f, []string{"a.x"}, 0, 4)
+		b.wantLast(st, []string{"a.x"}, 0, 4)
 		b.must(st.Undelete(b.ctx, 20))
-		b.wantLast(f, []string{"a.x"}, 0, 20)
-		b.wantLast(f, []string{"a.x"}, 19, 4)
+		b.wantLast(st, []string{"a.x"}, 0, 20)
+		b.wantLast(st, []string{"a.x"}, 19, 4)
 	}},
 	{name: "LastSeqs refuses to give more than its limit", run: func(b *bench) {
-		_, f := finding(b)
+		st := finding(b)
 		for _, c := range []struct {
 			patterns []string
 			upTo     store.Seq
@@ -206,36 +204,36 @@ var countCases = []testCase{
 			{[]string{">"}, 2, 1, nil},                 // what has nothing up to there does not count
 			{[]string{"none"}, 0, 1, nil},
 		} {
-			_, err := f.LastSeqs(b.ctx, c.patterns, c.upTo, c.limit)
+			_, err := st.LastSeqs(b.ctx, c.patterns, c.upTo, c.limit)
 			b.wantErr(err, c.want)
 		}
 	}},
 	{name: "Pending counts what a consumer has to get", run: func(b *bench) {
-		st, f := finding(b)
-		b.wantPending(f, store.Query{}, 3, 20)
-		b.wantPending(f, store.Query{From: 8}, 2, 20)
-		b.wantPending(f, store.Query{From: 10}, 0, 20)
-		b.wantPending(f, store.Query{From: 100}, 0, 20)
-		b.wantPending(f, store.Query{From: 5, Subject: "a.*"}, 2, 20)
-		b.wantPending(f, store.Query{From: 8, Subject: "a.*"}, 1, 20)
-		b.wantPending(f, store.Query{From: 8, Subject: "a.*", Or: []string{"b", "a.y"}}, 2, 20)
-		b.wantPending(f, store.Query{Subject: "a.x", To: 6}, 0, 20)
-		b.wantPending(f, store.Query{To: 8}, 2, 20)
+		st := finding(b)
+		b.wantPending(st, store.Query{}, 3, 20)
+		b.wantPending(st, store.Query{From: 8}, 2, 20)
+		b.wantPending(st, store.Query{From: 10}, 0, 20)
+		b.wantPending(st, store.Query{From: 100}, 0, 20)
+		b.wantPending(st, store.Query{From: 5, Subject: "a.*"}, 2, 20)
+		b.wantPending(st, store.Query{From: 8, Subject: "a.*"}, 1, 20)
+		b.wantPending(st, store.Query{From: 8, Subject: "a.*", Or: []string{"b", "a.y"}}, 2, 20)
+		b.wantPending(st, store.Query{Subject: "a.x", To: 6}, 0, 20)
+		b.wantPending(st, store.Query{To: 8}, 2, 20)
 		b.remove(st, 9)
-		b.wantPending(f, store.Query{From: 8}, 1, 20)
+		b.wantPending(st, store.Query{From: 8}, 1, 20)
 		b.append(st, "c", "")
-		b.wantPending(f, store.Query{From: 8}, 2, 21)
-		n, through, err := f.Pending(b.ctx, store.Query{From: 7, Subject: "a.>"}, false)
+		b.wantPending(st, store.Query{From: 8}, 2, 21)
+		n, through, err := st.Pending(b.ctx, store.Query{From: 7, Subject: "a.>"}, false)
 		if err != nil || n != 2 || through != 21 {
 			b.Errorf("got %d through %d, %v, want 2 through 21", n, through, err)
 		}
 	}},
 	{name: "nothing is pending in an empty stream", run: func(b *bench) {
-		f := b.finder(b.create("S"))
-		b.wantPending(f, store.Query{}, 0, 0)
-		b.wantCount(f, store.Query{}, 0, 0, 0)
-		b.wantCount(f, store.Query{Subject: "x"}, 0, 0, 0)
-		b.wantSubjects(f, "")
-		b.wantLast(f, nil, 0)
+		st := b.create("S")
+		b.wantPending(st, store.Query{}, 0, 0)
+		b.wantCount(st, store.Query{}, 0, 0, 0)
+		b.wantCount(st, store.Query{Subject: "x"}, 0, 0, 0)
+		b.wantSubjects(st, "")
+		b.wantLast(st, nil, 0)
 	}},
 }

@@ -52,6 +52,8 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"compact":     m.compact,
 		"skip":        m.skip,
 		"remove all":  m.removeAll,
+		"find":        m.find,
+		"find again":  m.find,
 		"load":        m.load,
 		"load last":   m.loadLast,
 		"scan":        m.scan,
@@ -63,9 +65,6 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 	if e.Limits {
 		actions["update"], actions["sleep"] = m.update, m.sleep
 		actions["append acting"], actions["append more acting"] = m.appendActing, m.appendActing
-	}
-	if e.Finder {
-		actions["find"], actions["find again"] = m.find, m.find
 	}
 	if e.Durable {
 		actions["reopen"] = m.reopen

@@ -30,7 +30,7 @@ func (p *pair) drawQuery(rt *rapid.T) store.Query {
 // find compares one call of finding.
 func (m *model) find(rt *rapid.T) {
 	p, ctx := m.pick(rt), rt.Context()
-	got, want := p.got.(store.Finder), p.want.(store.Finder) //nolint:forcetypeassert // as the engine says
+	got, want := p.got, p.want
 	q := p.drawQuery(rt)
 	switch rapid.IntRange(0, 7).Draw(rt, "call") {
 	case 0:
@@ -94,7 +94,7 @@ func diff[T any](rt *rapid.T, what string, got, want []T) {
 func (p *pair) compareSubjects(rt *rapid.T, pattern string) {
 	rt.Helper()
 	walk := func(st store.Stream) (out []store.SubjectCount, bad error) {
-		for c, err := range st.(store.Finder).Subjects(rt.Context(), pattern) { //nolint:forcetypeassert // as the engine says
+		for c, err := range st.Subjects(rt.Context(), pattern) {
 			if bad = errors.Join(bad, err); err == nil {
 				out = append(out, c)
 			}
@@ -111,7 +111,7 @@ func (p *pair) compareSubjects(rt *rapid.T, pattern string) {
 func (p *pair) compareGaps(rt *rapid.T, q store.Query) {
 	rt.Helper()
 	walk := func(st store.Stream) (out []store.Gap, bad error) {
-		for g, err := range st.(store.Finder).Gaps(rt.Context(), q) { //nolint:forcetypeassert // as the engine says
+		for g, err := range st.Gaps(rt.Context(), q) {
 			if bad = errors.Join(bad, err); err == nil {
 				out = append(out, g)
 			}
@@ -132,8 +132,8 @@ func (p *pair) compareSeek(rt *rapid.T, near store.Seq) {
 	if meta, err := p.want.Stat(rt.Context(), near); err == nil {
 		ns = meta.Time + rapid.Int64Range(-1, 1).Draw(rt, "about")
 	}
-	got, gerr := p.got.(store.Finder).SeekTime(rt.Context(), ns)   //nolint:forcetypeassert // as the engine says
-	want, werr := p.want.(store.Finder).SeekTime(rt.Context(), ns) //nolint:forcetypeassert // as the engine says
+	got, gerr := p.got.SeekTime(rt.Context(), ns)
+	want, werr := p.want.SeekTime(rt.Context(), ns)
 	if same(rt, fmt.Sprintf("seek of %d", ns), gerr, werr) && got != want {
 		rt.Fatalf("seek of %d: got %d, want %d", ns, got, want)
 	}

@@ -23,8 +23,6 @@ type Engine struct {
 	Open func(tb testing.TB, dir string) store.Store
 	// Durable says that what a store holds is there again when it is reopened.
 	Durable bool
-	// Finder says that its streams have the role store.Finder.
-	Finder bool
 	// Limits says that streams do what their limits and acting headers say.
 	Limits bool
 }
@@ -40,15 +38,12 @@ type testCase struct {
 func Run(t *testing.T, e Engine) {
 	cases := slices.Concat(
 		adminCases, updateCases,
-		appendCases, readCases, scanCases, removeCases, purgeCases,
+		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, purgeCases,
 		restoreCases, restoreAllCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 	)
 	if e.Limits {
 		cases = slices.Concat(cases, limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases)
-	}
-	if e.Finder {
-		cases = slices.Concat(cases, findCases, countCases, placeCases)
 	}
 	for _, c := range cases {
 		if c.durable && !e.Durable {
@@ -267,6 +262,7 @@ func (b *bench) check(st store.Stream) store.State {
 		b.Errorf("state of %s (-scan says +state says):\n%s", st.Config().Name, d)
 	}
 	b.checkExtents(st, metas)
+	b.checkFinder(st, state, metas)
 	for i, m := range metas {
 		if i < 500 || i > len(metas)-500 {
 			b.checkMessage(st, m)

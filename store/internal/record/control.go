@@ -140,7 +140,7 @@ func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) 
 // rangeOf takes one range of a control whose sequence field is seq.
 func (r *reader) rangeOf(to *Range, seq uint64, long bool) error {
 	back, count := r.uvarint(), r.uvarint()
-	if back > seq || count == 0 || count > back {
+	if seq != 0 && back > seq || count == 0 || count > back { // 0 comes after the highest sequence
 		return fmt.Errorf("range of a control: %w", ErrBad)
 	}
 	to.First, to.Count, to.Sums = seq-back, count, r.totals()

@@ -30,6 +30,7 @@ const (
 	Runs                    // which sequences they have
 	Controls                // what the block's controls said
 	Subjects                // which subjects they are on
+	Places                  // which of them are on each subject
 	Bad                     // bytes that were bad when the block was sealed
 	sections
 )
@@ -39,13 +40,6 @@ const (
 type Run struct {
 	Seq   uint64
 	Index uint32
-}
-
-// Subject is what a footer tells of one subject in the block.
-type Subject struct {
-	Name  string
-	Count uint32
-	Last  uint64 // the highest sequence on it
 }
 
 // Span is a stretch of bytes in the block that no record accounts for.
@@ -90,18 +84,26 @@ func (t *Trailer) Place(s Section) (off int64, size int) { return t.parts[s].off
 func (f *Footer) Append(dst []byte, h *Header) []byte {
 	start := len(dst)
 	dst = append(dst, footerMagic...)
-	c := h.Coder()
+	c, table := h.Coder(), MakeSubjects(f.Subjects)
 	for s := range sections {
 		from := len(dst)
-		dst = f.appendSection(dst, s, h)
+		switch s {
+		case Subjects:
+			dst = append(dst, table.names...)
+		case Places:
+			dst = append(dst, table.places...)
+		default:
+			dst = f.appendSection(dst, s, h)
+		}
 		off := f.DataEnd + int64(from-start)
-		f.parts[s] = part{off, uint32(len(dst) - from), uint32(f.count(s)), c.sum(dst[from:], off)}
+		f.parts[s] = part{off, uint32(len(dst) - from), uint32(f.count(s, len(dst)-from)), c.sum(dst[from:], off)}
 	}
 	return f.Trailer.append(dst, h)
 }
 
-func (f *Footer) count(s Section) int {
-	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls), len(f.Subjects), len(f.Bad)}[s]
+// count returns the number of entries in a section of size bytes; of Places, that is the bytes.
+func (f *Footer) count(s Section, size int) int {
+	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls), len(f.Subjects), size, len(f.Bad)}[s]
 }
 
 func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
@@ -123,15 +125,6 @@ func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
 			b = append(b, ct.Kind)
 			b = appendUvarints(b, ct.Seq-h.First, uint64(ct.Time-h.Time), uint64(len(body)))
 			b = append(b, body...)
-		}
-	case Subjects:
-		prev := ""
-		for _, e := range f.Subjects {
-			n := commonPrefix(prev, e.Name)
-			b = appendUvarints(b, uint64(n), uint64(len(e.Name)-n))
-			b = append(b, e.Name[n:]...)
-			b = appendUvarints(b, uint64(e.Count), e.Last-h.First)
-			prev = e.Name
 		}
 	case Bad:
 		for _, e := range f.Bad {
@@ -283,25 +276,6 @@ func (t *Trailer) Controls(h *Header, b []byte) ([]Control, error) {
 		}
 	}
 	return cts, r.end()
-}
-
-// Subjects decodes the section of that name.
-func (t *Trailer) Subjects(h *Header, b []byte) ([]Subject, error) {
-	r, err := t.section(Subjects, h, b)
-	if err != nil {
-		return nil, err
-	}
-	subs, prev := make([]Subject, t.parts[Subjects].count), ""
-	for i := range subs {
-		n := r.uvarint()
-		rest := r.bytes(r.uvarint())
-		if r.err != nil || n > uint64(len(prev)) || int(n)+len(rest) > store.MaxSubject {
-			return nil, fmt.Errorf("footer subjects: %w", ErrBad)
-		}
-		prev = prev[:n] + string(rest)
-		subs[i] = Subject{prev, uint32(r.uvarint()), h.First + r.uvarint()}
-	}
-	return subs, r.end()
 }
 
 // Bad decodes the section of that name.

@@ -76,7 +76,9 @@ func FuzzFooter(f *testing.F) {
 		_, _ = tr.Offsets(h, section)
 		_, _ = tr.Runs(h, section)
 		_, _ = tr.Controls(h, section)
-		_, _ = tr.Subjects(h, section)
+		if table, err := tr.Subjects(h, section, section); err == nil {
+			walkTable(table)
+		}
 		_, _ = tr.Bad(h, section)
 	})
 }

@@ -224,11 +224,12 @@ func TestACompressedRecordNeverGrowsBeyondWhatItsHeadSays(t *testing.T) {
 func TestControlsAreReadAsWritten(t *testing.T) {
 	c := exampleHeader().Coder()
 	for name, want := range map[string]Control{
-		"a removal":         *exampleRemoval(),
-		"an undeletion":     {Kind: FlagUndelete, Seq: 9, Time: c.time, Ranges: []Range{{First: 3, Count: 1, Sums: store.Totals{Messages: 1}}}},
-		"several ranges":    {Kind: FlagRemove, Seq: 100, Time: c.time, Ranges: []Range{{First: 3, Count: 7}, {First: 50, Count: 50}}},
-		"a skip":            {Kind: FlagSkip, Seq: 4, Time: c.time, Skip: 1 << 40, Why: SkipReserved},
-		"a skip to the top": {Kind: FlagSkip, Seq: 5, Time: c.time, Skip: math.MaxUint64 - 5, Why: SkipUnused},
+		"a removal":            *exampleRemoval(),
+		"an undeletion":        {Kind: FlagUndelete, Seq: 9, Time: c.time, Ranges: []Range{{First: 3, Count: 1, Sums: store.Totals{Messages: 1}}}},
+		"several ranges":       {Kind: FlagRemove, Seq: 100, Time: c.time, Ranges: []Range{{First: 3, Count: 7}, {First: 50, Count: 50}}},
+		"a removal at the top": {Kind: FlagRemove, Seq: 0, Time: c.time, Ranges: []Range{{First: math.MaxUint64, Count: 1, Sums: store.Totals{Messages: 1}}}},
+		"a skip":               {Kind: FlagSkip, Seq: 4, Time: c.time, Skip: 1 << 40, Why: SkipReserved},
+		"a skip to the top":    {Kind: FlagSkip, Seq: 5, Time: c.time, Skip: math.MaxUint64 - 5, Why: SkipUnused},
 	} {
 		b := c.AppendControl(nil, DataStart, DataStart, &want)
 		for off := int64(DataStart); len(b) > 0; {
@@ -266,7 +267,7 @@ func exampleFooter() *Footer {
 	return &Footer{
 		Trailer: Trailer{DataEnd: 9000, Next: 12, FirstTime: 5, LastTime: 6, All: store.Totals{Messages: 3, Payload: 10, Log: 12, JSON: 400}},
 		Offsets: []uint32{DataStart, 5000, 8000}, Runs: []Run{{1, 0}, {10, 2}}, Controls: []Control{*exampleRemoval()},
-		Subjects: []Subject{{"orders.eu.new", 1, 2}, {"orders.us.new", 2, 10}}, Bad: []Span{{6000, 100}},
+		Subjects: []Subject{{"orders.eu.new", []uint32{0, 2}}, {"orders.us.new", []uint32{1}}}, Bad: []Span{{6000, 100}},
 	}
 }
 
@@ -288,7 +289,10 @@ func TestFootersAreReadAsWritten(t *testing.T) {
 	got.Offsets, errs[0] = trailer.Offsets(h, section(Offsets))
 	got.Runs, errs[1] = trailer.Runs(h, section(Runs))
 	got.Controls, errs[2] = trailer.Controls(h, section(Controls))
-	got.Subjects, errs[3] = trailer.Subjects(h, section(Subjects))
+	var table *SubjectTable
+	if table, errs[3] = trailer.Subjects(h, section(Subjects), section(Places)); errs[3] == nil {
+		got.Subjects = walkTable(table)
+	}
 	got.Bad, errs[4] = trailer.Bad(h, section(Bad))
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)

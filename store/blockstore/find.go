@@ -1,0 +1,229 @@
+package blockstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"jsfs/store"
+)
+
+// maxRetries bounds how often a call starts again because what it found was removed meanwhile.
+const maxRetries = 1000
+
+// begin begins a call on q, which must leave the gate, and makes its patterns ready. Where subjects are asked for by
+// name, the index is made if it is not there.
+func (s *Stream) begin(ctx context.Context, q store.Query) (*filter, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	f := newFilter(q)
+	if !f.all {
+		if err := s.buildSubjects(ctx); err != nil {
+			s.gate.leave()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Next implements [store.Finder].
+func (s *Stream) Next(ctx context.Context, q store.Query, buf []byte) (store.Msg, error) {
+	f, err := s.begin(ctx, q)
+	if err != nil {
+		return store.Msg{}, err
+	}
+	defer s.gate.leave()
+	if last := s.cur.Load().last; uint64(q.From) > last {
+		return store.Msg{}, fmt.Errorf("message %d of stream %s: %w", q.From, s.config.Load().Name, store.ErrBeyond)
+	}
+	return s.loadMatch(ctx, f, buf, s.firstMatch)
+}
+
+// Prev implements [store.Finder].
+func (s *Stream) Prev(ctx context.Context, q store.Query, buf []byte) (store.Msg, error) {
+	f, err := s.begin(ctx, q)
+	if err != nil {
+		return store.Msg{}, err
+	}
+	defer s.gate.leave()
+	return s.loadMatch(ctx, f, buf, s.lastMatch)
+}
+
+// LoadLast implements [store.Reader].
+func (s *Stream) LoadLast(ctx context.Context, subject string, buf []byte) (store.Msg, error) {
+	return s.Prev(ctx, store.Query{Subject: subject}, buf)
+}
+
+// spot is where a message stands. Without a sequence it is none.
+type spot struct {
+	v   view
+	i   int
+	seq uint64
+}
+
+// loadMatch reads the message that find gives.
+func (s *Stream) loadMatch(ctx context.Context, f *filter, buf []byte,
+	find func(context.Context, *filter, uint64, uint64) (spot, error),
+) (store.Msg, error) {
+	from, to := f.bounds()
+	for range maxRetries {
+		p, err := find(ctx, f, from, to)
+		if err != nil {
+			return store.Msg{}, err
+		}
+		if p.seq == 0 {
+			break
+		}
+		m, err := s.load(&p.v, p.i, buf)
+		if p.v.isDeleted(p.i) {
+			continue // meanwhile
+		}
+		var corrupt *store.CorruptError
+		if errors.As(err, &corrupt) {
+			m.Seq = store.Seq(p.seq)
+		}
+		return m, err
+	}
+	return store.Msg{}, fmt.Errorf("a message on %q in stream %s: %w", f.q.Subject, s.config.Load().Name, store.ErrNotFound)
+}
+
+// bounds returns the sequences that the query is about, both included.
+func (f *filter) bounds() (from, to uint64) {
+	from, to = max(uint64(f.q.From), 1), uint64(f.q.To)
+	if to == 0 {
+		to = math.MaxUint64
+	}
+	return from, to
+}
+
+// span is where the live matches of a filter can be: from first to last. A bound that is sure is that of
+// a live match.
+type span struct {
+	first, last         uint64
+	sureFirst, sureLast bool
+}
+
+// span tells what the index knows of where live matches are between from and to, if f names its subjects.
+func (s *Stream) span(f *filter, from, to uint64) span {
+	x := &s.subjects
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if f.literals == nil || !x.ready {
+		return span{first: from, last: to}
+	}
+	r := span{first: math.MaxUint64}
+	for _, name := range f.literals {
+		id, ok := x.subs.find(name)
+		if !ok || x.subs.at(id).count == 0 {
+			continue
+		}
+		e := x.subs.at(id)
+		if e.first <= r.first {
+			r.first, r.sureFirst = e.first, e.stale&staleFirst == 0
+		}
+		if e.last >= r.last {
+			r.last, r.sureLast = e.last, e.stale&staleLast == 0
+		}
+	}
+	if r.first < from {
+		r.first, r.sureFirst = from, false
+	}
+	if r.last > to {
+		r.last, r.sureLast = to, false
+	}
+	return r
+}
+
+// at returns the place of seq, if that is a live message.
+func (n *snapshot) at(seq uint64) (spot, bool) {
+	v, i, ok := n.find(seq)
+	return spot{v, i, seq}, ok && !v.isDeleted(i)
+}
+
+// firstMatch returns where the first live match from sequence from to to is.
+func (s *Stream) firstMatch(ctx context.Context, f *filter, from, to uint64) (spot, error) {
+	r := s.span(f, from, to)
+	n := s.cur.Load()
+	from, to = max(r.first, n.first), min(r.last, n.last)
+	if r.sureFirst && from <= to {
+		if p, ok := n.at(r.first); ok {
+			return p, nil
+		}
+	}
+	for b := max(n.blockOf(from), 0); b < len(n.blocks) && from <= to; b++ {
+		v := n.view(b)
+		if v.hdr.First > to {
+			break
+		}
+		i, _ := v.place(from)
+		if i = v.nextLive(i); i >= v.count {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return spot{}, err
+		}
+		m, err := s.matcher(v, f)
+		if err != nil {
+			return spot{}, err
+		}
+		if i = m.next(i); i < v.count {
+			if seq := v.seqOf(i); seq <= to {
+				return spot{v, i, seq}, nil
+			}
+			break
+		}
+	}
+	return spot{}, nil
+}
+
+// lastMatch returns where the last live match from sequence from to to is.
+func (s *Stream) lastMatch(ctx context.Context, f *filter, from, to uint64) (spot, error) {
+	r := s.span(f, from, to)
+	n := s.cur.Load()
+	from, to = max(r.first, n.first), min(r.last, n.last)
+	if from > to {
+		return spot{}, nil
+	}
+	if r.sureLast {
+		if p, ok := n.at(r.last); ok {
+			return p, nil
+		}
+	}
+	for b := n.blockOf(to); b >= 0; b-- {
+		v := n.view(b)
+		i, exact := v.place(to)
+		if !exact {
+			i--
+		}
+		if i = v.prevLive(i); i >= 0 {
+			if err := ctx.Err(); err != nil {
+				return spot{}, err
+			}
+			m, err := s.matcher(v, f)
+			if err != nil {
+				return spot{}, err
+			}
+			if i = m.prev(i); i >= 0 {
+				if seq := v.seqOf(i); seq >= from {
+					return spot{v, i, seq}, nil
+				}
+				break
+			}
+		}
+		if v.hdr.First <= from {
+			break
+		}
+	}
+	return spot{}, nil
+}
+
+// SubjectOf implements [store.Finder]. It reads the whole message, as only its sum says that the subject is right.
+func (s *Stream) SubjectOf(ctx context.Context, seq store.Seq) (string, error) {
+	m, err := s.Load(ctx, seq, nil)
+	return m.Subject, err
+}

@@ -1,0 +1,182 @@
+package blockstore
+
+import (
+	"slices"
+)
+
+// matcher finds the messages of one block that match a filter: those of a sealed block by its table,
+// those of the tail by the index, which knows the subject of each.
+type matcher struct {
+	s *Stream
+	v view
+	f *filter
+	// places are all that match, if listed; else every message does, or the tail's subjects say so:
+	// those of its messages that are in ids, with their numbers in subs.
+	listed bool
+	places []uint32
+	ids    []uint32
+	subs   *subjectMap // shared with the index: only to be read with its mu held
+}
+
+// matcher returns the matcher for f in block v.
+func (s *Stream) matcher(v view, f *filter) (matcher, error) {
+	m := matcher{s: s, v: v, f: f}
+	if f.all || v.known && m.knowsTail() {
+		return m, nil
+	}
+	m.listed = true
+	if !v.known {
+		var err error
+		m.places, err = s.placesIn(&v, f)
+		return m, err
+	}
+	// A view of a tail that is none any more, or an index that was dropped.
+	t, err := s.scanTable(&v)
+	if err != nil {
+		return m, err
+	}
+	for e := range t.matching(f) {
+		m.places = e.Places(m.places)
+	}
+	slices.Sort(m.places)
+	return m, nil
+}
+
+// knowsTail takes the subjects of the tail's messages from the index, and says whether it has them. What was taken stays
+// right: in one map a subject keeps its number.
+func (m *matcher) knowsTail() bool {
+	x := &m.s.subjects
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if !x.ready || x.tail != m.v.block {
+		return false
+	}
+	m.subs, m.ids = x.subs, x.ids[:min(len(x.ids), m.v.count)]
+	return true
+}
+
+// next returns the first live message from i on that matches, or the view's count.
+func (m *matcher) next(i int) int {
+	switch {
+	case m.f.all:
+		return m.v.nextLive(i)
+	case m.listed:
+		k, _ := slices.BinarySearch(m.places, uint32(i))
+		for ; k < len(m.places); k++ {
+			if p := int(m.places[k]); p < m.v.count && !m.v.isDeleted(p) {
+				return p
+			}
+		}
+		return m.v.count
+	}
+	return m.nextInTail(i)
+}
+
+// prev returns the last live message up to i that matches, or -1.
+func (m *matcher) prev(i int) int {
+	switch {
+	case m.f.all:
+		return m.v.prevLive(min(i, m.v.count-1))
+	case m.listed:
+		k, exact := slices.BinarySearch(m.places, uint32(i))
+		if !exact {
+			k--
+		}
+		for ; k >= 0; k-- {
+			if p := int(m.places[k]); !m.v.isDeleted(p) {
+				return p
+			}
+		}
+		return -1
+	}
+	return m.prevInTail(i)
+}
+
+// count returns how many live messages from i to before end match.
+func (m *matcher) count(i, end int) uint64 {
+	n := uint64(0)
+	if m.f.all {
+		return uint64(max(0, end-i)) - m.v.deletedIn(i, end)
+	}
+	for i = m.next(i); i < end; i = m.next(i + 1) {
+		n++
+	}
+	return n
+}
+
+// lookBatch is how many messages of the tail are looked at while the index is locked.
+const lookBatch = 4096
+
+// nextInTail is next where the index knows the subjects.
+func (m *matcher) nextInTail(i int) int {
+	if name, one := m.f.literal(); one {
+		id, _, last, ok := m.numberOf(name)
+		if !ok {
+			return m.v.count
+		}
+		for ; i < len(m.ids); i++ {
+			if m.ids[i] == id && !m.v.isDeleted(i) {
+				return i
+			}
+			if i&63 == 0 && m.v.seqOf(i) > last {
+				break
+			}
+		}
+		return m.v.count
+	}
+	for i < len(m.ids) {
+		end := min(i+lookBatch, len(m.ids))
+		if i = m.look(i, end, 1); i < end {
+			return i
+		}
+	}
+	return m.v.count
+}
+
+// prevInTail is prev where the index knows the subjects.
+func (m *matcher) prevInTail(i int) int {
+	i = min(i, len(m.ids)-1)
+	if name, one := m.f.literal(); one {
+		id, first, _, ok := m.numberOf(name)
+		for ; ok && i >= 0; i-- {
+			if m.ids[i] == id && !m.v.isDeleted(i) {
+				return i
+			}
+			if i&63 == 0 && m.v.seqOf(i) < first {
+				break
+			}
+		}
+		return -1
+	}
+	for i >= 0 {
+		end := max(i-lookBatch, -1)
+		if i = m.look(i, end, -1); i > end {
+			return i
+		}
+	}
+	return -1
+}
+
+// numberOf returns a subject's number, and bounds of its live messages; ok says whether there are any.
+func (m *matcher) numberOf(name string) (id uint32, first, last uint64, ok bool) {
+	m.s.subjects.mu.RLock()
+	defer m.s.subjects.mu.RUnlock()
+	id, ok = m.subs.find(name)
+	if !ok {
+		return 0, 0, 0, false
+	}
+	e := m.subs.at(id)
+	return id, e.first, e.last, e.count > 0
+}
+
+// look goes from i towards end to the first live message that matches, or to end.
+func (m *matcher) look(i, end, step int) int {
+	m.s.subjects.mu.RLock()
+	defer m.s.subjects.mu.RUnlock()
+	for ; i != end; i += step {
+		if id := m.ids[i]; id != noSubject && !m.v.isDeleted(i) && m.f.matches(m.subs.name(id)) {
+			break
+		}
+	}
+	return i
+}

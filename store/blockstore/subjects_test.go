@@ -1,0 +1,201 @@
+package blockstore
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+func heapNow() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// openSmall opens the stream S, which it makes if it is not there, with blocks of a few messages.
+func openSmall(t *testing.T, fs vfs.FS) (*Store, *Stream) {
+	t.Helper()
+	st, err := Open(fs, Options{Sync: SyncNever, BlockSize: minBlockSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := st.Stream(t.Context(), "S")
+	if err != nil {
+		s, err = st.Create(t.Context(), store.Config{Name: "S"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st, s.(*Stream)
+}
+
+func put(t *testing.T, s *Stream, subject string) store.Seq {
+	t.Helper()
+	seq, err := s.Append(t.Context(), store.Entry{Subject: subject, Data: make([]byte, 100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+// TestTheWriterKnowsASubject asks as who limits a subject does: while it has the stream to itself.
+func TestTheWriterKnowsASubject(t *testing.T) {
+	fs := vfs.NewMem()
+	st, s := openSmall(t, fs)
+	want := func(subject string, n uint64, first, last store.Seq) {
+		t.Helper()
+		s.wmu.Lock()
+		defer s.wmu.Unlock()
+		got, err := s.subjectStateLocked(t.Context(), subject)
+		if w := (store.Count{Messages: n, First: first, Last: last}); err != nil || got != w {
+			t.Errorf("%s: got %+v, %v, want %+v", subject, got, err, w)
+		}
+	}
+	for i := range 60 {
+		put(t, s, []string{"a", "b", "c"}[i%3])
+	}
+	want("a", 20, 1, 58)
+	want("none", 0, 0, 0)
+	remove := func(seqs ...store.Seq) {
+		t.Helper()
+		for _, seq := range seqs {
+			if ok, err := s.Remove(t.Context(), seq); !ok || err != nil {
+				t.Fatalf("remove %d: %v, %v", seq, ok, err)
+			}
+		}
+	}
+	remove(1, 4, 58, 2)
+	want("a", 17, 7, 55)
+	want("b", 19, 5, 59)
+	if err := s.Undelete(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	want("a", 18, 4, 55)
+	put(t, s, "a")
+	want("a", 19, 4, 61)
+
+	// What is written and not published yet is counted.
+	s.wmu.Lock()
+	if _, err := s.writeLocked([]store.Entry{{Subject: "a"}, {Subject: "d"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.wmu.Unlock()
+	want("a", 20, 4, 62)
+	want("d", 1, 63, 63)
+	s.wmu.Lock()
+	s.publishStored()
+	s.wmu.Unlock()
+	want("a", 20, 4, 62)
+
+	// It is the same after reopening, and after it was forgotten.
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st, s = openSmall(t, fs)
+	defer st.Close()
+	want("a", 20, 4, 62)
+	s.subjects.drop()
+	want("b", 19, 5, 59)
+}
+
+// TestTheIndexIsMadeWhileTheStreamChanges has readers make the index again and again while a writer stores, removes
+// and brings back; in the end it must say what the blocks do.
+func TestTheIndexIsMadeWhileTheStreamChanges(t *testing.T) {
+	st, s := openSmall(t, vfs.NewMem())
+	defer st.Close()
+	ctx := t.Context()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				s.subjects.drop()
+				if _, err := s.Count(ctx, store.Query{Subject: fmt.Sprintf("s.%d", i%7)}); err != nil {
+					t.Error(err)
+				}
+				for _, err := range s.Subjects(ctx, "s.*") {
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	for i := range 600 {
+		seq := put(t, s, fmt.Sprintf("s.%d", i%7))
+		if i%3 == 0 && seq > 20 {
+			if _, err := s.Remove(ctx, seq-20); err != nil {
+				t.Error(err)
+			}
+		}
+		if i%6 == 0 && seq > 40 {
+			_ = s.Undelete(ctx, seq-20)
+		}
+		if i%50 == 49 {
+			if _, err := s.Purge(ctx, store.Purge{Subject: "s.3", Below: seq - 10}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	close(done)
+	wg.Wait()
+	counts := func() (out []store.SubjectCount) {
+		for c, err := range s.Subjects(ctx, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, c)
+		}
+		return out
+	}
+	got := counts()
+	s.subjects.drop()
+	if want := counts(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, the blocks say %v", got, want)
+	}
+}
+
+// TestADamagedFooterCostsNoAnswer damages the lists of subjects: what is found is the same, and it is reported.
+func TestADamagedFooterCostsNoAnswer(t *testing.T) {
+	fs := vfs.NewMem()
+	st, s := openSmall(t, fs)
+	for i := range 40 {
+		put(t, s, fmt.Sprintf("s.%d", i%4))
+	}
+	off, n := s.cur.Load().blocks[0].trailer.Place(record.Subjects)
+	name := s.cur.Load().blocks[0].name
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("damage"), off+int64(n)-6); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	st, s = openSmall(t, fs)
+	defer st.Close()
+	if c, err := s.Count(t.Context(), store.Query{Subject: "s.1"}); err != nil || c != (store.Count{Messages: 10, First: 2, Last: 38}) {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if m, err := s.Next(t.Context(), store.Query{Subject: "s.0", From: 2}, nil); err != nil || m.Seq != 5 {
+		t.Errorf("got %d, %v, want 5", m.Seq, err)
+	}
+	if d, err := s.Damage(t.Context()); err != nil || len(d) != 1 {
+		t.Errorf("got damage %+v, %v, want one entry", d, err)
+	}
+}

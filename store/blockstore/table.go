@@ -1,0 +1,127 @@
+package blockstore
+
+import (
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"jsfs/store/internal/record"
+)
+
+// subjectTable is the subjects of a sealed block, as long as the cache keeps them.
+type subjectTable struct {
+	*record.SubjectTable
+	used atomic.Bool // since the cache looked last
+	kept bool        // by the cache, which counts it as size bytes; both are guarded by cache.mu
+	size int64
+	memo atomic.Pointer[memo]
+}
+
+// memo is the answer that was given last, so that who walks with a filter needs not wait for it each time.
+type memo struct {
+	key    string
+	places []uint32
+}
+
+// memoFrom is how many messages an answer must have to be kept.
+const memoFrom = 32
+
+// stringOf is b as a string, as long as b does not change.
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// tableOf returns the subjects of v.
+func (s *Stream) tableOf(v *view) (*subjectTable, error) {
+	if v.known { // the tail: nobody keeps a table of it
+		return s.scanTable(v)
+	}
+	if t := v.table.Load(); t != nil {
+		if !t.used.Load() {
+			t.used.Store(true)
+		}
+		return t, nil
+	}
+	t, err := s.readTable(v.block)
+	if record.IsVersion(err) {
+		return nil, err
+	}
+	own := &subjectTable{SubjectTable: t}
+	if err != nil {
+		// The footer's list is damaged, or missing. The records themselves have it.
+		if v.trailer != nil {
+			s.noteFile(v.block, err)
+		}
+		if own, err = s.scanTable(v); err != nil {
+			return nil, err
+		}
+	}
+	return s.cache.addTable(v.block, own), nil
+}
+
+func (s *Stream) readTable(b *block) (*record.SubjectTable, error) {
+	names, err := s.readSection(b, b.trailer, record.Subjects)
+	if err != nil {
+		return nil, err
+	}
+	places, err := s.readSection(b, b.trailer, record.Places)
+	if err != nil {
+		return nil, err
+	}
+	return b.trailer.Subjects(&b.hdr, names, places)
+}
+
+// scanTable makes a table of v's subjects from its records.
+func (s *Stream) scanTable(v *view) (*subjectTable, error) {
+	offs, err := s.indexOf(v)
+	if err != nil {
+		return nil, err
+	}
+	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, subjects)
+	if err != nil {
+		return nil, err
+	}
+	return &subjectTable{SubjectTable: record.MakeSubjects(c.subjectsAt(offs))}, nil
+}
+
+// placesIn returns which messages of v, which is sealed, match f, removed ones included.
+func (s *Stream) placesIn(v *view, f *filter) ([]uint32, error) {
+	t, err := s.tableOf(v)
+	if err != nil {
+		return nil, err
+	}
+	if m := t.memo.Load(); m != nil && m.key == f.key {
+		return m.places, nil
+	}
+	var places []uint32
+	subs := 0
+	for e := range t.matching(f) {
+		places = e.Places(places)
+		subs++
+	}
+	if subs > 1 {
+		slices.Sort(places)
+	}
+	if subs != 1 && f.literals == nil || len(places) >= memoFrom {
+		t.memo.Store(&memo{f.key, places})
+		s.cache.resize(t, int64(t.Size()+4*cap(places)))
+	}
+	return places, nil
+}
+
+// matching walks the subjects of a block that match f.
+func (t *subjectTable) matching(f *filter) func(func(*record.SubjectEntry) bool) {
+	return func(yield func(*record.SubjectEntry) bool) {
+		for _, name := range f.literals {
+			if e, ok := t.Find(name); ok && !yield(&e) {
+				return
+			}
+		}
+		if f.literals != nil {
+			return
+		}
+		for e := range t.Prefixed(f.prefix) {
+			if f.matches(stringOf(e.Name)) && !yield(e) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"iter"
+
+	"jsfs/store"
+)
+
+// restartEvery is how many entries of the section Subjects share prefixes: the next one is
+// written in full (FORMAT.md section 6).
+const restartEvery = 16
+
+// Subject is what a footer tells of one subject: which of the block's messages are on it, counted from 0,
+// in order. There is at least one.
+type Subject struct {
+	Name   string
+	Places []uint32
+}
+
+// SubjectTable tells which messages of a block are on which subject. It is immutable. In memory it is what it
+// is on disk, and for each 16 subjects 8 bytes to find them by.
+type SubjectTable struct {
+	names    []byte // section Subjects
+	places   []byte // section Places
+	count    int    // of subjects
+	restarts []restart
+}
+
+// restart is where an entry stands that is written in full, and its list.
+type restart struct{ name, place uint32 }
+
+// SubjectEntry is one subject of a table.
+type SubjectEntry struct {
+	Name        []byte // good until the walk goes on
+	Count       uint32 // messages
+	First, Last uint32 // the first and the last of them, counted in the block
+	list        []byte
+}
+
+// MakeSubjects returns the table of subjects that are sorted by name.
+func MakeSubjects(subs []Subject) *SubjectTable {
+	t := &SubjectTable{count: len(subs)}
+	prev := ""
+	for i, e := range subs {
+		n := 0
+		if i%restartEvery == 0 {
+			t.restarts = append(t.restarts, restart{uint32(len(t.names)), uint32(len(t.places))})
+		} else {
+			n = commonPrefix(prev, e.Name)
+		}
+		t.names = appendUvarints(t.names, uint64(n), uint64(len(e.Name)-n))
+		t.names = append(t.names, e.Name[n:]...)
+		t.appendPlaces(e.Places)
+		prev = e.Name
+	}
+	return t
+}
+
+// appendPlaces appends the numbers of an entry to names, and its list, if it needs one, to places.
+func (t *SubjectTable) appendPlaces(places []uint32) {
+	n := len(places)
+	first, last := places[0], places[n-1]
+	t.names = appendUvarints(t.names, uint64(n), uint64(first))
+	if n == 1 {
+		return
+	}
+	t.names = appendUvarints(t.names, uint64(last-first))
+	if !hasList(uint32(n), last-first) {
+		return
+	}
+	start := len(t.places)
+	for i := 1; i < n-1; i++ {
+		t.places = appendUvarints(t.places, uint64(places[i]-places[i-1]))
+	}
+	t.names = appendUvarints(t.names, uint64(len(t.places)-start))
+}
+
+// hasList says whether n messages that span so many are not told by the first and the last alone.
+func hasList(n, span uint32) bool { return n > 2 && n <= span }
+
+// Subjects decodes the sections Subjects and Places.
+func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, error) {
+	if _, err := t.section(Subjects, h, names); err != nil {
+		return nil, err
+	}
+	if _, err := t.section(Places, h, places); err != nil {
+		return nil, err
+	}
+	s := &SubjectTable{names: names, places: places, count: int(t.parts[Subjects].count)}
+	if err := s.check(uint64(t.All.Messages)); err != nil {
+		return nil, fmt.Errorf("footer subjects: %w", err)
+	}
+	return s, nil
+}
+
+// check reads a whole table, finds its restarts, and looks at what nobody will look at again.
+func (t *SubjectTable) check(messages uint64) error {
+	t.restarts = make([]restart, 0, (t.count+restartEvery-1)/restartEvery)
+	names, places := reader{b: t.names}, reader{b: t.places}
+	var prev, name []byte
+	for i := range t.count {
+		if i%restartEvery == 0 {
+			t.restarts = append(t.restarts, restart{uint32(len(t.names) - len(names.b)), uint32(len(t.places) - len(places.b))})
+		}
+		shared := names.uvarint()
+		rest := names.bytes(names.uvarint())
+		if names.err != nil || shared > uint64(len(prev)) || shared > 0 && i%restartEvery == 0 ||
+			int(shared)+len(rest) > store.MaxSubject {
+			return ErrBad
+		}
+		name = append(append(name[:0], prev[:shared]...), rest...)
+		if i > 0 && bytes.Compare(prev, name) >= 0 {
+			return ErrBad
+		}
+		prev, name = name, prev
+		if !checkPlaces(&names, &places, messages) {
+			return ErrBad
+		}
+	}
+	if len(names.b)+len(places.b) > 0 {
+		return ErrBad
+	}
+	return nil
+}
+
+// checkPlaces takes the numbers of one entry, and its list, and says whether they make sense.
+func checkPlaces(names, places *reader, messages uint64) bool {
+	n, first, span := names.uvarint(), names.uvarint(), uint64(0)
+	if n > 1 {
+		span = names.uvarint()
+	}
+	if names.err != nil || n < 1 || n > messages || first >= messages || span >= messages-first || n > span+1 || n == 1 && span > 0 {
+		return false
+	}
+	if !hasList(uint32(n), uint32(span)) {
+		return n != 2 || span > 0
+	}
+	list := reader{b: places.bytes(names.uvarint())}
+	at := uint64(0)
+	for range n - 2 {
+		step := list.uvarint()
+		if at += step; step == 0 || at >= span {
+			return false
+		}
+	}
+	return names.err == nil && places.err == nil && list.err == nil && len(list.b) == 0
+}
+
+// Len is how many subjects the table has, Size how many bytes it takes in memory.
+func (t *SubjectTable) Len() int { return t.count }
+
+// Size is how many bytes the table takes in memory.
+func (t *SubjectTable) Size() int { return len(t.names) + len(t.places) + 8*len(t.restarts) + 128 }
+
+// Equal says whether two tables tell the same.
+func (t *SubjectTable) Equal(u *SubjectTable) bool {
+	return bytes.Equal(t.names, u.names) && bytes.Equal(t.places, u.places)
+}
+
+// Find returns the entry of a subject.
+func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
+	var c cursor
+	c.seek(t, name)
+	for c.next() {
+		if string(c.e.Name) == name {
+			return c.e, true
+		}
+		if string(c.e.Name) > name {
+			break
+		}
+	}
+	return SubjectEntry{}, false
+}
+
+// Prefixed walks the subjects that begin with prefix, sorted by name. What it yields is good until
+// it goes on.
+func (t *SubjectTable) Prefixed(prefix string) iter.Seq[*SubjectEntry] {
+	return func(yield func(*SubjectEntry) bool) {
+		var c cursor
+		c.seek(t, prefix)
+		for c.next() {
+			if len(c.e.Name) >= len(prefix) && string(c.e.Name[:len(prefix)]) == prefix {
+				if !yield(&c.e) {
+					return
+				}
+			} else if string(c.e.Name) > prefix {
+				return
+			}
+		}
+	}
+}
+
+// Places appends the messages on the subject, in order, to dst.
+func (e *SubjectEntry) Places(dst []uint32) []uint32 {
+	if !hasList(e.Count, e.Last-e.First) {
+		if e.Count == 2 {
+			return append(dst, e.First, e.Last)
+		}
+		for i := e.First; i <= e.Last; i++ {
+			dst = append(dst, i)
+		}
+		return dst
+	}
+	dst = append(dst, e.First)
+	at := e.First
+	for list := e.list; len(list) > 0; {
+		step, n := binary.Uvarint(list)
+		at += uint32(step)
+		dst, list = append(dst, at), list[n:]
+	}
+	return append(dst, e.Last)
+}
+
+// cursor walks a table that was checked.
+type cursor struct {
+	names, places []byte // what is left
+	name          []byte
+	e             SubjectEntry
+}
+
+// seek sets c before the entries of t of which name may be one, or the first one behind it.
+func (c *cursor) seek(t *SubjectTable, name string) {
+	lo, hi := 0, len(t.restarts)
+	for lo < hi { // the first restart above name
+		mid := int(uint(lo+hi) / 2)
+		full := t.names[t.restarts[mid].name+1:] // behind the 0 of what is shared
+		size, n := binary.Uvarint(full)
+		if string(full[n:n+int(size)]) <= name {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	var r restart
+	if lo > 0 {
+		r = t.restarts[lo-1]
+	}
+	c.names, c.places = t.names[r.name:], t.places[r.place:]
+}
+
+// number takes a number of an entry.
+func (c *cursor) number() uint32 {
+	if b := c.names[0]; b < 0x80 {
+		c.names = c.names[1:]
+		return uint32(b)
+	}
+	v, n := binary.Uvarint(c.names)
+	c.names = c.names[n:]
+	return uint32(v)
+}
+
+// next takes the next entry, and says whether there is one.
+func (c *cursor) next() bool {
+	if len(c.names) == 0 {
+		return false
+	}
+	shared, rest := c.number(), c.number()
+	c.name = append(c.name[:shared], c.names[:rest]...)
+	c.names = c.names[rest:]
+	e := &c.e
+	e.Name, e.Count, e.First = c.name, c.number(), c.number()
+	e.Last, e.list = e.First, nil
+	if e.Count > 1 {
+		e.Last += c.number()
+	}
+	if hasList(e.Count, e.Last-e.First) {
+		n := c.number()
+		e.list, c.places = c.places[:n], c.places[n:]
+	}
+	return true
+}
