@@ -26,6 +26,7 @@ var layout = map[string]string{
 	"jsfs/store/memstore":        "jsfs/store jsfs/store/jsonl jsfs/store/internal/policy jsfs/store/internal/watch",
 	"jsfs/store/metered":         "jsfs/store prometheus",
 	"jsfs/store/storetest":       "jsfs/store jsfs/store/jsonl jsfs/store/memstore go-cmp rapid",
+	"jsfs/store/transfer":        "jsfs/store jsfs/store/jsonl xxhash zstd",
 }
 
 // modules are the short names of what is imported from elsewhere.
@@ -33,7 +34,7 @@ var modules = map[string]string{
 	"cobra": "github.com/spf13/cobra", "go-cmp": "github.com/google/go-cmp", "go-fuse": "github.com/hanwen/go-fuse/v2",
 	"prometheus": "github.com/prometheus/client_golang/prometheus", "prometheus/text": "github.com/prometheus/common/expfmt",
 	"rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/crypto": "golang.org/x/crypto",
-	"x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2",
+	"x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2", "zstd": "github.com/klauspost/compress/zstd",
 }
 
 func TestLayout(t *testing.T) {

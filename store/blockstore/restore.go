@@ -38,7 +38,7 @@ func (s *Stream) restoreLocked(ms []store.Msg) (int, error) {
 	before := s.w.flushed
 	var err error
 	for i := 0; i < len(ms) && err == nil; i++ {
-		err = s.encodeRestoredLocked(&ms[i])
+		err = s.encodeRestoredLocked(ms[i:])
 		if err == nil && len(s.w.buf) >= writeSize {
 			err = s.flushLocked()
 		}
@@ -49,15 +49,15 @@ func (s *Stream) restoreLocked(ms []store.Msg) (int, error) {
 	return s.w.flushed - before, err
 }
 
-// encodeRestoredLocked is encodeNextLocked for a message that has a sequence: what lies before it is
-// skipped.
-func (s *Stream) encodeRestoredLocked(m *store.Msg) error {
-	w, seq := &s.w, uint64(m.Seq)
+// encodeRestoredLocked is encodeNextLocked for a message that has a sequence, the first one of ms: what lies
+// before it is skipped. The others are those that come next.
+func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
+	w, m, seq := &s.w, &ms[0], uint64(ms[0].Seq)
 	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
 	if err := s.config.Load().CheckEntry(e); err != nil {
 		return err
 	}
-	if err := s.takeLocked(seq); err != nil {
+	if err := s.takeLocked(seq, ms); err != nil {
 		return fmt.Errorf("restore of message %d: %w", seq, err)
 	}
 	if err := s.roomLocked(recordSize(e) + skipSize); err != nil {
@@ -70,8 +70,8 @@ func (s *Stream) encodeRestoredLocked(m *store.Msg) error {
 	return nil
 }
 
-// takeLocked sees to it that seq may be handed out, if it was not yet.
-func (s *Stream) takeLocked(seq uint64) error {
+// takeLocked sees to it that seq may be handed out, if it was not yet, and those of ms with it.
+func (s *Stream) takeLocked(seq uint64, ms []store.Msg) error {
 	if s.w.taken(seq) { // before anything is prepared
 		return store.ErrExists
 	}
@@ -81,7 +81,23 @@ func (s *Stream) takeLocked(seq uint64) error {
 	if s.w.taken(seq) {
 		return store.ErrExists
 	}
-	return s.reserveLocked(seq)
+	if seq > s.w.state.Mark {
+		return s.reserveLocked(max(seq, s.highest(ms)))
+	}
+	return nil
+}
+
+// highest is the highest sequence of the messages that can be restored in this order.
+func (s *Stream) highest(ms []store.Msg) (seq uint64) {
+	cfg := s.config.Load()
+	for i := range ms {
+		m := &ms[i]
+		if uint64(m.Seq) <= seq || cfg.CheckEntry(store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}) != nil {
+			break
+		}
+		seq = uint64(m.Seq)
+	}
+	return seq
 }
 
 // coming is the sequence that comes behind what is encoded; 0 if the highest one was handed out.
@@ -118,7 +134,7 @@ func (s *Stream) skipToLocked(last uint64, t int64) error {
 	if last == math.MaxUint64 && !w.taken(last) {
 		return fmt.Errorf("%w: no sequence number would be left", store.ErrInvalid)
 	}
-	if err := s.takeLocked(last); err != nil {
+	if err := s.takeLocked(last, nil); err != nil {
 		return err
 	}
 	if err := s.roomLocked(skipSize); err != nil {

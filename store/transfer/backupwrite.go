@@ -1,0 +1,352 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"jsfs/store"
+	"jsfs/store/jsonl"
+)
+
+// BackupOptions say how a backup is written.
+type BackupOptions struct {
+	Options
+	// Plain leaves the file uncompressed.
+	Plain bool
+	// Source is noted in the backup: where the streams are from.
+	Source string
+	// Streams is how many streams the whole backup has, if the file is one of several; 0 is those
+	// in the file.
+	Streams int
+	// Done is called when a stream is in the file; nil is nobody.
+	Done func(Result)
+}
+
+// partSuffix is what a backup's name ends in while it is not finished.
+const partSuffix = ".part"
+
+// WriteFile backs streams of s up into the file name, in that order. The file has another name until it is
+// finished and durable. What an earlier call left there is gone on with; a file that exists is
+// store.ErrExists, unless it is a backup of the same streams in the same state.
+func WriteFile(ctx context.Context, s store.Store, streams []string, name string, opt BackupOptions) error {
+	if opt.Streams == 0 {
+		opt.Streams = len(streams)
+	}
+	if opt.Done == nil {
+		opt.Done = func(Result) {}
+	}
+	w := &fileWriter{opt: opt, s: s, streams: streams, name: name}
+	if _, err := os.Lstat(name); err == nil {
+		return w.compare(ctx)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return w.write(ctx)
+}
+
+// fileWriter writes one backup file.
+type fileWriter struct {
+	opt     BackupOptions
+	s       store.Store
+	streams []string
+	name    string
+
+	f    *os.File
+	off  int64
+	zstd *zstd.Encoder // nil if the file is plain
+	old  *Backup       // what an earlier call left, as long as it is of use
+	out  []byte
+}
+
+func (w *fileWriter) write(ctx context.Context) (err error) {
+	part := w.name + partSuffix
+	if w.f, err = os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.f.Close()) }()
+	if !w.opt.Plain {
+		w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		if err != nil {
+			return err
+		}
+	}
+	w.openOld(part)
+	defer w.dropOld()
+	for _, name := range w.streams {
+		if err := w.stream(ctx, name); err != nil {
+			return fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
+	if err := w.f.Truncate(w.off); err != nil { // an earlier call may have left more
+		return err
+	}
+	if err := w.f.Sync(); err != nil {
+		return err
+	}
+	if w.opt.Verify {
+		if err := w.verify(ctx, part); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(part, w.name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(w.name))
+}
+
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openOld opens what an earlier call left, if it is in the form that is asked for now.
+func (w *fileWriter) openOld(part string) {
+	b, err := Open(part)
+	if err != nil {
+		return
+	}
+	if w.old = b; (b.text.zstd == nil) != w.opt.Plain {
+		w.dropOld()
+	}
+}
+
+func (w *fileWriter) dropOld() {
+	if w.old != nil {
+		_ = w.old.Close()
+		w.old = nil
+	}
+}
+
+// header is the first line of a stream's part.
+func (w *fileWriter) header(ctx context.Context, st store.Stream) (header, error) {
+	state, err := st.State(ctx)
+	return header{
+		Version: formatVersion, Streams: w.opt.Streams, Config: st.Config(), Incarnation: st.Incarnation(),
+		First: state.First, Last: state.Last, LastTime: time.Unix(0, state.LastTime).UTC(),
+		Messages: state.Live.Messages, Bytes: state.Live.Payload, Source: w.opt.Source, Created: time.Now().UTC(),
+	}, err
+}
+
+// stream writes one stream's part, or what the file lacks of it.
+func (w *fileWriter) stream(ctx context.Context, name string) error {
+	st, err := w.s.Stream(ctx, name)
+	if err != nil {
+		return err
+	}
+	h, err := w.header(ctx, st)
+	if err != nil {
+		return err
+	}
+	p := &partWriter{w: w, head: h, tally: newTally(), sum: newSum()}
+	if done, err := p.takeOver(ctx, st); done || err != nil {
+		return err
+	}
+	if err := w.f.Truncate(w.off); err != nil {
+		return err
+	}
+	if p.tally.Messages == 0 {
+		line, err := h.line()
+		if err != nil {
+			return err
+		}
+		p.text = append(p.text, line...)
+	}
+	for ms, err := range ahead(readBatches(ctx, st, p.tally.last+1, h.Last)) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		for i := range ms {
+			p.text = jsonl.Append(p.text, ms[i])
+			p.tally.add(&ms[i])
+			if len(p.text) >= chunkSize {
+				if err := p.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		w.opt.progress(p.tally.Messages, h.Messages)
+	}
+	lost, err := lostOf(ctx, st, h.Last)
+	if err != nil {
+		return err
+	}
+	return p.finish(lost)
+}
+
+// partWriter writes a part.
+type partWriter struct {
+	w       *fileWriter
+	head    header
+	tally   *tally
+	resumed int64
+	sum     xxhash.Digest
+	text    []byte // of the chunk that is gathered
+}
+
+// takeOver looks at what the file has of the part already, and goes on behind it. It says whether that
+// is all.
+func (p *partWriter) takeOver(ctx context.Context, st store.Stream) (done bool, err error) {
+	w := p.w
+	if w.old == nil {
+		return false, nil
+	}
+	old, err := w.old.Next()
+	if err != nil || !p.head.same(&old.head) {
+		w.dropOld()
+		return false, nil //nolint:nilerr // what can't be read is written anew
+	}
+	whole, err := p.compareOld(ctx, st, old)
+	if err != nil {
+		return false, err
+	}
+	if !whole {
+		w.dropOld()
+		return false, nil
+	}
+	w.off = old.good
+	w.opt.Done(p.tally.result(old.Stream(), p.tally.Messages, p.head.Last, old.end.Lost))
+	return true, nil
+}
+
+// compareOld compares an old part with the stream, and takes over what is good of it: nothing if anything
+// differs. It says whether that is all of the part.
+func (p *partWriter) compareOld(ctx context.Context, st store.Stream, old *Part) (whole bool, err error) {
+	c := newComparison(readBatches(ctx, st, 1, p.head.Last))
+	defer c.stop()
+	t, off := newTally(), p.w.off
+	for ms, err := range old.batches() {
+		if err != nil {
+			return false, nil // what is damaged is written anew
+		}
+		for i := range ms {
+			if c.same(old.Stream(), &ms[i]) != nil { // the stream is another one now
+				p.tally, p.sum, p.resumed, p.w.off = newTally(), newSum(), 0, off
+				return false, ctx.Err()
+			}
+			t.add(&ms[i])
+		}
+		if old.good > p.w.off { // what follows can be written there
+			taken := *t
+			p.tally, p.sum, p.resumed, p.w.off = &taken, old.sum, t.Messages, old.good
+		}
+		p.w.opt.progress(t.Messages, p.head.Messages)
+	}
+	return true, nil
+}
+
+func newSum() (d xxhash.Digest) {
+	d.Reset()
+	return d
+}
+
+// flush writes the chunk, with its check line.
+func (p *partWriter) flush() error {
+	_, _ = p.sum.Write(p.text)
+	line, err := json.Marshal(check{hex64(p.sum.Sum64()), p.tally.Messages, p.tally.last})
+	if err != nil {
+		return err
+	}
+	return p.write(append(line, '\n'))
+}
+
+// finish writes what is left, and the end line.
+func (p *partWriter) finish(lost []Lost) error {
+	_, _ = p.sum.Write(p.text)
+	line, err := json.Marshal(end{hex64(p.sum.Sum64()), p.tally.Messages, p.tally.Payload, p.head.Last, lost})
+	if err != nil {
+		return err
+	}
+	if err := p.write(append(line, '\n')); err != nil {
+		return err
+	}
+	p.w.opt.Done(p.tally.result(p.head.Config.Name, p.resumed, p.head.Last, lost))
+	return nil
+}
+
+// write puts the chunk and the line behind it into the file, as a frame of its own.
+func (p *partWriter) write(line []byte) error {
+	_, _ = p.sum.Write(line)
+	p.text = append(p.text, line...)
+	w, b := p.w, p.text
+	if w.zstd != nil {
+		w.out = w.zstd.EncodeAll(b, w.out[:0])
+		b = w.out
+	}
+	n, err := w.f.WriteAt(b, w.off)
+	if err != nil {
+		return err
+	}
+	w.off += int64(n)
+	p.text = p.text[:0]
+	return nil
+}
+
+// compare demands that the file that exists is a backup of the same streams in the same state.
+func (w *fileWriter) compare(ctx context.Context) error {
+	refuse := func(why string) error { return fmt.Errorf("%s %w: %s", w.name, store.ErrExists, why) }
+	b, err := Open(w.name)
+	if err != nil {
+		return refuse("it is no backup that could be gone on with")
+	}
+	defer b.Close()
+	for _, name := range w.streams {
+		p, err := b.Next()
+		if err != nil {
+			return refuse("it is no whole backup of these streams")
+		}
+		st, err := w.s.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		h, err := w.header(ctx, st)
+		if err != nil {
+			return err
+		}
+		if !p.head.same(&h) {
+			return refuse(fmt.Sprintf("it is a backup of stream %s in another state", p.Stream()))
+		}
+		r, err := p.Check(ctx, w.opt.Options)
+		if err != nil {
+			return err
+		}
+		r.Resumed = r.Messages
+		w.opt.Done(r)
+	}
+	if _, err := b.Next(); !errors.Is(err, io.EOF) {
+		return refuse("it has more than these streams")
+	}
+	return nil
+}
+
+// verify reads the whole file back.
+func (w *fileWriter) verify(ctx context.Context, name string) error {
+	b, err := Open(name)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for range w.streams {
+		p, err := b.Next()
+		if err != nil {
+			return err
+		}
+		if _, err := p.Check(ctx, w.opt.Options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
