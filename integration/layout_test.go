@@ -9,7 +9,7 @@ import (
 // layout says which of our packages, and which modules, each package may import; "std" stands for nothing
 // but the standard library. A new package must be entered here.
 var layout = map[string]string{
-	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/store jsfs/store/blockstore jsfs/store/legacy jsfs/store/memstore jsfs/store/metered cobra prometheus prometheus/text x/sys",
+	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/store jsfs/store/blockstore jsfs/store/legacy jsfs/store/memstore jsfs/store/metered jsfs/store/transfer cobra progressbar prometheus prometheus/text x/sys x/term xxhash",
 	"jsfs/fusefs":                "jsfs/fusefs/publish jsfs/fusefs/logview jsfs/mapping jsfs/store go-fuse x/sys xxhash",
 	"jsfs/fusefs/logview":        "jsfs/mapping jsfs/store",
 	"jsfs/fusefs/publish":        "jsfs/mapping jsfs/store x/sys",
@@ -33,8 +33,8 @@ var layout = map[string]string{
 var modules = map[string]string{
 	"cobra": "github.com/spf13/cobra", "go-cmp": "github.com/google/go-cmp", "go-fuse": "github.com/hanwen/go-fuse/v2",
 	"prometheus": "github.com/prometheus/client_golang/prometheus", "prometheus/text": "github.com/prometheus/common/expfmt",
-	"rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/crypto": "golang.org/x/crypto",
-	"x/sys": "golang.org/x/sys", "xxhash": "github.com/cespare/xxhash/v2", "zstd": "github.com/klauspost/compress/zstd",
+	"progressbar": "github.com/schollz/progressbar/v3", "rapid": "pgregory.net/rapid", "s2": "github.com/klauspost/compress/s2", "x/crypto": "golang.org/x/crypto",
+	"x/sys": "golang.org/x/sys", "x/term": "golang.org/x/term", "xxhash": "github.com/cespare/xxhash/v2", "zstd": "github.com/klauspost/compress/zstd",
 }
 
 func TestLayout(t *testing.T) {

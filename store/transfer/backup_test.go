@@ -150,7 +150,7 @@ func checkPart(t *testing.T, what string, to store.Store, want map[string]image,
 		if name != damaged.Stream && n < len(w.Msgs) || name == damaged.Stream && int64(n) != damaged.Messages {
 			t.Errorf("%s: stream %s has %d of %d messages; the error says %v", what, name, n, len(w.Msgs), damaged)
 		}
-		got.State, w.State, w.Msgs = store.State{}, store.State{}, w.Msgs[:n]
+		got.Config, got.State, w.State, w.Msgs = w.Config, store.State{}, store.State{}, w.Msgs[:n]
 		sameStream(t, got, w)
 	}
 }

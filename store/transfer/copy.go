@@ -25,7 +25,10 @@ func Copy(ctx context.Context, from store.Stream, to store.Store, name string, o
 
 // copyTo makes the copy of an origin.
 func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Options) (Result, error) {
-	st, err := o.stream(ctx, to, name)
+	cfg := o.config.Clone()
+	cfg.Name = name
+	cfg = cfg.WithDefaults()
+	st, err := stage(ctx, to, cfg)
 	if err != nil {
 		return Result{}, err
 	}
@@ -45,22 +48,30 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 			return Result{}, err
 		}
 	}
+	if !sameConfig(st.Config(), cfg) {
+		if err := to.Update(ctx, cfg); err != nil {
+			return Result{}, fmt.Errorf("give stream %s its configuration: %w", name, err)
+		}
+	}
 	return t.result(name, resumed, o.last, lost), nil
 }
 
-// stream returns the stream that is to become the copy: a new one, or one that has the
-// configuration of the origin.
-func (o *origin) stream(ctx context.Context, to store.Store, name string) (store.Stream, error) {
-	cfg := o.config
-	cfg.Name = name
-	st, err := to.Stream(ctx, name)
+// stage returns the stream that is to become the copy with configuration cfg: a new one, or one that
+// an earlier call left. Until all messages are there it takes whatever the original once took.
+func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream, error) {
+	open := cfg.Clone()
+	open.Subjects, open.MaxMsgSize = []string{">"}, store.MaxMsgSize
+	open.MaxMsgs, open.MaxBytes, open.MaxMsgsPerSubject, open.MaxAge = 0, 0, 0, 0
+	open.Discard, open.DiscardNewPerSubject, open.AllowMsgTTL = store.DiscardOld, false, false
+	open.Sealed, open.DenyDelete, open.DenyPurge = false, false, false
+	st, err := to.Stream(ctx, cfg.Name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return to.Create(ctx, cfg)
+		return to.Create(ctx, open)
 	case err != nil:
 		return nil, err
-	case !sameConfig(st.Config(), cfg):
-		return nil, fmt.Errorf("stream %s: %w, with another configuration", name, store.ErrExists)
+	case !sameConfig(st.Config(), cfg) && !sameConfig(st.Config(), open):
+		return nil, fmt.Errorf("stream %s: %w, with another configuration", cfg.Name, store.ErrExists)
 	}
 	return st, nil
 }

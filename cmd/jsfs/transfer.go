@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"jsfs/store"
+	"jsfs/store/transfer"
+)
+
+// untilSignal returns a context that SIGINT and SIGTERM end. A second one ends the process.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	return ctx, cancel
+}
+
+// explainTransfer turns the error of a command that moves messages into a sentence.
+func explainTransfer(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; the same command goes on where it stopped")
+	case errors.Is(err, store.ErrNoSpace), errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk is full; make room, and the same command goes on where it stopped: %w", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("you (uid %d) may not use it: %w", os.Geteuid(), err)
+	}
+	return err
+}
+
+// openFrom opens the store that streams are read from, without changing it.
+func openFrom(arg string) (source, store.Store, error) {
+	src, err := storeArg(arg)
+	if err != nil {
+		return src, nil, err
+	}
+	if _, err := os.Stat(src.dir); err != nil {
+		return src, nil, fmt.Errorf("source %s: there is no store: %w", arg, err)
+	}
+	st, err := openTransfer(src, settings{readOnly: true})
+	return src, st, err
+}
+
+// openTo opens the store that streams are stored in, and makes it if it is missing. What is stored there
+// is durable when it was synced or closed.
+func openTo(arg string) (store.Store, error) {
+	src, err := storeArg(arg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := prepareStore(src, false); err != nil {
+		return nil, err
+	}
+	return openTransfer(src, settings{sync: "never"})
+}
+
+// storeArg reads a SOURCE that must be a store's directory.
+func storeArg(arg string) (source, error) {
+	src, err := parseSource(arg)
+	if err == nil && src.dir == "" {
+		err = fmt.Errorf("source %s: a memory store is gone when its mount ends; give a store's directory", arg)
+	}
+	if err != nil {
+		return src, err
+	}
+	all, err := mounts()
+	if err != nil {
+		return src, err
+	}
+	if e, ok := topmost(all, src.dir); ok && e.ours() {
+		return src, fmt.Errorf("source %s is where %s is mounted; run `jsfs umount %s`, and give %s", arg, e.Source, arg, e.Source)
+	}
+	return src, nil
+}
+
+func openTransfer(src source, s settings) (store.Store, error) {
+	st, err := openSource(src, s, slog.New(slog.DiscardHandler))
+	if errors.Is(err, store.ErrLocked) {
+		all, merr := mounts()
+		for i := len(all) - 1; i >= 0 && merr == nil; i-- {
+			if all[i].ours() && all[i].Source == src.name {
+				return nil, fmt.Errorf("the store %s is mounted at %s, and only one process may have it open; run `jsfs umount %s` first: %w",
+					src.name, all[i].Point, all[i].Point, err)
+			}
+		}
+	}
+	return st, err
+}
+
+// isInside says whether a path is a directory or lies in it.
+func isInside(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// progress shows people how far a transfer is, if they look: on a terminal.
+type progress struct {
+	out   io.Writer
+	shown bool
+	name  string
+	bar   *progressbar.ProgressBar
+}
+
+func newProgress(out io.Writer) *progress {
+	f, ok := out.(*os.File)
+	return &progress{out: out, shown: ok && term.IsTerminal(int(f.Fd()))} //nolint:gosec // a descriptor is small
+}
+
+// begin returns what a transfer of that name tells how far it is.
+func (p *progress) begin(name string) func(done, total int64) {
+	p.end()
+	p.name = name
+	if !p.shown {
+		return nil
+	}
+	return func(done, total int64) {
+		if p.bar == nil {
+			p.bar = progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(p.name),
+				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("messages"),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		}
+		_ = p.bar.Set64(min(done, total))
+	}
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+		p.bar = nil
+	}
+}
+
+// printResult writes what came of one stream.
+func printResult(out io.Writer, r transfer.Result) error {
+	text := fmt.Sprintf("%s: %d messages, %d bytes, last sequence %d", r.Stream, r.Messages, r.Bytes, r.Last)
+	if r.Resumed > 0 {
+		text += fmt.Sprintf("; %d of them were there already", r.Resumed)
+	}
+	for _, l := range r.Lost {
+		text += "\n" + r.Stream + ": " + lostText(l.First, l.Last)
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
+}
+
+func lostText(first, last store.Seq) string {
+	if first == last {
+		return fmt.Sprintf("message %d is lost in the original", first)
+	}
+	return fmt.Sprintf("messages %d to %d are lost in the original", first, last)
+}
+
+// lostError is what a command ends with that left out what was lost.
+func lostError(n uint64) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d messages are lost in the original, and left out; everything else is there", n)
+}
