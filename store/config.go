@@ -33,7 +33,8 @@ type Config struct {
 	Description string            `json:"description,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
 
-	// Subjects are the patterns that the stream takes; none means every subject.
+	// Subjects are the patterns that the stream takes; none means every subject, or with Mirror or Sources
+	// that it takes nothing but from its origins.
 	Subjects []string `json:"subjects,omitempty"`
 
 	// MaxMsgs bounds the live messages, MaxBytes their bytes: each counts with the length of its JSON
@@ -71,11 +72,25 @@ type Config struct {
 	// Nats-TTL, which go when their time has come. It can't be taken back.
 	AllowRollup bool `json:"allow_rollup_hdrs,omitempty"`
 	AllowMsgTTL bool `json:"allow_msg_ttl,omitempty"`
+
+	// Mirror makes the stream a copy of another one, with its sequences, times, subjects and headers. It takes
+	// no other messages. Sources are streams whose messages are appended to this one, besides its own.
+	// What an origin removes stays here.
+	Mirror  *Source  `json:"mirror,omitempty"`
+	Sources []Source `json:"sources,omitempty"`
 }
 
 // WithDefaults returns c with its zero fields filled in, and with what other fields force.
 func (c Config) WithDefaults() Config {
-	if len(c.Subjects) == 0 {
+	if c.Mirror != nil {
+		m := c.Mirror.withDefaults()
+		c.Mirror = &m
+	}
+	c.Sources = slices.Clone(c.Sources)
+	for i := range c.Sources {
+		c.Sources[i] = c.Sources[i].withDefaults()
+	}
+	if len(c.Subjects) == 0 && !c.hasOrigins() {
 		c.Subjects = []string{">"}
 	}
 	for _, limit := range []*int64{&c.MaxMsgs, &c.MaxBytes, &c.MaxMsgsPerSubject} {
@@ -111,15 +126,22 @@ func (c Config) WithDefaults() Config {
 // Clone returns a copy of c that shares no memory with it.
 func (c Config) Clone() Config {
 	c.Subjects, c.Metadata = slices.Clone(c.Subjects), maps.Clone(c.Metadata)
+	c.Sources = slices.Clone(c.Sources)
+	if c.Mirror != nil {
+		m := *c.Mirror
+		c.Mirror = &m
+	}
 	return c
 }
 
 // First is the sequence of the first message that is ever stored.
 func (c Config) First() Seq { return max(c.FirstSeq, 1) }
 
-// Takes says whether the stream takes messages on a literal subject.
+func (c *Config) hasOrigins() bool { return c.Mirror != nil || len(c.Sources) > 0 }
+
+// Takes says whether the stream takes messages on a literal subject that don't come from an origin.
 func (c Config) Takes(subject string) bool {
-	return len(c.Subjects) == 0 ||
+	return len(c.Subjects) == 0 && !c.hasOrigins() ||
 		slices.ContainsFunc(c.Subjects, func(p string) bool { return MatchSubject(p, subject) })
 }
 

@@ -56,6 +56,10 @@ func ParseConfig(b []byte) (Config, error) {
 }
 
 func jsonError(err error) error {
+	var unknown *UnknownFieldError
+	if errors.As(err, &unknown) {
+		return unknown
+	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) && kind.Field != "" {
 		return bad(kind.Field, "it can't be a JSON %s", kind.Value)
@@ -82,8 +86,6 @@ var neutral = map[string][]string{
 	"num_replicas":              {"0", "1"},
 	"no_ack":                    {"false"},
 	"placement":                 {"null"},
-	"mirror":                    {"null"},
-	"sources":                   {"null", "[]"},
 	"subject_transform":         {"null"},
 	"republish":                 {"null"},
 	"allow_direct":              {"false", "true"},

@@ -47,6 +47,9 @@ type Entry struct {
 	Subject string // literal; see CheckSubject
 	Header  []byte // as in Msg
 	Data    []byte
+	// Sourced says that the message comes from a source of the stream: its subject need not be
+	// one that the stream takes. Package replicate sets it.
+	Sourced bool
 }
 
 // Totals sums up a set of messages.

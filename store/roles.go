@@ -58,6 +58,7 @@ type Stream interface {
 	Purger
 	Follower
 	Drafts
+	Replica
 }
 
 // Reader is the role of reading messages. Reading never waits for a writer.

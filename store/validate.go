@@ -19,7 +19,7 @@ func (c Config) Check() error {
 			return fmt.Errorf("subjects: %w", err)
 		}
 	}
-	return cmp.Or(c.checkLimits(), c.checkTimes(), c.checkWords(), c.checkTogether())
+	return cmp.Or(c.checkLimits(), c.checkTimes(), c.checkWords(), c.checkTogether(), c.checkSources())
 }
 
 func bad(field, format string, args ...any) error {
@@ -112,22 +112,57 @@ func (c Config) CheckUpdate(to Config, state State) error {
 		return denied("first_seq", "the stream has had a message")
 	case to.First() < c.First():
 		return denied("first_seq", "it can't be lowered")
+	case to.Mirror != nil && (c.Mirror == nil || *c.Mirror != *to.Mirror):
+		return denied("mirror", "it can be taken away, but not changed or added")
 	}
 	return nil
 }
 
-// CheckEntry returns nil if the stream can take e: the checks that every engine
+// CheckEntry returns nil if the stream can take e by an append: the checks that every engine
 // makes before it changes anything, in the order in which they are reported.
 func (c Config) CheckEntry(e Entry) error {
+	switch {
+	case c.Sealed:
+		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
+	case c.Mirror != nil:
+		return fmt.Errorf("stream %s: %w: it is a mirror of %s, and takes no messages of its own", c.Name, ErrDenied, c.Mirror.Name)
+	}
+	if err := CheckSubject(e.Subject); err != nil {
+		return err
+	}
+	switch {
+	case e.Sourced:
+	case !c.Takes(e.Subject):
+		return c.notTaken(e.Subject)
+	case len(c.Sources) > 0 && hasHeader(e.Header, HeaderSource):
+		return fmt.Errorf("header %s: %w: only messages from a source of stream %s have it", HeaderSource, ErrDenied, c.Name)
+	}
+	return c.checkSize(e)
+}
+
+// CheckRestore is CheckEntry for a message that comes with its sequence. A stream with origins takes
+// every subject then, as theirs are not limited to its own.
+func (c Config) CheckRestore(e Entry) error {
 	if c.Sealed {
 		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
 	}
 	if err := CheckSubject(e.Subject); err != nil {
 		return err
 	}
-	if !c.Takes(e.Subject) {
-		return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), e.Subject)
+	if !c.hasOrigins() && !c.Takes(e.Subject) {
+		return c.notTaken(e.Subject)
 	}
+	return c.checkSize(e)
+}
+
+func (c *Config) notTaken(subject string) error {
+	if len(c.Subjects) == 0 {
+		return fmt.Errorf("%w: stream %s takes messages from its sources only", ErrSubject, c.Name)
+	}
+	return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), subject)
+}
+
+func (c *Config) checkSize(e Entry) error {
 	if len(e.Header) > MaxHeader {
 		return fmt.Errorf("header of %d bytes: %w (at most %d)", len(e.Header), ErrTooLarge, MaxHeader)
 	}

@@ -92,6 +92,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		reserve: &reserve{fs: fsys, log: opt.Logger},
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
 	}
+	st.links = st.newLinks()
 	if err := st.load(); err != nil {
 		for _, s := range st.streams {
 			_ = s.close()
@@ -100,6 +101,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		return nil, err
 	}
 	st.logOpened(time.Since(begun))
+	st.startLinks()
 	return st, nil
 }
 

@@ -207,6 +207,14 @@ func (o *opening) findNext(next uint64) {
 	if !o.clean {
 		unsure = unsure || o.reboot || p.lost > 0
 	}
+	if o.config.Load().Mirror != nil {
+		// A mirror's sequences are its origin's. What is lost behind its last message comes from there again, under
+		// the same numbers, and a gap would keep it from coming.
+		if p.lost > 0 {
+			o.log.Warn("messages lost with a torn tail are taken from the origin again", "stream", o.config.Load().Name, "lost", p.lost)
+		}
+		p.lost, unsure = 0, false
+	}
 	p.newBlock = !o.clean || p.lost > 0 || len(o.blocks) == 0 || o.tail == nil
 	if unsure {
 		p.mark = max(o.state.Mark, next-1+p.lost)

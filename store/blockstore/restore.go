@@ -54,7 +54,7 @@ func (s *Stream) restoreLocked(ms []store.Msg) (int, error) {
 func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
 	w, m, seq := &s.w, &ms[0], uint64(ms[0].Seq)
 	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-	if err := s.config.Load().CheckEntry(e); err != nil {
+	if err := s.config.Load().CheckRestore(e); err != nil {
 		return err
 	}
 	if err := s.takeLocked(seq, ms); err != nil {

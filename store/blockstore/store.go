@@ -17,11 +17,12 @@ import (
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
+	"jsfs/store/replicate"
 )
 
 // Store is a set of streams in a directory.
 //
-// Lock order: Store.mu before a stream's locks.
+// Lock order: Store.originMu before Store.mu before a stream's locks.
 type Store struct {
 	// Dependencies and constants, set before the Store is shared.
 	fs      vfs.FS
@@ -35,6 +36,11 @@ type Store struct {
 	gate    *gate
 	closeFS func() error
 	found   []store.Damage // outside of any stream
+	links   *replicate.Runner
+
+	// originMu serialises creating and updating, so that origins never lead back to a stream. Links are
+	// stopped under it. It comes before mu.
+	originMu sync.Mutex
 
 	converted Conversion
 
@@ -108,6 +114,22 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	if st.opt.ReadOnly {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, store.ErrReadOnly)
 	}
+	st.originMu.Lock()
+	defer st.originMu.Unlock()
+	if err := st.checkOrigins(cfg); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
+	}
+	s, err := st.create(cfg)
+	if err != nil {
+		return nil, err
+	}
+	st.links.Wake(cfg.Name)
+	st.links.Start(s)
+	return s, nil
+}
+
+// create makes and opens a stream.
+func (st *Store) create(cfg store.Config) (*Stream, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.streams[cfg.Name] != nil || st.broken[cfg.Name] != nil {
@@ -221,12 +243,14 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 		err = fmt.Errorf("remove stream %s: %w", name, err)
 		if s.retired { // what was removed from it may not be on disk
 			delete(st.streams, name)
+			st.links.Drop(s.inc)
 			st.broken[name] = err
 			st.unclean = append(st.unclean, err)
 		}
 		return err
 	}
 	delete(st.streams, name)
+	st.links.Drop(s.inc)
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
 	err := st.fs.Rename(s.dir, to)
 	if err == nil {
@@ -325,6 +349,7 @@ func (st *Store) Close() error {
 	}
 	st.closed = true
 	st.mu.Unlock()
+	st.links.Close()
 	st.gate.close()
 	st.mu.Lock()
 	defer st.mu.Unlock()

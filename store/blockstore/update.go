@@ -22,6 +22,8 @@ func (st *Store) Update(ctx context.Context, cfg store.Config) error {
 	if err := cfg.Check(); err != nil {
 		return fmt.Errorf("update stream: %w", err)
 	}
+	st.originMu.Lock()
+	defer st.originMu.Unlock()
 	st.mu.RLock()
 	s, err := st.streams[cfg.Name], st.broken[cfg.Name]
 	st.mu.RUnlock()
@@ -31,7 +33,15 @@ func (st *Store) Update(ctx context.Context, cfg store.Config) error {
 	case s == nil:
 		return fmt.Errorf("stream %s: %w", cfg.Name, store.ErrNotFound)
 	}
-	if err := s.update(cfg); err != nil {
+	err = st.checkOrigins(cfg)
+	if err == nil && !cfg.SameOrigins(s.Config()) {
+		st.links.Stop(s.inc)
+		defer st.links.Start(s)
+	}
+	if err == nil {
+		err = s.update(cfg)
+	}
+	if err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
 	}
 	return nil

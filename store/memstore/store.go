@@ -11,6 +11,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/watch"
+	"jsfs/store/replicate"
 )
 
 // DefaultMaxBytes is what a store takes unless its options say otherwise.
@@ -41,8 +42,12 @@ func (o Options) withDefaults() Options {
 
 // Store is a set of streams in memory.
 type Store struct {
-	opt Options
-	hub *watch.Hub
+	opt   Options
+	hub   *watch.Hub
+	links *replicate.Runner
+
+	// updating serialises changes of configurations, for which links are stopped. It comes before mu.
+	updating sync.Mutex
 
 	// mu guards everything below, all streams and all drafts. Events are posted with it held.
 	mu      sync.Mutex
@@ -57,7 +62,9 @@ var _ store.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New(opt Options) *Store {
-	return &Store{opt: opt.withDefaults(), hub: watch.NewHub(nil), streams: map[string]*stream{}}
+	s := &Store{opt: opt.withDefaults(), hub: watch.NewHub(nil), streams: map[string]*stream{}}
+	s.links = s.newLinks()
+	return s
 }
 
 // Streams implements [store.Store].
@@ -98,10 +105,23 @@ func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	st, err := s.create(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.links.Wake(cfg.Name)
+	s.links.Start(st)
+	return st, nil
+}
+
+func (s *Store) create(cfg store.Config) (*stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, store.ErrClosed
+	}
+	if err := cfg.CheckOrigins(s.configLocked); err != nil {
+		return nil, err
 	}
 	if s.streams[cfg.Name] != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
@@ -117,16 +137,33 @@ func (s *Store) Create(_ context.Context, cfg store.Config) (store.Stream, error
 }
 
 // Update implements [store.Store].
-func (s *Store) Update(_ context.Context, cfg store.Config) error {
+func (s *Store) Update(ctx context.Context, cfg store.Config) error {
 	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	old, err := s.Stream(ctx, cfg.Name)
+	if err != nil {
+		return err
+	}
+	if st := old.(*stream); !cfg.SameOrigins(st.Config()) {
+		s.links.Stop(st.inc)
+		defer s.links.Start(st)
+	}
+	return s.update(cfg)
+}
+
+func (s *Store) update(cfg store.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.findLocked(cfg.Name)
 	if err != nil {
 		return err
+	}
+	if err := cfg.CheckOrigins(s.configLocked); err != nil {
+		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
 	}
 	if err := st.cfg.CheckUpdate(cfg, st.stateLocked()); err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
@@ -157,6 +194,7 @@ func (s *Store) Remove(_ context.Context, name string) error {
 	}
 	st.gone, st.msgs, st.bySubject, st.policies = true, nil, nil, policies{timer: st.timer}
 	st.stopLocked()
+	s.links.Drop(st.inc)
 	st.postLocked(store.StreamRemoved, store.Meta{})
 	st.hub.Close()
 	return nil
@@ -184,6 +222,7 @@ func (s *Store) Usage(context.Context) (store.Usage, error) {
 
 // Close implements [store.Store].
 func (s *Store) Close() error {
+	s.links.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -47,6 +47,7 @@ type stream struct {
 	live      store.Totals
 	appended  store.Totals
 	drafts    map[string]*draftFile
+	origins   []byte        // what Remember kept
 	skipped   []store.Range // in order: the sequences that were never used
 
 	policies

@@ -43,7 +43,7 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 		return 0, fmt.Errorf("stream %s: %w: no sequence number is left", st.cfg.Name, store.ErrInvalid)
 	}
 	acts, err := policy.Parse(e.Header)
-	if err != nil {
+	if err != nil && !e.Sourced {
 		return 0, err
 	}
 	t := max(st.s.opt.Now(), st.lastTime)
@@ -73,7 +73,7 @@ func (st *stream) restoreLocked(m store.Msg) error {
 		return err
 	}
 	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-	if err := st.cfg.CheckEntry(e); err != nil {
+	if err := st.cfg.CheckRestore(e); err != nil {
 		return err
 	}
 	if m.Seq <= st.last {

@@ -41,6 +41,7 @@ func Run(t *testing.T, e Engine) {
 		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, purgeCases,
 		restoreCases, restoreAllCases,
 		watchCases, draftCases, durableCases, concurrentCases,
+		mirrorCases, sourceCases,
 	)
 	if e.Limits {
 		cases = slices.Concat(cases, limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases)

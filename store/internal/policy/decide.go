@@ -25,7 +25,8 @@ type View interface {
 	Seen(id string) (store.Seq, error)
 }
 
-// Decide says whether e, which passes Config.CheckEntry and whose headers ask for acts, may be stored. dup
+// Decide says whether e, which passes Config.CheckEntry and whose headers ask for acts, may be stored. What a message
+// from a source asks of its origin, and the stream does not allow, does not act here. dup
 // is not 0 if it is stored already, under that sequence. The order of the checks is that of nats-server.
 // Only the methods of v that a check needs are called.
 func Decide(cfg *store.Config, e *store.Entry, acts *Acts, v View) (dup store.Seq, err error) {
@@ -41,6 +42,9 @@ func Decide(cfg *store.Config, e *store.Entry, acts *Acts, v View) (dup store.Se
 		if err := expectLastID(cfg, acts, v); err != nil {
 			return 0, err
 		}
+		if acts.Rollup != "" && !cfg.AllowRollup && e.Sourced {
+			acts.Rollup = "" // it was meant for the origin
+		}
 		if acts.Rollup != "" && !cfg.AllowRollup {
 			return 0, fmt.Errorf("stream %s: %w: it does not allow rollups", cfg.Name, store.ErrDenied)
 		}
@@ -53,7 +57,7 @@ func expect(cfg *store.Config, e *store.Entry, acts *Acts, v View) error {
 	if acts.Stream != "" && acts.Stream != cfg.Name {
 		return fmt.Errorf("%w: this is stream %s, not %s", store.ErrExpected, cfg.Name, acts.Stream)
 	}
-	if acts.TTL != 0 && !cfg.AllowMsgTTL {
+	if acts.TTL != 0 && !cfg.AllowMsgTTL && !e.Sourced {
 		return fmt.Errorf("stream %s: %w: it does not allow a Nats-TTL", cfg.Name, store.ErrDenied)
 	}
 	if acts.LastOn != nil {

@@ -12,6 +12,8 @@ const (
 	MagicStore  = "JSFSSTOR" // jsfs.store
 	MagicConfig = "JSFSCONF" // a stream's config
 	MagicNext   = "JSFSNEXT" // the counter of incarnations
+	// MagicOrigins is of a stream's origins.
+	MagicOrigins = "JSFSORIG"
 )
 
 const (
