@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyWithin is how long a daemon may take until its mount lists. Opening a large store
-// after a crash is part of it.
+// readyWithin is how long a daemon may say nothing until its mount lists. Opening a large store
+// after a crash is part of it; converting an old one takes longer, and tells how far it is.
 const readyWithin = 5 * time.Minute
 
 // startDaemon runs this command line again in a process that has no terminal, and waits until
@@ -46,18 +46,31 @@ func startDaemon(ctx context.Context, pointArg string, out io.Writer) error {
 		_ = child.Wait() // its outcome is that it ended too early
 		close(ended)
 	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := time.AfterFunc(readyWithin, cancel)
+	defer late.Stop()
 	said := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(out, r)
+		_, _ = io.Copy(hearing{out, func() { late.Reset(readyWithin) }}, r)
 		close(said)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
 	if err := awaitListing(ctx, pointArg, said, ended); err != nil {
 		_ = child.Process.Signal(syscall.SIGTERM)
 		return err
 	}
 	return nil
+}
+
+// hearing is a writer that tells when something is written.
+type hearing struct {
+	io.Writer
+	heard func()
+}
+
+func (h hearing) Write(p []byte) (int, error) {
+	h.heard()
+	return h.Writer.Write(p)
 }
 
 // daemonArgs is the command line that the child gets: that of the parent, or what mount(8)'s
@@ -75,7 +88,7 @@ func awaitListing(ctx context.Context, pointArg string, said, ended <-chan struc
 	select {
 	case <-said:
 	case <-ctx.Done():
-		return fmt.Errorf("the mount did not work within %v", readyWithin)
+		return fmt.Errorf("the mount did not work, and said nothing for %v", readyWithin)
 	}
 	for {
 		select {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"jsfs/store/memstore"
 )
 
-// openSource opens the engine that a source is for.
-func openSource(src source, s settings, logger *slog.Logger) (store.Store, error) {
+// openSource opens the engine that a source is for. Notes for people go to out.
+func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (store.Store, error) {
 	if src.dir == "" {
 		return memstore.New(memstore.Options{Logger: logger}), nil
 	}
@@ -27,6 +28,9 @@ func openSource(src source, s settings, logger *slog.Logger) (store.Store, error
 		Logger:    logger,
 
 		LegacyKeys: keys,
+		Converting: func(stream, step string, done, total int64) {
+			note(out, "converting %s: %d of %d MB %s", stream, done>>20, total>>20, step)
+		},
 	}
 	switch s.sync {
 	case "interval":
@@ -40,6 +44,7 @@ func openSource(src source, s settings, logger *slog.Logger) (store.Store, error
 	if err != nil {
 		return nil, explainStore(src, err)
 	}
+	noteConverted(out, st)
 	return st, nil
 }
 

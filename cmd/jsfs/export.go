@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"jsfs/store"
-	"jsfs/store/blockstore"
 	"jsfs/store/legacy"
 )
 
@@ -103,23 +102,16 @@ func sealAmbiguous(payload []byte) ([]byte, error) {
 
 // export writes a stream into a file, or to out if there is none. Notes for people go to say.
 func export(ctx context.Context, arg, file string, seal func([]byte) ([]byte, error), out, say io.Writer) error {
-	dir, name := filepath.Split(arg)
-	if dir == "" || name == "" {
-		return &exitError{exitUsage, fmt.Errorf("%q is no SOURCE/STREAM", arg)}
-	}
-	src, err := parseSource(filepath.Clean(dir))
-	if err == nil && src.dir == "" {
-		err = fmt.Errorf("source %s: a memory store can't be exported; give a store's directory", dir)
+	dir, name, err := splitStream(arg)
+	if err == nil && name == "" {
+		err = fmt.Errorf("%q names no stream", arg)
 	}
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if _, err := os.Stat(src.dir); err != nil {
-		return fmt.Errorf("source %s: there is no store: %w", dir, explainPath(err))
-	}
-	st, err := blockstore.OpenDir(src.dir, blockstore.Options{ReadOnly: true})
+	_, st, err := openFrom(dir)
 	if err != nil {
-		return explainStore(src, err)
+		return err
 	}
 	defer func() { _ = st.Close() }() // it was only read
 	s, err := st.Stream(ctx, name)

@@ -117,11 +117,10 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	if err != nil {
 		return &notServedError{err}
 	}
-	st, err := openSource(src, s, logger)
+	st, err := openSource(src, s, logger, out)
 	if err != nil {
 		return &notServedError{err}
 	}
-	noteConverted(out, st)
 	err = serve(ctx, s, st, src, point.path, logger, out)
 	if closeErr := st.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store %s: %w", src.name, closeErr))

@@ -88,7 +88,7 @@ func storeArg(arg string) (source, error) {
 }
 
 func openTransfer(src source, s settings) (store.Store, error) {
-	st, err := openSource(src, s, slog.New(slog.DiscardHandler))
+	st, err := openSource(src, s, slog.New(slog.DiscardHandler), os.Stderr)
 	if errors.Is(err, store.ErrLocked) {
 		all, merr := mounts()
 		for i := len(all) - 1; i >= 0 && merr == nil; i-- {

@@ -45,7 +45,7 @@ func causeOf(l legacy.Line) string {
 }
 
 func (src *legacySource) eachBad(do func(legacy.Line) error) error {
-	for l, err := range src.lines() {
+	for l, err := range src.lines("searched for bad lines") {
 		if err == nil && l.Err != nil {
 			err = do(l)
 		}

@@ -74,7 +74,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 			return c, nil
 		}
 	}
-	src, err := openLegacy(st.fs, name, legacyName, st.opt.LegacyKeys)
+	src, err := openLegacy(st.fs, name, legacyName, st.opt)
 	if err != nil {
 		return c, err
 	}
@@ -157,7 +157,7 @@ func (st *Store) fillFrom(src *legacySource, dir string, inc uint64) (err error)
 		batch, bytes = batch[:0], 0
 		return err
 	}
-	for l, err := range src.lines() {
+	for l, err := range src.lines("stored") {
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ type compared struct {
 // compare gives errDiffers if the stream lacks a message of the file.
 func (src *legacySource) compare(s *Stream) (c compared, err error) {
 	var buf []byte
-	for l, err := range src.lines() {
+	for l, err := range src.lines("compared") {
 		if err != nil {
 			return c, err
 		}

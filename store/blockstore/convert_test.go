@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jsfs/store"
@@ -344,4 +345,25 @@ func TestAFileThatTheStreamHasAlreadyIsSetAsideBesideTheFirst(t *testing.T) {
 	if got := inQuarantine(t, mem, ".bad"); len(got) != 1 || got[0] != bad {
 		t.Errorf("kept aside: got %q, want one file with %q", got, bad)
 	}
+}
+
+func TestAConversionTellsHowFarItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newLegacy(t, map[string]string{"A/messages.jsonl": legacyFile(legacyMsgs("A", 1, 2, 3)...)})
+		mem.Hook = func(string) { time.Sleep(10 * time.Second) } // a slow disk
+		told := map[string]bool{}
+		opt := trialOptions(blockstore.SyncAlways)
+		opt.Converting = func(stream, step string, done, total int64) {
+			if stream != "A" || done < 0 || done > total || total != int64(len(legacyFile(legacyMsgs("A", 1, 2, 3)...))) {
+				t.Errorf("got %s, %d of %d", stream, done, total)
+			}
+			told[step] = true
+		}
+		s, err := blockstore.Open(mem, opt)
+		must(t, err)
+		must(t, s.Close())
+		if !told["stored"] || !told["compared"] {
+			t.Errorf("got %v", told)
+		}
+	})
 }

@@ -43,7 +43,7 @@ func migratedFiles(fsys vfs.FS) ([]MigratedFile, error) {
 			if !strings.HasPrefix(base, migratedName) {
 				continue
 			}
-			src, err := openLegacy(fsys, dir, base, nil)
+			src, err := openLegacy(fsys, dir, base, Options{})
 			if err != nil {
 				return nil, err
 			}
@@ -97,7 +97,7 @@ func (st *Store) forget(m *MigratedFile) error {
 		m.Left = "the store has no stream of that name"
 		return nil
 	}
-	src, err := openLegacy(st.fs, m.stream, m.base, st.opt.LegacyKeys)
+	src, err := openLegacy(st.fs, m.stream, m.base, st.opt)
 	if err != nil {
 		return err
 	}

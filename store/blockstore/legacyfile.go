@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"syscall"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
@@ -78,7 +79,7 @@ func checkLegacyName(name string) error {
 
 // surveyLegacy finds out, before anything is changed, what would keep streams of the first
 // generation from being converted: a name, or a key that is not there.
-func surveyLegacy(fsys vfs.FS, keys []legacy.Key) error {
+func surveyLegacy(fsys vfs.FS, opt Options) error {
 	names, err := legacyStreams(fsys)
 	if err != nil {
 		return err
@@ -89,14 +90,14 @@ func surveyLegacy(fsys vfs.FS, keys []legacy.Key) error {
 		}
 	}
 	for _, name := range names {
-		src, err := openLegacy(fsys, name, legacyName, keys)
+		src, err := openLegacy(fsys, name, legacyName, opt)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // another process converts it just now, and has the lock
 		}
 		if err != nil {
 			return err
 		}
-		for _, lineErr := range src.lines() {
+		for _, lineErr := range src.lines("read") {
 			err = lineErr
 		}
 		if errors.Is(err, store.ErrKey) {
@@ -116,12 +117,13 @@ type legacySource struct {
 	name   string // in the store
 	file   vfs.File
 	size   int64
-	keys   []legacy.Key
+	opt    Options
+	told   time.Time // when Options.Converting was called last
 }
 
 // openLegacy opens the file of that name in a stream's old directory.
-func openLegacy(fsys vfs.FS, stream, base string, keys []legacy.Key) (*legacySource, error) {
-	src := &legacySource{fs: fsys, stream: stream, name: stream + "/" + base, keys: keys}
+func openLegacy(fsys vfs.FS, stream, base string, opt Options) (*legacySource, error) {
+	src := &legacySource{fs: fsys, stream: stream, name: stream + "/" + base, opt: opt, told: time.Now()}
 	var err error
 	if src.file, err = fsys.Open(src.name); err != nil {
 		return nil, err
@@ -132,10 +134,18 @@ func openLegacy(fsys vfs.FS, stream, base string, keys []legacy.Key) (*legacySou
 	return src, nil
 }
 
-// lines walks the file as it was when it was opened. An error names the line.
-func (src *legacySource) lines() iter.Seq2[legacy.Line, error] {
+// tellEvery is how often Options.Converting is called.
+const tellEvery = 5 * time.Second
+
+// lines walks the file as it was when it was opened. An error names the line. What the walk is for is told
+// to Options.Converting.
+func (src *legacySource) lines(step string) iter.Seq2[legacy.Line, error] {
 	return func(yield func(legacy.Line, error) bool) {
-		for l, err := range legacy.Read(io.NewSectionReader(src.file, 0, src.size), src.stream, src.keys) {
+		for l, err := range legacy.Read(io.NewSectionReader(src.file, 0, src.size), src.stream, src.opt.LegacyKeys) {
+			if src.opt.Converting != nil && time.Since(src.told) >= tellEvery {
+				src.told = time.Now()
+				src.opt.Converting(src.stream, step, l.Offset, src.size)
+			}
 			if err != nil {
 				err = fmt.Errorf("%s:%d: %w", src.name, l.Number, err)
 			}

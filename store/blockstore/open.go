@@ -78,7 +78,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		return nil, err
 	}
 	if !opt.ReadOnly {
-		if err := surveyLegacy(fsys, opt.LegacyKeys); err != nil {
+		if err := surveyLegacy(fsys, opt); err != nil {
 			return nil, err
 		}
 	}

@@ -52,6 +52,9 @@ type Options struct {
 	Compress bool
 	// LegacyKeys open the encrypted payloads of streams of the first generation.
 	LegacyKeys []legacy.Key
+	// Converting, if it is set, is called every few seconds while such a stream is converted: what is being done with
+	// its file, and how many of the file's bytes are done.
+	Converting func(stream, step string, done, total int64)
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
 	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.

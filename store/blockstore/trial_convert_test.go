@@ -166,7 +166,7 @@ func plainFS(mem *vfs.Mem) vfs.FS { return mem }
 // ends with all of them in the store, once.
 func TestTrialConversionStopsAnywhere(t *testing.T) {
 	t.Parallel()
-	for seed := range rounds(10, 500) {
+	for seed := range rounds(4, 500) {
 		o := newOldStore(t)
 		n, err := o.everyStop(plainFS, seeded(seed), func(stop string, image func() *vfs.Mem) error {
 			if err := o.verify(image()); err != nil {
@@ -188,7 +188,7 @@ func TestTrialConversionStopsTwice(t *testing.T) {
 	t.Parallel()
 	o, rng := newOldStore(t), seeded(7)
 	tried := 0
-	for tried < rounds(1000, 100_000) {
+	for tried < rounds(400, 100_000) {
 		_, err := o.everyStop(plainFS, rng, func(stop string, image func() *vfs.Mem) error {
 			if rng.IntN(40) > 0 {
 				return nil
@@ -272,7 +272,7 @@ func TestTrialEveryCallOfAConversionFails(t *testing.T) {
 	must(t, o.open(counting, false))
 	faults := []vfs.Fault{{Err: syscall.EIO}, {Err: syscall.EIO, Short: true}, {Err: syscall.ENOSPC, ForGood: true}, {Err: syscall.EINTR}}
 	for i, fault := range faults {
-		for k := 1 + i; k <= counting.Calls(); k += stride(1) {
+		for k := 1 + i; k <= counting.Calls(); k += stride(1 + 2*min(i, 1)) { // EIO at every call
 			fault.At = k
 			mem := o.fs.Kill()
 			f := vfs.NewFail(mem)
