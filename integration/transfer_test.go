@@ -93,6 +93,12 @@ var transferRefusals = []struct{ args, want string }{
 	{"copy a/ b/", "names no stream"},
 	{"copy m/S b/", "mounted at"},
 	{"copy a/S m/S", "mounted at"},
+	{"rescue nothing new", "there is no store"},
+	{"rescue other new", "belongs to something else"},
+	{"rescue m new", "mounted at"},
+	{"rescue a a", "into itself"},
+	{"rescue a a/new", "inside the store"},
+	{"rescue a b", "stream OTHER exists already"},
 }
 
 func TestBadTransfersAreRefusedAndChangeNothing(t *testing.T) {
@@ -130,6 +136,19 @@ func TestADamagedBackupIsToldAndNothingWrongRestored(t *testing.T) {
 		c.ok(t, contents+`set -e; contents back S | grep '^{"seq"' > part; contents a S > whole; cmp -n $(stat -c %s part) part whole; test $(wc -l < part) -gt 20000
 			"$JSFS" restore --verify good.jsonl.zst back; same a S back S; "$JSFS" check back`)
 	}
+}
+
+func TestRescue(t *testing.T) {
+	c := transferStores(t, 3000)
+	c.ok(t, `set -e; cp -a a broken; f=$(ls broken/streams/*1/*.blk); printf 'XXXXXXXX' | dd of=$f bs=1 conv=notrunc seek=40000 2> /dev/null; rm broken/jsfs.store`)
+	r := c.run(t, `find broken -type f -exec sha256sum {} + > before; "$JSFS" rescue --verify --json broken new > report; code=$?
+		find broken -type f -exec sha256sum {} + | cmp - before && exit $code`)
+	if r.code != 1 || !strings.Contains(r.err, "1 messages are lost; everything else is rescued") {
+		t.Errorf("got %+v", r)
+	}
+	c.ok(t, contents+`set -e; "$JSFS" check new; same a T new T; contents a S > was; contents new S > is
+		test "$(diff was is | grep -c '^<')" = 1; grep -q '"lost"' report; grep -q '"first_seq"' report
+		"$JSFS" rescue broken new | grep -q '2997 of them were there already' || true; "$JSFS" rescue a whole | grep -q '^S: 2998 messages'`)
 }
 
 // TestTransfersGoOnAfterKill kills each command as it enters its Nth write, several times, and lets it finish.

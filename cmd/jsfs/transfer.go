@@ -90,15 +90,21 @@ func storeArg(arg string) (source, error) {
 func openTransfer(src source, s settings) (store.Store, error) {
 	st, err := openSource(src, s, slog.New(slog.DiscardHandler), os.Stderr)
 	if errors.Is(err, store.ErrLocked) {
-		all, merr := mounts()
-		for i := len(all) - 1; i >= 0 && merr == nil; i-- {
-			if all[i].ours() && all[i].Source == src.name {
-				return nil, fmt.Errorf("the store %s is mounted at %s, and only one process may have it open; run `jsfs umount %s` first: %w",
-					src.name, all[i].Point, all[i].Point, err)
-			}
-		}
+		return nil, explainLocked(src, err)
 	}
 	return st, err
+}
+
+// explainLocked says where a store that is in use is mounted.
+func explainLocked(src source, err error) error {
+	all, merr := mounts()
+	for i := len(all) - 1; i >= 0 && merr == nil; i-- {
+		if all[i].ours() && all[i].Source == src.name {
+			return fmt.Errorf("the store %s is mounted at %s, and only one process may have it open; run `jsfs umount %s` first: %w",
+				src.name, all[i].Point, all[i].Point, err)
+		}
+	}
+	return fmt.Errorf("the store %s is in use, and only one process may have it open: %w", src.name, err)
 }
 
 // isInside says whether a path is a directory or lies in it.

@@ -74,7 +74,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	if err := checkPlace(fsys, opt.ReadOnly); err != nil {
+	if err := checkPlace(fsys, opt.ReadOnly, opt.salvage); err != nil {
 		return nil, err
 	}
 	if !opt.ReadOnly {
@@ -106,13 +106,16 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 }
 
 // checkPlace refuses a directory with something else in it, before anything is made there.
-func checkPlace(fsys vfs.FS, readOnly bool) error {
+func checkPlace(fsys vfs.FS, readOnly, salvage bool) error {
 	names, err := fsys.List(".")
 	if err != nil {
 		return err
 	}
 	if slices.Contains(names, storeName) {
 		return checkVersion(fsys)
+	}
+	if salvage && mayBeStore(names) {
+		return nil
 	}
 	firstGeneration := false
 	for _, name := range names {
@@ -154,7 +157,11 @@ func checkVersion(fsys vfs.FS) error {
 
 // load reads the store, or makes it.
 func (st *Store) load() error {
-	if err := st.readInfo(); err != nil {
+	err := st.readInfo()
+	if err != nil && st.opt.salvage && !record.IsVersion(err) {
+		err = st.guessID(err)
+	}
+	if err != nil {
 		return err
 	}
 	boot, err := st.fs.BootID()

@@ -57,6 +57,8 @@ type Options struct {
 	Converting func(stream, step string, done, total int64)
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
+	// salvage does without what is missing of the store; see Salvage.
+	salvage bool
 	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.
 	Now func() int64
 	// Logger is told what nobody else can be told; nil is silent.

@@ -1,0 +1,91 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// Salvage opens a damaged store, without changing a byte of it, so that what is left can be copied out of
+// it. Unlike a store that is opened read-only it does without jsfs.store, and takes what
+// the disk can't read for damaged bytes.
+func Salvage(path string) (store.Store, error) {
+	fsys, err := vfs.NewOSReadOnly(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := SalvageFS(fsys)
+	if err != nil {
+		_ = fsys.Close()
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	s.closeFS = fsys.Close
+	return s, nil
+}
+
+// SalvageFS is Salvage for a store in fsys.
+func SalvageFS(fsys vfs.FS) (*Store, error) {
+	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, salvage: true})
+}
+
+// guessID takes the store's id from the blocks' headers: the one that most of them have. cause is why it
+// can't be had from jsfs.store.
+func (st *Store) guessID(cause error) error {
+	votes := map[record.ID]int{}
+	incs, err := st.incarnations(streamsDir)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	for _, inc := range incs {
+		names, err := st.fs.List(streamDir(inc))
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, ".blk") {
+				st.countID(streamDir(inc)+"/"+name, votes)
+			}
+		}
+	}
+	most := 0
+	for id, n := range votes {
+		if n > most {
+			st.id, most = id, n
+		}
+	}
+	if most == 0 {
+		return fmt.Errorf("%w, and no block has a header from which the store's id could be taken", cause)
+	}
+	st.note(store.Damage{File: storeName, Cause: fmt.Sprintf("it can't be used (%v); the store's id is taken from the blocks", cause)})
+	return nil
+}
+
+// countID counts the store's id in each copy of a block's header.
+func (st *Store) countID(name string, votes map[record.ID]int) {
+	f, err := st.fs.Open(name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return
+	}
+	for _, off := range []int64{0, record.HeaderCopy, size - record.TrailerSize} {
+		var b [record.HeaderSize]byte
+		if n, _ := f.ReadAt(b[:], max(off, 0)); n < len(b) {
+			continue
+		}
+		if h, err := record.ParseHeader(b[:]); err == nil {
+			votes[h.Store]++
+		}
+	}
+}
+
+// mayBeStore says whether a directory without jsfs.store looks like what is left of a store.
+func mayBeStore(names []string) bool { return slices.Contains(names, streamsDir) }

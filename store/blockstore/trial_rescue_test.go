@@ -1,0 +1,166 @@
+package blockstore_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
+	"jsfs/store/transfer"
+)
+
+// TestTrialRescue copies damaged stores out (P20): everything that can be read is there, what is lost is named,
+// the original is unchanged, and nothing is wrong with the new store.
+func TestTrialRescue(t *testing.T) {
+	t.Parallel()
+	rng := seeded(20)
+	page := func(t *testing.T, sp *specimen, f vfs.FS, content func(n int64) []byte) string {
+		name := sp.blocks[rng.IntN(len(sp.blocks))]
+		off := rng.Int64N((sp.size[name]+4095)/4096) * 4096
+		n := min(4096, sp.size[name]-off)
+		overwrite(t, f, name, off, content(n))
+		return fmt.Sprintf("%s at %d", name, off)
+	}
+	kinds := []struct {
+		name   string
+		rounds int
+		damage func(t *testing.T, sp *specimen, f vfs.FS) string
+	}{
+		{"a flipped bit", rounds(2000, 20_000), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			name, off := sp.aim(rng)
+			flip(t, f, name, off, rng.IntN(8))
+			return fmt.Sprintf("%s at %d", name, off)
+		}},
+		{"a page of zeros", rounds(400, 4000), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			return page(t, sp, f, func(n int64) []byte { return make([]byte, n) })
+		}},
+		{"a page of noise", rounds(400, 4000), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			return page(t, sp, f, func(n int64) []byte { return noise(rng, int(n)) })
+		}},
+		{"a block that is cut", rounds(200, 1000), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			name := sp.blocks[rng.IntN(len(sp.blocks))]
+			put(t, f, name, readAll(t, f, name)[:rng.Int64N(sp.size[name])])
+			return name
+		}},
+		{"a block that is missing", rounds(200, 1000), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			name := sp.blocks[rng.IntN(len(sp.blocks))]
+			must(t, f.Remove(name))
+			return name
+		}},
+		{"another file that is missing", rounds(100, 500), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			name := sp.others[rng.IntN(len(sp.others))]
+			must(t, f.Remove(name))
+			return name
+		}},
+		{"another file of zeros", rounds(100, 500), func(t *testing.T, sp *specimen, f vfs.FS) string {
+			name := sp.others[rng.IntN(len(sp.others))]
+			put(t, f, name, string(make([]byte, sp.size[name])))
+			return name
+		}},
+	}
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			sp := newSpecimen(t, 20)
+			for i := range kind.rounds {
+				f := sp.fs.Kill()
+				at := fmt.Sprintf("round %d: %s", i, kind.damage(t, sp, f))
+				if err := unchanged(f, func() error { return sp.rescue(f) }); err != nil {
+					t.Fatalf("%s: %v", at, err)
+				}
+			}
+		})
+	}
+}
+
+// rescue copies a damaged store into a new one, and compares that with what can be read of the first.
+func (sp *specimen) rescue(f *vfs.Mem) error {
+	from, err := blockstore.SalvageFS(f)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	mem := vfs.NewMem()
+	to, err := blockstore.Open(mem, trialOptions(blockstore.SyncNever))
+	if err != nil {
+		return err
+	}
+	r, err := transfer.Rescue(bg, from, to, func(string) transfer.Options { return transfer.Options{Verify: true} })
+	if err != nil {
+		return fmt.Errorf("rescue: %w", err)
+	}
+	if len(r.Unreadable) > 0 {
+		return fmt.Errorf("%+v can't be read", r.Unreadable)
+	}
+	if err := sp.rescued(from, to, r); err != nil {
+		return err
+	}
+	if err := to.Close(); err != nil {
+		return err
+	}
+	report, err := blockstore.CheckFS(bg, mem)
+	if err == nil && len(report.Damage) > 0 {
+		err = fmt.Errorf("the new store is damaged: %+v", report.Damage)
+	}
+	return err
+}
+
+// rescued compares the new store with the damaged one. A stream whose configuration is gone has another
+// name, the number of its incarnation in it.
+func (sp *specimen) rescued(from, to store.Store, r transfer.Rescued) error {
+	if len(r.Streams) != len(sp.last) {
+		return fmt.Errorf("%d streams are rescued, want %d", len(r.Streams), len(sp.last))
+	}
+	for _, res := range r.Streams {
+		name := res.Stream
+		if was, ok := map[string]string{"damaged-1": "S", "damaged-2": "T"}[name]; ok {
+			name = was
+		}
+		old, err := from.Stream(bg, res.Stream)
+		if err != nil {
+			return err
+		}
+		st, err := to.Stream(bg, res.Stream)
+		if err != nil {
+			return err
+		}
+		if err := sp.rescuedStream(name, old, st, res); err != nil {
+			return fmt.Errorf("stream %s: %w", res.Stream, err)
+		}
+	}
+	return nil
+}
+
+func (sp *specimen) rescuedStream(name string, old, st store.Stream, res transfer.RescuedStream) error {
+	n := int64(0)
+	for _, k := range sp.msgs {
+		if k.stream != name {
+			continue
+		}
+		was, wasErr := old.Load(bg, k.seq, nil)
+		m, err := st.Load(bg, k.seq, nil)
+		lost := slices.ContainsFunc(res.Lost, func(l transfer.Lost) bool { return l.First <= k.seq && k.seq <= l.Last })
+		switch {
+		case (wasErr == nil) != (err == nil):
+			return fmt.Errorf("message %d: the original gives %w, the copy %w", k.seq, wasErr, err)
+		case err == nil && (m.Subject != k.e.Subject || !bytes.Equal(m.Header, k.e.Header) || !bytes.Equal(m.Data, k.e.Data) || m.Time != was.Time):
+			return fmt.Errorf("message %d is another one", k.seq)
+		case err == nil:
+			n++
+		case k.live && !k.touched && !lost:
+			return fmt.Errorf("message %d is lost and not named: %+v", k.seq, res.Lost)
+		}
+	}
+	state, err := st.State(bg)
+	if err != nil || state.Live.Messages != n || res.Messages != n {
+		return fmt.Errorf("got %d messages, the report says %d, want %d: %w", state.Live.Messages, res.Messages, n, err)
+	}
+	drafts, err := st.ListDrafts(bg)
+	was, wasErr := old.ListDrafts(bg)
+	if len(drafts) != len(was) || err != nil || wasErr != nil {
+		return fmt.Errorf("got drafts %v, want %v (%w, %w)", drafts, was, err, wasErr)
+	}
+	return nil
+}
