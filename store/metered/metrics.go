@@ -14,28 +14,37 @@ import (
 type op string
 
 const (
-	opCreate   op = "create"
-	opUpdate   op = "update"
-	opDrop     op = "drop"
-	opState    op = "state"
-	opLoad     op = "load"
-	opStat     op = "stat"
-	opLoadLast op = "load_last"
-	opScan     op = "scan"
-	opAppend   op = "append"
-	opRestore  op = "restore"
-	opRemove   op = "remove"
-	opUndelete op = "undelete"
-	opSync     op = "sync"
-	opPurge    op = "purge"
-	opCompact  op = "compact"
-	opSkip     op = "skip"
-	opRanges   op = "remove_ranges"
+	opCreate    op = "create"
+	opUpdate    op = "update"
+	opDrop      op = "drop"
+	opState     op = "state"
+	opLoad      op = "load"
+	opStat      op = "stat"
+	opLoadLast  op = "load_last"
+	opScan      op = "scan"
+	opAppend    op = "append"
+	opRestore   op = "restore"
+	opRemove    op = "remove"
+	opUndelete  op = "undelete"
+	opSync      op = "sync"
+	opNext      op = "next"
+	opPrev      op = "prev"
+	opSeekTime  op = "seek_time"
+	opCount     op = "count"
+	opSubjects  op = "subjects"
+	opLastSeqs  op = "last_seqs"
+	opSubjectOf op = "subject_of"
+	opPending   op = "pending"
+	opGaps      op = "gaps"
+	opPurge     op = "purge"
+	opCompact   op = "compact"
+	opSkip      op = "skip"
+	opRanges    op = "remove_ranges"
 )
 
 var ops = []op{
 	opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opUndelete,
-	opSync, opPurge, opCompact, opSkip, opRanges,
+	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

@@ -127,19 +127,7 @@ func (s *stream) LoadLast(ctx context.Context, subject string, buf []byte) (stor
 
 // Scan implements [store.Reader].
 func (s *stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, error] {
-	return func(yield func(store.Meta, error) bool) {
-		start := time.Now()
-		var failed error
-		for m, err := range s.Stream.Scan(ctx, q) {
-			if err != nil {
-				failed = err
-			}
-			if !yield(m, err) {
-				break
-			}
-		}
-		s.m.done(opScan, start, failed)
-	}
+	return walked(s.m, opScan, s.Stream.Scan(ctx, q))
 }
 
 // Append implements [store.Writer].
