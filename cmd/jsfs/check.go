@@ -56,7 +56,7 @@ func check(arg string, asJSON bool, forget forgetting, out io.Writer) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	report, err := blockstore.Check(src.dir)
+	report, err := blockstore.Check(src.dir, nil)
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}

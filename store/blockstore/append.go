@@ -104,7 +104,7 @@ func (s *Stream) encodeNextLocked(e store.Entry) error {
 
 // recordSize is no less than what e takes on disk.
 func recordSize(e store.Entry) int64 {
-	return int64(record.MaxHead + 8 + len(e.Subject) + len(e.Header) + len(e.Data))
+	return int64(record.Overhead + len(e.Subject) + len(e.Header) + len(e.Data))
 }
 
 // roomLocked makes sure that n more bytes have a place in the tail: a block takes
@@ -129,7 +129,7 @@ func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
 	off := w.end + int64(len(w.buf))
 	m := record.Message{
 		Seq: seq, Time: time, Durable: w.synced, Subject: e.Subject, Header: e.Header, Data: e.Data,
-		JSON: jsonl.Size(store.Seq(seq), e.Subject, e.Header, e.Data), Compress: s.opt.Compress,
+		JSON: jsonl.Size(store.Seq(seq), e.Subject, e.Header, e.Data), Compress: s.config.Load().Compression == store.CompressionS2,
 	}
 	w.buf = w.tail.coder.AppendMessage(w.buf, off, &m)
 	n := len(e.Data)

@@ -20,7 +20,10 @@ func (o *opening) readEnds(f vfs.File, size int64, num uint64) (record.Header, *
 			return hdr, nil, err
 		}
 		if err == nil && o.belongs(&hdr, num) {
-			return hdr, &t, nil
+			o.st.unlockHeader(&hdr)
+			if t, hdr, err = record.ParseTrailer(end[:], size, &hdr); err == nil {
+				return hdr, &t, nil
+			}
 		}
 	}
 	hdr, err := o.readHeader(f, size, num)
@@ -50,6 +53,7 @@ func (o *opening) readHeader(f vfs.File, size int64, num uint64) (record.Header,
 			return hdr, herr
 		case herr != nil:
 		case o.belongs(&hdr, num):
+			o.st.unlockHeader(&hdr)
 			return hdr, nil
 		default:
 			err = fmt.Errorf("it is block %d of another place: %w", hdr.Block, record.ErrBad)
@@ -58,7 +62,7 @@ func (o *opening) readHeader(f vfs.File, size int64, num uint64) (record.Header,
 	return record.Header{}, err
 }
 
-// belongs says whether a header is that of block num of this stream.
+// belongs says whether a header is that of block num of this stream, and encrypted as the store is.
 func (o *opening) belongs(hdr *record.Header, num uint64) bool {
-	return hdr.Store == o.st.id && hdr.Incarnation == o.inc && hdr.Block == num
+	return hdr.Store == o.st.id && hdr.Incarnation == o.inc && hdr.Block == num && hdr.Sealed == (o.st.key != nil)
 }

@@ -6,6 +6,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
+	"jsfs/store/keys"
 	"jsfs/store/storetest"
 )
 
@@ -17,13 +18,28 @@ var kinds = []struct {
 	{"always, small blocks", Options{Sync: SyncAlways, BlockSize: minBlockSize}},
 	{"interval, blocks of 16 KiB", Options{Sync: SyncInterval, BlockSize: 16 << 10}},
 	{"never, large blocks", Options{Sync: SyncNever}},
-	{"interval, small blocks, compressed", Options{Sync: SyncInterval, BlockSize: minBlockSize, Compress: true}},
+	{"never, small blocks, compressed", Options{Sync: SyncNever, BlockSize: minBlockSize, Compression: store.CompressionS2}},
+	{"interval, small blocks, AES", Options{Sync: SyncInterval, BlockSize: minBlockSize, Secret: testSecret}},
+	{"always, small blocks, ChaCha20", Options{BlockSize: minBlockSize, Secret: testSecret, Cipher: keys.ChaCha20}},
+	{"never, compressed, AES", Options{Sync: SyncNever, Secret: testSecret, Compression: store.CompressionS2}},
+	{"never, small blocks, compressed, ChaCha20", Options{
+		Sync: SyncNever, BlockSize: minBlockSize, Secret: testSecret, Cipher: keys.ChaCha20, Compression: store.CompressionS2,
+	}},
 	{"interval, no cache", Options{Sync: SyncInterval, BlockSize: minBlockSize, CacheBytes: 1, MaxFiles: 1}},
 }
 
+// testSecret is never wiped.
+var testSecret = func() *keys.Secret {
+	s, err := keys.OfKey([]byte("a key of 32 bytes that all know!"))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
 func engine(opt Options) storetest.Engine {
 	return storetest.Engine{
-		Durable: true,
+		Durable: true, Compression: opt.Compression,
 		Open: func(tb testing.TB, dir string) store.Store {
 			tb.Helper()
 			s, err := OpenDir(dir, opt)
@@ -40,7 +56,7 @@ func memEngine(opt Options) storetest.Engine {
 	var mu sync.Mutex
 	dirs := map[string]*vfs.Mem{}
 	return storetest.Engine{
-		Durable: true,
+		Durable: true, Compression: opt.Compression,
 		Open: func(tb testing.TB, dir string) store.Store {
 			tb.Helper()
 			mu.Lock()

@@ -142,7 +142,7 @@ func TestADirectoryOfTheFirstGenerationIsConverted(t *testing.T) {
 	if _, there := all["A/messages.jsonl"]; there {
 		t.Error("the old file is there still")
 	}
-	report, err := blockstore.CheckFS(bg, mem)
+	report, err := blockstore.CheckFS(bg, mem, nil)
 	if err != nil || len(report.Damage) > 0 || len(report.Quarantine) > 0 {
 		t.Errorf("check: got %+v, %v", report, err)
 	}

@@ -33,7 +33,7 @@ func left(files []blockstore.MigratedFile) map[string]string {
 func TestOldFilesAreForgottenWhenTheStoreHasAllOfThem(t *testing.T) {
 	o, mem := converted(t)
 	put(t, mem, "LONG/index.manifest.json", "{}")
-	report, err := blockstore.CheckFS(bg, mem)
+	report, err := blockstore.CheckFS(bg, mem, nil)
 	if err != nil || len(report.Migrated) != 3 || report.Migrated[0].File != "A/messages.jsonl.migrated" || report.Migrated[0].Bytes != int64(len(o.file["A"])) {
 		t.Errorf("check: got %+v, %v", report.Migrated, err)
 	}

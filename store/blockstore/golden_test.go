@@ -71,7 +71,7 @@ var goldenDir = flag.String("golden", "", "where to write a golden store, for a 
 func TestWhatIsWrittenNowIsReadAsGoldenStoresAre(t *testing.T) {
 	dir := cmp.Or(*goldenDir, t.TempDir())
 	makeGolden(t, dir)
-	report, err := Check(dir)
+	report, err := Check(dir, nil)
 	if err != nil || len(report.Damage) != 0 || len(report.Streams) != 2 {
 		t.Fatalf("check: got %+v, %v", report, err)
 	}
@@ -90,7 +90,7 @@ func TestGoldenStoreOfVersion1(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/v1")); err != nil {
 		t.Fatal(err)
 	}
-	report, err := Check(dir)
+	report, err := Check(dir, nil)
 	if err != nil || len(report.Damage) != 0 || len(report.Streams) != 2 {
 		t.Fatalf("check: got %+v, %v", report, err)
 	}

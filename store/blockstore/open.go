@@ -36,6 +36,19 @@ const Marker = "jsfs.store"
 type storeInfo struct {
 	ID      string `json:"id"`      // 16 bytes in hexadecimal
 	Created string `json:"created"` // RFC 3339
+	// Encrypted says that everything that was stored is.
+	Encrypted bool `json:"encrypted,omitempty"`
+}
+
+// parseInfo reads the content of jsfs.store.
+func parseInfo(content []byte) (info storeInfo, id record.ID, err error) {
+	if err := json.Unmarshal(content, &info); err != nil {
+		return info, id, fmt.Errorf("%w: %s: %w", store.ErrNotStore, storeName, err)
+	}
+	if n, err := hex.Decode(id[:], []byte(info.ID)); err != nil || n != len(id) {
+		return info, id, fmt.Errorf("%w: %s has no id", store.ErrNotStore, storeName)
+	}
+	return info, id, nil
 }
 
 // OpenDir opens the store in a directory of the operating system, and makes both if they are
@@ -82,12 +95,17 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	key, err := unlock(fsys, opt)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := fsys.Lock(lockName)
 	if err != nil {
 		return nil, err
 	}
 	st := &Store{
-		fs: fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
+		key: key,
+		fs:  fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
 		reserve: &reserve{fs: fsys, log: opt.Logger},
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
@@ -98,8 +116,10 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 			_ = s.close()
 		}
 		_ = lock.Close()
+		st.key.Wipe()
 		return nil, err
 	}
+	st.opt.Secret = nil // it is the caller's
 	st.logOpened(time.Since(begun))
 	st.startLinks()
 	return st, nil
@@ -120,9 +140,13 @@ func checkPlace(fsys vfs.FS, readOnly, salvage bool) error {
 	firstGeneration := false
 	for _, name := range names {
 		switch name {
-		case lockName, storeName + ".new", "lost+found": // a store that was about to be made
+		case lockName, storeName + ".new", keyName + ".new", "lost+found": // a store that was about to be made
 		case legacyName:
 			return fmt.Errorf("%w: it is one stream of the first generation; give the directory that it is in", store.ErrNotStore)
+		case keyName:
+			if err := checkKeyFile(fsys); err != nil {
+				return err
+			}
 		default:
 			old, err := isFile(fsys, name+"/"+legacyName)
 			if err != nil {
@@ -204,19 +228,29 @@ func (st *Store) readInfo() error {
 	case damaged:
 		st.note(store.Damage{File: storeName, Length: int64(len(b)), Cause: "one copy is damaged"})
 	}
-	var info storeInfo
-	if err := json.Unmarshal(content, &info); err != nil {
-		return fmt.Errorf("%w: %s: %w", store.ErrNotStore, storeName, err)
+	info, id, err := parseInfo(content)
+	if err != nil {
+		return err
 	}
-	if n, err := hex.Decode(st.id[:], []byte(info.ID)); err != nil || n != len(st.id) {
-		return fmt.Errorf("%w: %s has no id", store.ErrNotStore, storeName)
+	st.id = id
+	if !info.Encrypted {
+		return nil
+	}
+	if st.key == nil { // it was made while this call looked
+		return fmt.Errorf("%w: the store is encrypted", store.ErrKey)
+	}
+	if _, damaged, err := readKeyEnvelope(st.fs); err != nil || damaged {
+		st.note(store.Damage{File: keyName, Cause: "one copy of the key's envelope is damaged"})
 	}
 	return nil
 }
 
 func (st *Store) makeInfo() error {
 	_, _ = rand.Read(st.id[:]) // never fails
-	info := storeInfo{hex.EncodeToString(st.id[:]), time.Unix(0, st.opt.Now()).UTC().Format(time.RFC3339)}
+	if err := st.makeKey(); err != nil {
+		return diskError(err)
+	}
+	info := storeInfo{hex.EncodeToString(st.id[:]), time.Unix(0, st.opt.Now()).UTC().Format(time.RFC3339), st.key != nil}
 	b, err := json.Marshal(info)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/keys"
 	"jsfs/store/legacy"
 )
 
@@ -48,13 +49,17 @@ type Options struct {
 	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set. A message
 	// that is larger has a block of its own.
 	BlockSize int64
-	// Compress stores a message's header and payload S2-compressed, where that makes it smaller.
-	Compress bool
 	// LegacyKeys open the encrypted payloads of streams of the first generation.
 	LegacyKeys []legacy.Key
 	// Converting, if it is set, is called every few seconds while such a stream is converted: what is being done with
 	// its file, and how many of the file's bytes are done.
 	Converting func(stream, step string, done, total int64)
+	// Compression is what streams get that are created without saying: none unless set.
+	Compression store.Compression
+	// Secret unlocks an encrypted store. A store is encrypted if it was made with a Secret, with Cipher, AES unless
+	// set; one that was not stays so. Open keeps no reference to it.
+	Secret *keys.Secret
+	Cipher keys.Cipher
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
 	// salvage does without what is missing of the store; see Salvage.
@@ -109,6 +114,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("sync interval %v: %w: it is not between 1ms and %v", o.Interval, store.ErrInvalid, maxInterval)
 	case o.BlockSize < minBlockSize || o.BlockSize > maxBlockSize:
 		return fmt.Errorf("block size %d: %w: it is not between %d and %d", o.BlockSize, store.ErrInvalid, minBlockSize, maxBlockSize)
+	case o.Cipher != 0 && (!o.Cipher.Known() || o.Secret == nil):
+		return fmt.Errorf("cipher %v: %w: it is not known, or there is no key for it", o.Cipher, store.ErrInvalid)
 	case o.CacheBytes < 0 || o.MaxFiles < 1:
 		return fmt.Errorf("cache of %d bytes and %d files: %w", o.CacheBytes, o.MaxFiles, store.ErrInvalid)
 	}

@@ -138,7 +138,7 @@ func (s *Stream) placeControlLocked() error {
 		return err
 	}
 	w := &s.w
-	if w.file == nil || w.end >= s.opt.BlockSize {
+	if w.file == nil || w.end >= s.opt.BlockSize && w.next != 0 { // a block can't begin behind the last sequence
 		// Where there is no room for a new block, the old one grows.
 		if err := s.rotateLocked(); err != nil && (w.failed != nil || !errors.Is(err, store.ErrNoSpace)) {
 			return err

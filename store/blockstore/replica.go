@@ -66,7 +66,7 @@ func (s *Stream) Remember(ctx context.Context, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(s.fs, s.dir+"/"+originsName, record.Envelope(record.MagicOrigins, b)); err != nil {
+	if err := replaceFile(s.fs, s.dir+"/"+originsName, s.st.smallFile(record.MagicOrigins, s.inc, b)); err != nil {
 		return fmt.Errorf("positions of stream %s: %w", s.config.Load().Name, diskError(err))
 	}
 	return nil
@@ -85,7 +85,7 @@ func (s *Stream) Recall(ctx context.Context) ([]byte, error) {
 	if err != nil && !errors.Is(err, record.ErrBad) {
 		return nil, fmt.Errorf("positions of stream %s: %w", s.config.Load().Name, err)
 	}
-	content, _, err := record.OpenEnvelope(record.MagicOrigins, b)
+	content, _, err := s.st.openSmallFile(record.MagicOrigins, s.inc, b)
 	switch {
 	case record.IsVersion(err):
 		return nil, fmt.Errorf("positions of stream %s: %w", s.config.Load().Name, err)

@@ -57,7 +57,7 @@ func (s *Stream) sealTailLocked() error {
 	b.seal(&f.Trailer, f.DataEnd+int64(len(footer)), w.runs)
 	s.cache.addIndex(b, w.offs)
 	_ = w.file.Close()
-	w.file, w.tail, w.offs, w.runs, w.all, w.newest = nil, nil, nil, nil, store.Totals{}, 0
+	w.file, w.tail, w.offs, w.runs, w.all, w.newest, w.first = nil, nil, nil, nil, store.Totals{}, 0, 0
 	n := *s.cur.Load()
 	n.open, n.tail = false, view{}
 	s.publish(&n, nil, store.Totals{})
@@ -78,6 +78,10 @@ func (s *Stream) beginBlockLocked() error {
 		Store: s.st.id, Incarnation: s.inc, Block: w.lastBlock + 1, First: w.next, Mark: mark, Time: w.time,
 	}
 	_, _ = rand.Read(hdr.Salt[:]) // never fails
+	if s.st.key != nil {
+		hdr.Sealed, hdr.Chain = true, s.chain()
+		hdr.Unlock(s.st.key)
+	}
 	b := newBlock(blockName(s.dir, hdr.Block), hdr)
 	f, err := s.fs.Create(b.name)
 	if err != nil {

@@ -58,6 +58,7 @@ type scanner struct {
 	twin    record.Control // the last control, to know its twin
 	pending []badSpan      // since the last whole record
 	damaged []found        // messages since the last whole record: their bodies are damaged
+	opened  []byte         // a sealed record, opened
 }
 
 // want is what a scan collects besides controls and bad bytes.
@@ -147,6 +148,9 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 		}
 		return nil
 	}
+	if h.Locked {
+		return nil
+	}
 	ct, err := h.ControlOf(rec)
 	if record.IsVersion(err) {
 		return err
@@ -192,12 +196,18 @@ const largeRecord = 1 << 20
 
 // whole checks the record with head h at off, and returns it, or as much of it as take needs.
 func (s *scanner) whole(h *record.Head, off int64) ([]byte, error) {
-	if h.Size <= largeRecord {
+	opens := h.Flags&record.FlagEncrypted != 0 && !h.Locked && (h.Control() || s.want&subjects != 0)
+	if opens || h.Size <= largeRecord {
 		rec, err := s.w.at(off, h.Size)
 		if err != nil {
 			return nil, err
 		}
-		return rec, s.c.Check(rec, off)
+		if err := s.c.Check(rec, off); err != nil || !opens {
+			return rec, err
+		}
+		rec, err = s.c.Plain(s.opened, h, rec, off)
+		s.opened = rec
+		return rec, err
 	}
 	sum := s.c.Sum(h, off)
 	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, io.NewSectionReader(s.w.f, off, h.Size), make([]byte, largeRecord)); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/seal"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
 	"jsfs/store/replicate"
@@ -34,6 +35,7 @@ type Store struct {
 	cache   *cache
 	reserve *reserve
 	gate    *gate
+	key     *seal.Key // nil if the store is not encrypted
 	closeFS func() error
 	found   []store.Damage // outside of any stream
 	links   *replicate.Runner
@@ -107,6 +109,9 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 		return nil, err
 	}
 	defer st.gate.leave()
+	if cfg.Compression == "" {
+		cfg.Compression = st.opt.Compression
+	}
 	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("create stream: %w", err)
@@ -206,7 +211,7 @@ func (st *Store) fillStream(dir string, inc uint64, config []byte) error {
 	if err := st.fs.Mkdir(dir + "/drafts"); err != nil {
 		return err
 	}
-	if err := writeNewFile(st.fs, dir+"/config", record.Envelope(record.MagicConfig, config)); err != nil {
+	if err := writeNewFile(st.fs, dir+"/config", st.smallFile(record.MagicConfig, inc, config)); err != nil {
 		return err
 	}
 	state := make([]byte, record.StateSize)
@@ -360,6 +365,7 @@ func (st *Store) Close() error {
 		}
 	}
 	errs = append(errs, st.lock.Close(), st.closeFS())
+	st.key.Wipe()
 	return errors.Join(errs...)
 }
 

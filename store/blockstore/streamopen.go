@@ -71,7 +71,7 @@ func (o *opening) readConfig() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("configuration of stream %d: %w", o.inc, err)
 	}
-	content, damaged, err := record.OpenEnvelope(record.MagicConfig, b)
+	content, damaged, err := o.st.openSmallFile(record.MagicConfig, o.inc, b)
 	if record.IsVersion(err) {
 		return fmt.Errorf("configuration of stream %d: %w", o.inc, err)
 	}
@@ -182,6 +182,7 @@ func (o *opening) readBlock(num uint64, last bool) error {
 	}
 	b := newBlock(name, hdr)
 	b.size = size
+	o.checkChain(b)
 	o.cache.addFile(b, f)
 	return o.takeBlock(b, trailer, last)
 }

@@ -92,7 +92,7 @@ func (o *oldStore) verify(f *vfs.Mem) error {
 			return fmt.Errorf("in the old directory of %s: %q, %w", name, names, err)
 		}
 	}
-	report, err := blockstore.CheckFS(bg, f)
+	report, err := blockstore.CheckFS(bg, f, nil)
 	if err != nil || len(report.Damage) > 0 || len(report.Streams) != len(o.want) {
 		return fmt.Errorf("check: %+v, %w", report, err)
 	}

@@ -93,7 +93,6 @@ func (j *journal) crashAgain(mem *vfs.Mem, rng *rand.Rand) (points int, err erro
 func crashEverywhere(seed int, policy blockstore.Sync, ops int) (points int, err error) {
 	mem, rng := vfs.NewMem(), seeded(-seed)
 	w := newWorkload(mem, policy, seed)
-	w.opt.Compress = seed%2 == 1
 	mem.Hook = func(op string) {
 		w.j.do(func() {
 			if err != nil {

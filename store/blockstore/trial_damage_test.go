@@ -17,11 +17,11 @@ import (
 func TestTrialBitRot(t *testing.T) {
 	t.Parallel()
 	rng := seeded(5)
-	sp := newSpecimen(t, 1)
+	var sp *specimen
 	lost := 0
 	for i := range rounds(10_000, 100_000) {
-		if i%2000 == 1999 {
-			sp = newSpecimen(t, i)
+		if i%150 == 0 {
+			sp = newSpecimen(t, i/150)
 		}
 		f := sp.fs.Kill()
 		name, off := sp.aim(rng)
@@ -86,7 +86,7 @@ func (sp *specimen) checkReports(t *testing.T, at string, f *vfs.Mem, lost bool)
 	t.Helper()
 	var report blockstore.Report
 	err := unchanged(f, func() (err error) {
-		report, err = blockstore.CheckFS(bg, f)
+		report, err = blockstore.CheckFS(bg, f, sp.opt.Secret)
 		return err
 	})
 	if err != nil {
@@ -123,8 +123,11 @@ func TestTrialPageDamage(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(strings.ReplaceAll(kind.name, " ", "_"), func(t *testing.T) {
 			rng := seeded(6)
-			sp := newSpecimen(t, 6)
+			var sp *specimen
 			for i := range rounds(1000, 10_000) {
+				if i%17 == 0 {
+					sp = newSpecimen(t, i/17)
+				}
 				f := sp.fs.Kill()
 				name := sp.blocks[rng.IntN(len(sp.blocks))]
 				off := rng.Int64N((sp.size[name]+kind.n-1)/kind.n) * kind.n
@@ -203,10 +206,10 @@ func TestTrialBlockDamage(t *testing.T) {
 			return []string{block}
 		}},
 	}
-	sp, other := newSpecimen(t, 7), newSpecimen(t, 8)
-	for _, kind := range kinds {
+	for n, kind := range kinds {
 		t.Run(strings.ReplaceAll(kind.name, " ", "_"), func(t *testing.T) {
 			rng := seeded(7)
+			sp, other := newSpecimen(t, n), newSpecimen(t, n+len(variants))
 			for i := range rounds(120, 1000) {
 				f := sp.fs.Kill()
 				block := sp.blocks[rng.IntN(len(sp.blocks))]
@@ -232,7 +235,7 @@ func (sp *specimen) afterBlockDamage(t *testing.T, at string, f *vfs.Mem, harmed
 	}
 	sp.checkReports(t, at, f, len(found.lost) > 0)
 	before := files(t, f, ".")
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	if err != nil {
 		t.Fatalf("%s: open for writing: %v", at, err)
 	}

@@ -96,7 +96,7 @@ func failOnce(fault vfs.Fault, policy blockstore.Sync, seed, ops int) error {
 func TestTrialAFailedSyncIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	f := vfs.NewFail(vfs.NewMem())
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	must(t, err)
 	st, err := s.Create(bg, store.Config{Name: "S"})
 	must(t, err)
@@ -139,7 +139,7 @@ func TestTrialAFailedSyncIsNotRepeated(t *testing.T) {
 	if again := blocks(); again > before+3 { // the other stream's header, message and close
 		t.Errorf("blocks were synced %d times after a sync failed", again-before)
 	}
-	s, err = blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err = openTrial(f, trialOptions(blockstore.SyncAlways))
 	must(t, err)
 	st, err = s.Stream(bg, "S")
 	must(t, err)
@@ -164,7 +164,7 @@ func TestTrialLyingSyncs(t *testing.T) {
 		}
 		w.run(20)
 		for _, keep := range []int{0, 50, 100} {
-			s, err := blockstore.Open(mem.Crash(seeded(seed), keep), trialOptions(blockstore.SyncAlways))
+			s, err := openTrial(mem.Crash(seeded(seed), keep), trialOptions(blockstore.SyncAlways))
 			if err != nil {
 				t.Errorf("seed %d, keeping %d %%: open: %v", seed, keep, err)
 				continue

@@ -34,7 +34,7 @@ func FuzzRecovery(f *testing.F) {
 		err := unchanged(mem, func() error {
 			opt := trialOptions(blockstore.SyncNever)
 			opt.ReadOnly = true
-			s, err := blockstore.Open(mem, opt)
+			s, err := openTrial(mem, opt)
 			if err != nil {
 				return nil // refused, which is fair
 			}

@@ -33,7 +33,7 @@ func loseInterval(t *testing.T, seed int) (lost int) {
 	rng := seeded(seed)
 	interval := []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, time.Second}[seed%3]
 	mem := vfs.NewMem()
-	st, err := blockstore.Open(mem, blockstore.Options{Sync: blockstore.SyncInterval, Interval: interval, BlockSize: trialBlock})
+	st, err := openTrial(mem, blockstore.Options{Sync: blockstore.SyncInterval, Interval: interval, BlockSize: trialBlock})
 	must(t, err)
 	s, err := st.Create(t.Context(), store.Config{Name: "S"})
 	must(t, err)
@@ -62,7 +62,7 @@ func loseInterval(t *testing.T, seed int) (lost int) {
 	cut, crashed := time.Now(), mem.Crash(rng, []int{0, 0, 50}[rng.IntN(3)])
 	must(t, st.Close())
 
-	after, err := blockstore.Open(crashed, blockstore.Options{Sync: blockstore.SyncInterval, BlockSize: trialBlock})
+	after, err := openTrial(crashed, blockstore.Options{Sync: blockstore.SyncInterval, BlockSize: trialBlock})
 	must(t, err)
 	defer func() { must(t, after.Close()) }()
 	got, err := after.Stream(t.Context(), "S")

@@ -307,7 +307,7 @@ func (js *jstream) draftsOf(st store.Stream, v view) error {
 	for _, d := range js.drafts {
 		name := names[d.content]
 		if !d.names[v][name] {
-			return fmt.Errorf("draft %q has the name %q, may have %v", d.content, name, keys(d.names[v]))
+			return fmt.Errorf("draft %q has the name %q, may have %v", d.content, name, namesOf(d.names[v]))
 		}
 		delete(names, d.content)
 	}
@@ -319,7 +319,7 @@ func (js *jstream) draftsOf(st store.Stream, v view) error {
 	return nil
 }
 
-func keys(m map[string]bool) (out []string) {
+func namesOf(m map[string]bool) (out []string) {
 	for k := range maps.Keys(m) {
 		out = append(out, k)
 	}

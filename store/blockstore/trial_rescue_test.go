@@ -63,7 +63,7 @@ func TestTrialRescue(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
-			sp := newSpecimen(t, 20)
+			sp := newSpecimen(t, 0)
 			for i := range kind.rounds {
 				f := sp.fs.Kill()
 				at := fmt.Sprintf("round %d: %s", i, kind.damage(t, sp, f))
@@ -100,7 +100,7 @@ func (sp *specimen) rescue(f *vfs.Mem) error {
 	if err := to.Close(); err != nil {
 		return err
 	}
-	report, err := blockstore.CheckFS(bg, mem)
+	report, err := blockstore.CheckFS(bg, mem, nil)
 	if err == nil && len(report.Damage) > 0 {
 		err = fmt.Errorf("the new store is damaged: %+v", report.Damage)
 	}

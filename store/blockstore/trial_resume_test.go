@@ -90,7 +90,7 @@ func (j *journal) verifyTwice(f vfs.FS, v view) error {
 	if err != nil {
 		return err
 	}
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	if err != nil {
 		return fmt.Errorf("open again: %w", err)
 	}
@@ -110,7 +110,7 @@ func (j *journal) resume(f vfs.FS, v view) (live map[string][]store.Seq, err err
 	for _, js := range j.streams {
 		js.extra = nil
 	}
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}

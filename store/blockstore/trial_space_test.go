@@ -15,7 +15,7 @@ import (
 func TestTrialDiskFullAtEveryByte(t *testing.T) {
 	t.Parallel()
 	base := vfs.NewMem()
-	s, err := blockstore.Open(base, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(base, trialOptions(blockstore.SyncAlways))
 	must(t, err)
 	st, err := s.Create(bg, store.Config{Name: "S"})
 	must(t, err)
@@ -41,7 +41,7 @@ func fullAt(t *testing.T, mem *vfs.Mem, n int64, stored []store.Entry, more stor
 	t.Helper()
 	f := vfs.NewFail(mem)
 	f.SetRoom(n)
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	must(t, err)
 	st, err := s.Stream(bg, "S")
 	must(t, err)
@@ -72,7 +72,7 @@ func fullAt(t *testing.T, mem *vfs.Mem, n int64, stored []store.Entry, more stor
 	wantMessages(t, st, want+1, "once there is room")
 	must(t, s.Close())
 	for _, image := range []*vfs.Mem{mem, mem.Crash(seeded(1), 0)} {
-		s, err = blockstore.Open(image, trialOptions(blockstore.SyncAlways))
+		s, err = openTrial(image, trialOptions(blockstore.SyncAlways))
 		must(t, err)
 		st, err = s.Stream(bg, "S")
 		must(t, err)
@@ -110,7 +110,7 @@ func TestTrialRemovingOnAFullDisk(t *testing.T) {
 	for pages := range int64(rounds(12, 200)) {
 		mem := vfs.NewMem()
 		mem.SetLimit(2<<20 + pages*1000)
-		s, err := blockstore.Open(mem, trialOptions(blockstore.SyncAlways))
+		s, err := openTrial(mem, trialOptions(blockstore.SyncAlways))
 		must(t, err)
 		st, err := s.Create(bg, store.Config{Name: "S"})
 		must(t, err)
@@ -141,7 +141,7 @@ func TestTrialRemovingOnAFullDisk(t *testing.T) {
 			t.Fatalf("append once there is room: %v", err)
 		}
 		must(t, s.Close())
-		s, err = blockstore.Open(crashed, trialOptions(blockstore.SyncAlways))
+		s, err = openTrial(crashed, trialOptions(blockstore.SyncAlways))
 		must(t, err)
 		st, err = s.Stream(bg, "S")
 		must(t, err)

@@ -16,6 +16,7 @@ import (
 // specimen is a store that is to be damaged, and what is in it. It has several sealed blocks, and a
 // tail, removed messages, some that were brought back, and gaps.
 type specimen struct {
+	opt    blockstore.Options
 	fs     *vfs.Mem // closed cleanly; each trial damages a copy
 	blocks []string
 	others []string // every other file but the lock
@@ -38,9 +39,9 @@ type kept struct {
 func newSpecimen(tb testing.TB, seed int) *specimen {
 	tb.Helper()
 	sp := &specimen{fs: vfs.NewMem(), size: map[string]int64{}, last: map[string]store.Seq{}}
-	opt := trialOptions(blockstore.SyncNever)
-	opt.Compress = seed%2 == 1
-	s, err := blockstore.Open(sp.fs, opt)
+	opt := variantOf(seed).of(trialOptions(blockstore.SyncNever))
+	sp.opt = opt
+	s, err := openTrial(sp.fs, opt)
 	must(tb, err)
 	rng, incs := seeded(seed), map[uint64]string{}
 	for _, name := range []string{"S", "T"} {
@@ -226,7 +227,7 @@ func (sp *specimen) read(f *vfs.Mem) (found finding, err error) {
 	opt := trialOptions(blockstore.SyncAlways)
 	opt.ReadOnly = true
 	return found, unchanged(f, func() error {
-		s, err := blockstore.Open(f, opt)
+		s, err := openTrial(f, opt)
 		if err != nil {
 			return fmt.Errorf("open: %w", err)
 		}

@@ -18,15 +18,15 @@ import (
 // gets a number of its own.
 func TestTrialTornTail(t *testing.T) {
 	t.Parallel()
-	for _, compress := range []bool{false, true} {
-		t.Run(fmt.Sprintf("compress=%v", compress), func(t *testing.T) { tornTail(t, compress) })
+	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) { tornTail(t, v) })
 	}
 }
 
-func tornTail(t *testing.T, compress bool) {
-	mem, opt := vfs.NewMem(), trialOptions(blockstore.SyncNever)
-	opt.BlockSize, opt.Compress = 64<<10, compress
-	s, err := blockstore.Open(mem, opt)
+func tornTail(t *testing.T, v variant) {
+	mem, opt := vfs.NewMem(), v.of(trialOptions(blockstore.SyncNever))
+	opt.BlockSize = 64 << 10
+	s, err := openTrial(mem, opt)
 	must(t, err)
 	st, err := s.Create(bg, store.Config{Name: "S"})
 	must(t, err)
@@ -57,7 +57,7 @@ func tornTail(t *testing.T, compress bool) {
 		{"stale", func(cut int) string { return whole[:cut] + whole[4352:4352+len(whole)-cut] }},
 	}
 	for _, d := range damage {
-		for cut := ends[len(ends)-9]; cut < len(whole); cut += stride(2) {
+		for cut := ends[len(ends)-9]; cut < len(whole); cut += stride(5) {
 			f := killed.Kill()
 			put(t, f, tail, d.make(cut))
 			for _, image := range []*vfs.Mem{f, f.Crash(rng, 100)} {
@@ -85,7 +85,7 @@ func endsOf(t *testing.T, block string, n int) []int {
 
 // afterTornTail demands all messages that end before the cut, and no other bytes than were stored.
 func afterTornTail(f vfs.FS, stored []store.Entry, ends []int, cut int) error {
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	if err != nil {
 		return err
 	}
@@ -124,12 +124,15 @@ func lastWhole(ends []int, cut int) int {
 // content is the same as before.
 func TestTrialIndexFiles(t *testing.T) {
 	t.Parallel()
-	sp, other := newSpecimen(t, 20), newSpecimen(t, 21)
+	var sp, other *specimen
 	rng := seeded(20)
-	for i := range rounds(200, 2000) {
+	for i := range rounds(240, 2400) {
+		if i%40 == 0 {
+			sp, other = newSpecimen(t, i/40), newSpecimen(t, i/40+len(variants))
+		}
 		f := sp.fs.Kill()
 		name := sp.others[rng.IntN(len(sp.others))]
-		if name == "jsfs.store" || strings.Contains(name, "/drafts/") {
+		if name == "jsfs.store" || name == "jsfs.key" || strings.Contains(name, "/drafts/") {
 			continue // the one tells what the place is, the others are users' files
 		}
 		how := ""
@@ -168,7 +171,7 @@ func TestTrialIndexFiles(t *testing.T) {
 // wantMessagesUnderAnyName demands that a stream whose configuration is gone keeps its messages.
 func (sp *specimen) wantMessagesUnderAnyName(t *testing.T, at string, f vfs.FS) {
 	t.Helper()
-	s, err := blockstore.Open(f, trialOptions(blockstore.SyncAlways))
+	s, err := openTrial(f, trialOptions(blockstore.SyncAlways))
 	if err != nil {
 		t.Fatalf("%s: open: %v", at, err)
 	}

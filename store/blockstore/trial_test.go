@@ -13,6 +13,7 @@ import (
 	"jsfs/store"
 	"jsfs/store/blockstore"
 	"jsfs/store/internal/vfs"
+	"jsfs/store/keys"
 )
 
 // trials scales the fault trials. The environment can set it for a run of all packages, most of
@@ -54,6 +55,51 @@ const trialBlock = 8192
 // apart: too far to come in between.
 func trialOptions(sync blockstore.Sync) blockstore.Options {
 	return blockstore.Options{Sync: sync, Interval: time.Second, BlockSize: trialBlock}
+}
+
+// variant is how the store of a trial keeps what it is given.
+type variant struct {
+	name        string
+	compression store.Compression
+	cipher      keys.Cipher // 0: not encrypted
+}
+
+var variants = []variant{
+	{"plain", store.CompressionNone, 0},
+	{"s2", store.CompressionS2, 0},
+	{"aes", store.CompressionNone, keys.AES},
+	{"s2+aes", store.CompressionS2, keys.AES},
+	{"chacha20", store.CompressionNone, keys.ChaCha20},
+	{"s2+chacha20", store.CompressionS2, keys.ChaCha20},
+}
+
+func variantOf(seed int) variant { return variants[seed%len(variants)] }
+
+// of returns opt for a store that is made so.
+func (v variant) of(opt blockstore.Options) blockstore.Options {
+	opt.Compression = v.compression
+	if v.cipher != 0 {
+		opt.Secret, opt.Cipher = trialSecret, v.cipher
+	}
+	return opt
+}
+
+// trialSecret is never wiped.
+var trialSecret = func() *keys.Secret {
+	s, err := keys.OfKey([]byte("a key of 32 bytes that all know!"))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// openTrial opens a store, with the key if it has been made with one.
+func openTrial(f vfs.FS, opt blockstore.Options) (*blockstore.Store, error) {
+	if file, err := f.Open("jsfs.key"); err == nil {
+		opt.Secret = trialSecret
+		_ = file.Close()
+	}
+	return blockstore.Open(f, opt)
 }
 
 func must(tb testing.TB, err error) {

@@ -31,7 +31,7 @@ type workload struct {
 }
 
 func newWorkload(fs vfs.FS, sync blockstore.Sync, seed int) *workload {
-	return &workload{fs: fs, opt: trialOptions(sync), rng: seeded(seed), j: newJournal(sync == blockstore.SyncAlways)}
+	return &workload{fs: fs, opt: variantOf(seed).of(trialOptions(sync)), rng: seeded(seed), j: newJournal(sync == blockstore.SyncAlways)}
 }
 
 // run opens the store, makes n operations and closes it. Errors end it unless the
@@ -79,7 +79,7 @@ func (w *workload) close() {
 }
 
 func (w *workload) open() bool {
-	s, err := blockstore.Open(w.fs, w.opt)
+	s, err := openTrial(w.fs, w.opt)
 	if w.failed(err) {
 		w.s = nil
 		return false

@@ -85,16 +85,18 @@ func (s *Stream) writeConfigLocked(old, cfg *store.Config) error {
 	if err != nil {
 		return err
 	}
-	err = replaceFile(s.fs, name, record.Envelope(record.MagicConfig, content))
+	err = replaceFile(s.fs, name, s.st.smallFile(record.MagicConfig, s.inc, content))
 	if err == nil {
 		return nil
 	}
 	err = diskError(err)
 	content, jerr := json.Marshal(old)
-	before := record.Envelope(record.MagicConfig, content)
 	now, rerr := readFile(s.fs, name)
-	if rerr == nil && !bytes.Equal(now, before) {
-		rerr = replaceFile(s.fs, name, before)
+	if rerr == nil {
+		was, damaged, oerr := s.st.openSmallFile(record.MagicConfig, s.inc, now)
+		if oerr != nil || damaged || !bytes.Equal(was, content) {
+			rerr = replaceFile(s.fs, name, s.st.smallFile(record.MagicConfig, s.inc, content))
+		}
 	}
 	if rerr = errors.Join(jerr, rerr); rerr != nil {
 		return s.failLocked(errors.Join(err, rerr))

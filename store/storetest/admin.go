@@ -55,10 +55,10 @@ var adminCases = []testCase{
 		st, err := b.s.Create(b.ctx, cfg)
 		b.must(err)
 		cfg.Metadata["k"], cfg.Subjects[0] = "changed by the caller", "changed"
-		want := store.Config{
+		want := b.defaults(store.Config{
 			Name: "S", Subjects: []string{"a.*", "b"}, MaxMsgSize: 77, DenyDelete: true,
 			Description: "what it is", Metadata: map[string]string{"k": "v"},
-		}.WithDefaults()
+		})
 		if d := cmp.Diff(want, st.Config()); d != "" {
 			b.Errorf("configuration (-want +got):\n%s", d)
 		}
@@ -66,7 +66,7 @@ var adminCases = []testCase{
 		if d := cmp.Diff(want, st.Config()); d != "" {
 			b.Errorf("configuration after the caller changed a copy (-want +got):\n%s", d)
 		}
-		if d := cmp.Diff(store.Config{Name: "T"}.WithDefaults(), b.create("T").Config()); d != "" {
+		if d := cmp.Diff(b.defaults(store.Config{Name: "T"}), b.create("T").Config()); d != "" {
 			b.Errorf("default configuration (-want +got):\n%s", d)
 		}
 		if b.engine.Durable {

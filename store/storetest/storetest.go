@@ -23,6 +23,8 @@ type Engine struct {
 	Open func(tb testing.TB, dir string) store.Store
 	// Durable says that what a store holds is there again when it is reopened.
 	Durable bool
+	// Compression is what streams get that are created without saying: none unless set.
+	Compression store.Compression
 	// Limits says that streams do what their limits and acting headers say.
 	Limits bool
 }
@@ -114,6 +116,14 @@ func (b *bench) finish() {
 func durablePart(s store.State) store.State {
 	s.Rev, s.Appended = 0, store.Totals{}
 	return s
+}
+
+// defaults is what Create makes of a configuration.
+func (b *bench) defaults(cfg store.Config) store.Config {
+	if cfg.Compression == "" {
+		cfg.Compression = b.engine.Compression
+	}
+	return cfg.WithDefaults()
 }
 
 func (b *bench) must(err error) {

@@ -47,8 +47,12 @@ func (c *Coder) AppendControl(dst []byte, off, durable int64, ct *Control) []byt
 	body := ct.appendBody(a[:0])
 	for range 2 {
 		start := len(dst)
-		dst = c.appendHead(dst, off, len(body), &Head{Flags: ct.Kind, Seq: ct.Seq, Durable: durable, Time: ct.Time})
+		h := Head{Flags: ct.Kind, Seq: ct.Seq, Durable: durable, Time: ct.Time}
+		dst = c.appendHead(dst, off, len(body), &h)
 		dst = append(dst, body...)
+		if c.sealed {
+			dst = c.sealBody(dst, start, off, &h)
+		}
 		dst = c.appendSum(dst, start, off)
 		off += int64(len(dst) - start)
 	}
@@ -94,13 +98,9 @@ func (ct *Control) long() bool {
 	return false
 }
 
-// ControlOf decodes the content of a whole, checked record with head h.
+// ControlOf decodes the content of rec, a whole, checked record with head h that was opened if it was sealed.
 func (h *Head) ControlOf(rec []byte) (Control, error) {
-	_, _, b, err := h.parts(rec)
-	if err != nil {
-		return Control{}, err
-	}
-	return parseControl(h.Flags&flagsControl, h.Seq, h.Time, b)
+	return parseControl(h.Flags&flagsControl, h.Seq, h.Time, rec[h.Len:len(rec)-sumSize])
 }
 
 func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) {

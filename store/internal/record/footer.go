@@ -35,6 +35,15 @@ const (
 	sections
 )
 
+// Sections returns all sections.
+func Sections() []Section {
+	all := make([]Section, sections)
+	for i := range all {
+		all[i] = Section(i)
+	}
+	return all
+}
+
 // Run is a run of messages with rising sequences: from Index on (counted in the block,
 // from 0) they have Seq, Seq+1, … up to where the next run begins.
 type Run struct {
@@ -64,7 +73,10 @@ type Trailer struct {
 	FirstTime int64  // of the first message
 	LastTime  int64  // of the last message
 	All       store.Totals
-	parts     [sections]part
+	// Chain is what the header of the next block says of this one, if it is sealed: a MAC over the
+	// sections. A block that is rewritten keeps it.
+	Chain [16]byte
+	parts [sections]part
 }
 
 type part struct {
@@ -95,8 +107,14 @@ func (f *Footer) Append(dst []byte, h *Header) []byte {
 		default:
 			dst = f.appendSection(dst, s, h)
 		}
-		off := f.DataEnd + int64(from-start)
-		f.parts[s] = part{off, uint32(len(dst) - from), uint32(f.count(s, len(dst)-from)), c.sum(dst[from:], off)}
+		off, count := f.DataEnd+int64(from-start), uint32(f.count(s, len(dst)-from))
+		if h.Sealed {
+			dst = h.sealSection(dst, from, s, off, count)
+		}
+		f.parts[s] = part{off, uint32(len(dst) - from), count, c.sum(dst[from:], off)}
+	}
+	if h.Sealed && f.Chain == [16]byte{} {
+		f.Chain = h.mac("chain", dst[start:])
 	}
 	return f.Trailer.append(dst, h)
 }
@@ -142,6 +160,9 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
+// chainAt is where the trailer has its last fields: the chain, the MAC and the sum.
+const chainAt = TrailerSize - 8 - 2*16
+
 // append appends the trailer: the third copy of the header, the summary, its sum.
 func (t *Trailer) append(dst []byte, h *Header) []byte {
 	start := len(dst)
@@ -160,13 +181,19 @@ func (t *Trailer) append(dst []byte, h *Header) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, p.count)
 		dst = binary.LittleEndian.AppendUint64(dst, p.sum)
 	}
-	dst = append(dst, make([]byte, start+TrailerSize-8-len(dst))...)
+	dst = append(dst, make([]byte, start+chainAt-len(dst))...)
+	dst = append(dst, t.Chain[:]...)
+	var mac [16]byte
+	if h.Sealed {
+		mac = h.mac("trailer", dst[start+HeaderSize:])
+	}
+	dst = append(dst, mac[:]...)
 	return binary.LittleEndian.AppendUint64(dst, sum64(0, dst[start:]))
 }
 
 // ParseTrailer decodes the last TrailerSize bytes of a block of size bytes. h is the
 // block's header if the caller has a whole copy of it, else nil: then the copy in the trailer
-// is taken. It returns the header that is valid.
+// is taken. It returns the header that is valid. Of a sealed block the MAC is checked too, if h has the keys.
 func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
 	var t Trailer
 	if len(b) != TrailerSize || size < DataStart+TrailerSize {
@@ -185,6 +212,9 @@ func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
 	if string(b[:8]) != trailerMagic || le.Uint64(b[len(b)-8:]) != d {
 		return t, *h, fmt.Errorf("footer: %w", ErrBad)
 	}
+	if h.keys != nil && !h.sameMAC("trailer", b[:chainAt-HeaderSize+16], b[chainAt-HeaderSize+16:][:16]) {
+		return t, *h, fmt.Errorf("footer is forged: %w", ErrBad)
+	}
 	if v, f := le.Uint32(b[8:]), le.Uint32(b[12:]); v != Version || f != 0 {
 		return t, *h, fmt.Errorf("footer of version %d with features %#x: %w", v, f, store.ErrVersion)
 	}
@@ -198,6 +228,7 @@ func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
 		p := b[80+24*i:]
 		t.parts[i] = part{int64(le.Uint64(p)), le.Uint32(p[8:]), le.Uint32(p[12:]), le.Uint64(p[16:])}
 	}
+	copy(t.Chain[:], b[chainAt-HeaderSize:])
 	return t, *h, t.check(h, size)
 }
 
@@ -214,11 +245,24 @@ func (t *Trailer) check(h *Header, size int64) error {
 	return nil
 }
 
-// section checks the bytes of a section.
-func (t *Trailer) section(s Section, h *Header, b []byte) (reader, error) {
+// CheckSum compares the checksum of a section, which is no proof that it was not forged.
+func (t *Trailer) CheckSum(s Section, h *Header, b []byte) error {
 	p, c := t.parts[s], h.Coder()
 	if len(b) != int(p.size) || c.sum(b, p.off) != p.sum {
-		return reader{}, fmt.Errorf("footer section %d: %w", s, ErrBad)
+		return fmt.Errorf("footer section %d: %w", s, ErrBad)
+	}
+	return nil
+}
+
+// section checks the bytes of a section.
+func (t *Trailer) section(s Section, h *Header, b []byte) (reader, error) {
+	p := t.parts[s]
+	if err := t.CheckSum(s, h, b); err != nil {
+		return reader{}, err
+	}
+	if h.Sealed {
+		plain, err := h.openSection(b, s, p)
+		return reader{b: plain}, err
 	}
 	return reader{b: b}, nil
 }

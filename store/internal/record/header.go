@@ -33,7 +33,17 @@ type Header struct {
 	Mark        uint64 // no sequence above it had been handed out then
 	Time        int64  // base time: no message in the block is older
 	Salt        [32]byte
+	// Sealed says that every record and section of the block is encrypted.
+	Sealed bool
+	// Chain is Trailer.Chain of the block before it, in a sealed block; zeros if there is none, or
+	// nobody knew it.
+	Chain [16]byte
+
+	keys *blockKeys // see Unlock
 }
+
+// featureSealed is the feature bit of a sealed block.
+const featureSealed = 1
 
 const blockMagic = "JSFSBLK\x00"
 
@@ -42,13 +52,17 @@ func (h *Header) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, blockMagic...)
 	dst = binary.LittleEndian.AppendUint32(dst, Version)
-	dst = binary.LittleEndian.AppendUint32(dst, 0) // features: none
+	var features uint32
+	if h.Sealed {
+		features = featureSealed
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, features)
 	dst = append(dst, h.Store[:]...)
 	for _, v := range []uint64{h.Incarnation, h.Block, h.First, h.Mark, uint64(h.Time)} {
 		dst = binary.LittleEndian.AppendUint64(dst, v)
 	}
 	dst = append(dst, h.Salt[:]...)
-	dst = append(dst, make([]byte, 16)...)
+	dst = append(dst, h.Chain[:]...)
 	return binary.LittleEndian.AppendUint64(dst, sum64(0, dst[start:]))
 }
 
@@ -64,7 +78,7 @@ func ParseHeader(b []byte) (Header, error) {
 		return h, fmt.Errorf("block header: %w", ErrBad)
 	}
 	version, features := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if version != Version || features != 0 {
+	if version != Version || features&^featureSealed != 0 {
 		return h, fmt.Errorf("block of version %d with features %#x: %w", version, features, store.ErrVersion)
 	}
 	copy(h.Store[:], b[16:])
@@ -74,6 +88,8 @@ func ParseHeader(b []byte) (Header, error) {
 	h.Mark = binary.LittleEndian.Uint64(b[56:])
 	h.Time = int64(binary.LittleEndian.Uint64(b[64:]))
 	copy(h.Salt[:], b[72:])
+	h.Sealed = features&featureSealed != 0
+	copy(h.Chain[:], b[104:])
 	if h.First == 0 || h.Block == 0 {
 		return h, fmt.Errorf("block header: %w", ErrBad)
 	}
@@ -94,8 +110,9 @@ func (h *Header) Coder() Coder {
 	salt := sum64(h.Incarnation, h.Salt[:])
 	return Coder{
 		base: h.First, time: h.Time,
-		head: sum64(salt, append(h.Salt[:16:16], "head"...)),
-		body: sum64(salt, append(h.Salt[16:32:32], "body"...)),
+		head:   sum64(salt, append(h.Salt[:16:16], "head"...)),
+		body:   sum64(salt, append(h.Salt[16:32:32], "body"...)),
+		sealed: h.Sealed, block: h.Block, keys: h.keys,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"jsfs/store"
+	"jsfs/store/internal/seal"
 )
 
 // Errors of decoding.
@@ -27,12 +28,12 @@ const (
 	FlagHeader     = 1 << 3 // the message has a header block
 	FlagNoNewline  = 1 << 4 // the payload does not end in a newline
 	FlagCompressed = 1 << 5 // header block and payload are one S2 block
-	flagEncrypted  = 1 << 6
+	FlagEncrypted  = 1 << 6 // the record is sealed, as all of its block are
 	flagMore       = 1 << 7
 
 	flagsControl  = FlagRemove | FlagUndelete | FlagSkip
 	flagsMessage  = FlagHeader | FlagNoNewline | FlagCompressed // what no control has
-	flagsReserved = flagEncrypted | flagMore
+	flagsReserved = flagMore
 )
 
 const (
@@ -40,9 +41,11 @@ const (
 	sumSize   = 8 // of the sum that ends a record
 
 	// MaxHead is the most that a head takes, its check included.
-	MaxHead = 64
+	MaxHead = 96
+	// Overhead is the most that a record takes besides subject, header and payload.
+	Overhead = MaxHead + seal.TagSize + sumSize
 	// MaxRecord is the most that a record takes.
-	MaxRecord = store.MaxMsgSize + store.MaxSubject + MaxHead + sumSize
+	MaxRecord = store.MaxMsgSize + store.MaxSubject + Overhead
 	// MinRecord is the least that a record takes.
 	MinRecord = 7 + checkSize + sumSize
 )
@@ -53,6 +56,10 @@ type Coder struct {
 	time int64  // base time of the block
 	head uint64 // seed of head checks
 	body uint64 // seed of record sums
+
+	sealed bool
+	block  uint64     // its number
+	keys   *blockKeys // nil if it is not sealed, or nobody has the key
 }
 
 // Head is what a record says about itself before its body.
@@ -67,6 +74,10 @@ type Head struct {
 	JSON    int64 // length of the message as a JSON line
 	Len     int   // of the head itself, its check included
 	Size    int64 // of the whole record
+	// Locked says that the record is sealed and the key is not there: then only Flags, Seq, Durable, Len and
+	// Size are known.
+	Locked bool
+	nonce  int // where it stands in a sealed record
 }
 
 // Control says whether the record is no message.
@@ -108,29 +119,42 @@ func (c *Coder) AppendMessage(dst []byte, off int64, m *Message) []byte {
 		Flags: flags, Seq: m.Seq, Durable: m.Durable, Time: m.Time,
 		Subject: len(m.Subject), Header: len(m.Header), Data: int64(len(m.Data)), JSON: m.JSON - int64(len(m.Data)),
 	}
+	body := [2][]byte{m.Header, m.Data}
 	if m.Compress {
 		if p := compress(m); p != nil {
+			defer p.free()
 			h.Flags |= FlagCompressed
-			dst = c.appendHead(dst, off, len(m.Subject)+len(p.out), &h)
-			dst = append(dst, m.Subject...)
-			dst = append(dst, p.out...)
-			p.free()
-			return c.appendSum(dst, start, off)
+			body = [2][]byte{p.out}
 		}
 	}
-	dst = c.appendHead(dst, off, len(m.Subject)+len(m.Header)+len(m.Data), &h)
+	dst = c.appendHead(dst, off, len(m.Subject)+len(body[0])+len(body[1]), &h)
 	dst = append(dst, m.Subject...)
-	dst = append(dst, m.Header...)
-	dst = append(dst, m.Data...)
+	dst = append(dst, body[0]...)
+	dst = append(dst, body[1]...)
+	if c.sealed {
+		dst = c.sealBody(dst, start, off, &h)
+	}
 	return c.appendSum(dst, start, off)
 }
 
 // appendHead appends a head. Of h, JSON is the excess over the payload here.
 func (c *Coder) appendHead(dst []byte, off int64, body int, h *Head) []byte {
+	if c.sealed {
+		return c.appendSealedHead(dst, off, body, h)
+	}
 	var a [MaxHead]byte
 	b := append(a[:0], h.Flags)
 	b = binary.AppendUvarint(b, h.Seq-c.base)
 	b = binary.AppendUvarint(b, uint64(off-h.Durable))
+	b = c.appendFields(b, h)
+	start := len(dst)
+	dst = binary.AppendUvarint(dst, uint64(len(b)+checkSize+body+sumSize))
+	dst = append(dst, b...)
+	return binary.LittleEndian.AppendUint32(dst, c.headCheck(dst[start:], off))
+}
+
+// appendFields appends the fields of a head that a sealed record hides.
+func (c *Coder) appendFields(b []byte, h *Head) []byte {
 	b = binary.AppendUvarint(b, uint64(h.Time-c.time))
 	b = binary.AppendUvarint(b, uint64(h.Subject))
 	if h.Flags&FlagHeader != 0 {
@@ -140,10 +164,7 @@ func (c *Coder) appendHead(dst []byte, off int64, body int, h *Head) []byte {
 	if h.Flags&FlagCompressed != 0 {
 		b = binary.AppendUvarint(b, uint64(h.Data))
 	}
-	start := len(dst)
-	dst = binary.AppendUvarint(dst, uint64(len(b)+checkSize+body+sumSize))
-	dst = append(dst, b...)
-	return binary.LittleEndian.AppendUint32(dst, c.headCheck(dst[start:], off))
+	return b
 }
 
 func (c *Coder) appendSum(dst []byte, start int, off int64) []byte {
@@ -188,8 +209,11 @@ func (c *Coder) Head(b []byte, off int64) (Head, error) {
 		return h, short(b)
 	}
 	h.Flags = b[n]
-	if bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&flagsMessage != 0 {
+	if c.sealed != (h.Flags&FlagEncrypted != 0) || bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&flagsMessage != 0 {
 		return h, ErrBad
+	}
+	if c.sealed {
+		return c.sealedHead(h, b, n+1, off, n+int(length))
 	}
 	return c.headFields(h, b, n+1, off, n+int(length))
 }
@@ -236,6 +260,9 @@ func (h *Head) setLengths(subject, header, excess, data uint64) error {
 	}
 	h.Subject, h.Header, h.Data = int(subject), int(header), int64(data)
 	stored := h.Size - int64(h.Len) - sumSize - int64(subject)
+	if h.Flags&FlagEncrypted != 0 {
+		stored -= seal.TagSize
+	}
 	if h.Flags&FlagCompressed == 0 {
 		h.Data = stored - int64(header)
 	} else if stored >= int64(header)+h.Data {
@@ -297,8 +324,8 @@ func (s *Sum) Check() error {
 }
 
 // Open checks rec, the whole record at offset off that has head h, and cuts it into its subject, its
-// header and its payload. They alias rec, or, decompressed, what rec's capacity has behind the
-// record if that suffices, else memory of their own.
+// header and its payload. It is deciphered in place, and decompressed into what rec's capacity has behind the
+// record if that suffices. The results alias rec, or have memory of their own.
 func (c *Coder) Open(h *Head, rec []byte, off int64) (subject, header, data []byte, err error) {
 	if int64(len(rec)) != h.Size {
 		return nil, nil, nil, ErrShort
@@ -306,16 +333,20 @@ func (c *Coder) Open(h *Head, rec []byte, off int64) (subject, header, data []by
 	if err := c.Check(rec, off); err != nil {
 		return nil, nil, nil, err
 	}
-	return h.parts(rec)
+	body := rec[h.Len : len(rec)-sumSize]
+	if c.sealed {
+		if body, err = c.openBody(body[:0], h, rec, off); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return h.parts(body, rec[len(rec):cap(rec)])
 }
 
-// parts cuts a whole record that was checked.
-func (h *Head) parts(rec []byte) (subject, header, data []byte, err error) {
-	p := h.Len
-	subject, p = rec[p:p+h.Subject:p+h.Subject], p+h.Subject
-	b := rec[p : len(rec)-sumSize : len(rec)-sumSize]
+// parts cuts the body of a whole record.
+func (h *Head) parts(b, spare []byte) (subject, header, data []byte, err error) {
+	subject, b = b[:h.Subject:h.Subject], b[h.Subject:len(b):len(b)]
 	if h.Flags&FlagCompressed != 0 {
-		if b, err = decompress(b, h.Header+int(h.Data), rec[len(rec):cap(rec)]); err != nil {
+		if b, err = decompress(b, h.Header+int(h.Data), spare); err != nil {
 			return nil, nil, nil, err
 		}
 	}

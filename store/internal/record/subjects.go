@@ -83,13 +83,15 @@ func hasList(n, span uint32) bool { return n > 2 && n <= span }
 
 // Subjects decodes the sections Subjects and Places.
 func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, error) {
-	if _, err := t.section(Subjects, h, names); err != nil {
+	n, err := t.section(Subjects, h, names)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := t.section(Places, h, places); err != nil {
+	p, err := t.section(Places, h, places)
+	if err != nil {
 		return nil, err
 	}
-	s := &SubjectTable{names: names, places: places, count: int(t.parts[Subjects].count)}
+	s := &SubjectTable{names: n.b, places: p.b, count: int(t.parts[Subjects].count)}
 	if err := s.check(uint64(t.All.Messages)); err != nil {
 		return nil, fmt.Errorf("footer subjects: %w", err)
 	}
