@@ -109,7 +109,7 @@ func (fs *FS) info(c *call, s *stream) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return mapping.Info(s.Config(), st, damage), fs.modTime(s, st), nil
+	return mapping.Info(s.Config(), st, damage, s.Origins(), fs.now().UnixNano()), fs.modTime(s, st), nil
 }
 
 // metrics is the content of the metrics file.

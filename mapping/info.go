@@ -22,14 +22,47 @@ type info struct {
 	Deleted   uint64         `json:"num_deleted"`
 	Lost      uint64         `json:"num_lost"`
 	Damage    []store.Damage `json:"damage,omitempty"`
+	Mirror    *sourceInfo    `json:"mirror,omitempty"`
+	Sources   []sourceInfo   `json:"sources,omitempty"`
 }
 
-// Info returns the content of a stream's info file: its state, and what is known to
-// be damaged in it, as indented JSON with a newline at its end.
-func Info(cfg store.Config, st store.State, damage []store.Damage) []byte {
+// sourceInfo is how far an origin was followed, in the form of NATS's StreamSourceInfo.
+type sourceInfo struct {
+	Name          string       `json:"name"`
+	FilterSubject string       `json:"filter_subject,omitempty"`
+	Lag           uint64       `json:"lag"`
+	Active        int64        `json:"active"` // nanoseconds since it was heard of; -1 if it was not
+	Error         *sourceError `json:"error,omitempty"`
+}
+
+type sourceError struct {
+	Description string `json:"description"`
+}
+
+// follow sets what is known of the origins of a stream, as of now, in nanoseconds since the Unix epoch.
+func (v *info) follow(mirror bool, origins []store.SourceState, now int64) {
+	for _, o := range origins {
+		s := sourceInfo{Name: o.Name, FilterSubject: o.FilterSubject, Lag: o.Lag, Active: -1}
+		if o.Active != 0 {
+			s.Active = max(0, now-o.Active)
+		}
+		if o.Error != "" {
+			s.Error = &sourceError{o.Error}
+		}
+		v.Sources = append(v.Sources, s)
+	}
+	if mirror && len(v.Sources) > 0 {
+		v.Mirror, v.Sources = &v.Sources[0], nil
+	}
+}
+
+// Info returns the content of a stream's info file: its state, what is known to
+// be damaged in it, and how far it followed its origins as of now, which is in nanoseconds since the Unix
+// epoch: as indented JSON with a newline at its end.
+func Info(cfg store.Config, st store.State, damage []store.Damage, origins []store.SourceState, now int64) []byte {
 	v := info{
 		Name:     cfg.Name,
-		Subjects: cfg.WithDefaults().Subjects,
+		Subjects: append([]string{}, cfg.WithDefaults().Subjects...),
 		Messages: st.Live.Messages,
 		Bytes:    st.Live.Payload,
 		LogBytes: st.Live.Log,
@@ -45,6 +78,7 @@ func Info(cfg store.Config, st store.State, damage []store.Damage) []byte {
 	if st.LastTime != 0 {
 		v.LastTime = FormatTime(st.LastTime)
 	}
+	v.follow(cfg.Mirror != nil, origins, now)
 	return encode(v, "  ")
 }
 

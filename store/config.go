@@ -75,7 +75,8 @@ type Config struct {
 
 	// Mirror makes the stream a copy of another one, with its sequences, times, subjects and headers. It takes
 	// no other messages. Sources are streams whose messages are appended to this one, besides its own.
-	// What an origin removes stays here.
+	// What an origin removes stays here. Mirror can be taken away, and given to any stream, as that is made before it
+	// gets its configuration; what it has is taken for the origin's then.
 	Mirror  *Source  `json:"mirror,omitempty"`
 	Sources []Source `json:"sources,omitempty"`
 }

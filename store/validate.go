@@ -112,8 +112,8 @@ func (c Config) CheckUpdate(to Config, state State) error {
 		return denied("first_seq", "the stream has had a message")
 	case to.First() < c.First():
 		return denied("first_seq", "it can't be lowered")
-	case to.Mirror != nil && (c.Mirror == nil || *c.Mirror != *to.Mirror):
-		return denied("mirror", "it can be taken away, but not changed or added")
+	case c.Mirror != nil && to.Mirror != nil && *c.Mirror != *to.Mirror:
+		return denied("mirror", "it can be taken away, but not changed")
 	}
 	return nil
 }

@@ -110,7 +110,6 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		reserve: &reserve{fs: fsys, log: opt.Logger},
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
 	}
-	st.links = st.newLinks()
 	if err := st.load(); err != nil {
 		for _, s := range st.streams {
 			_ = s.close()
@@ -188,6 +187,7 @@ func (st *Store) load() error {
 	if err != nil {
 		return err
 	}
+	st.links = st.newLinks()
 	boot, err := st.fs.BootID()
 	if err != nil {
 		return fmt.Errorf("boot id: %w", err)

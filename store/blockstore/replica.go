@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ var _ replicate.Target = (*Stream)(nil)
 func (st *Store) newLinks() *replicate.Runner {
 	return replicate.New(replicate.Options{
 		Logger: st.opt.Logger,
+		Store:  hex.EncodeToString(st.id[:4]),
 		Open: func(ctx context.Context, name string) (replicate.Origin, error) {
 			return st.Stream(ctx, name)
 		},

@@ -3,6 +3,7 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"iter"
 
 	"jsfs/store"
@@ -15,6 +16,7 @@ var _ replicate.Target = (*stream)(nil)
 func (s *Store) newLinks() *replicate.Runner {
 	return replicate.New(replicate.Options{
 		Logger: s.opt.Logger,
+		Store:  rand.Text()[:8],
 		Open: func(ctx context.Context, name string) (replicate.Origin, error) {
 			return s.Stream(ctx, name)
 		},

@@ -26,7 +26,8 @@ func (b *batch) begin(ctx context.Context) (store.Seq, error) {
 	if b.l.mirror {
 		return b.beginMirror(ctx, at)
 	}
-	if at.Ident != "" && at.Ident != b.ident {
+	// An identity of another store came with a copy of the target: nobody knows which stream it was.
+	if at.Ident != "" && at.Ident != b.ident && sameStore(at.Ident, b.ident) {
 		b.l.noted("the origin was made again, so what it has is taken from its beginning")
 		at = place{}
 	}

@@ -15,6 +15,7 @@
 //     mirror. What it brings back after the link went by is not taken.
 //   - A message that the target refuses, because of a limit for example, is tried again until it is taken, and
 //     what is behind it waits. Only an empty place is passed over, never a message.
+//   - A copy of a target in another store goes on where the target was, in the origin that has the name there.
 //   - Of an origin that was removed and made again, a source is taken from its beginning again. A
 //     mirror goes on at its own last sequence, as NATS's does, and says so.
 package replicate

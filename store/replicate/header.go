@@ -76,5 +76,14 @@ func origin(header []byte) (key string, p place, ok bool) {
 	return "", place{}, false
 }
 
-// identOf is what an origin's incarnation is called in headers.
-func identOf(incarnation uint64) string { return strconv.FormatUint(incarnation, 36) }
+// identOf is what an origin's incarnation is called in headers, in the store with that identity.
+func identOf(store string, incarnation uint64) string {
+	return store + "-" + strconv.FormatUint(incarnation, 36)
+}
+
+// sameStore says whether two identities are of the same store, so that they tell incarnations apart.
+func sameStore(a, b string) bool {
+	x, _, _ := strings.Cut(a, "-")
+	y, _, _ := strings.Cut(b, "-")
+	return x == y
+}

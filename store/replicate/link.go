@@ -103,7 +103,7 @@ func (l *link) follow(ctx context.Context) error {
 	}
 	sub := origin.Watch() // first, so that nothing comes unseen
 	defer sub.Close()
-	b := &batch{l: l, origin: origin, ident: identOf(origin.Incarnation())}
+	b := &batch{l: l, origin: origin, ident: identOf(l.g.r.opt.Store, origin.Incarnation())}
 	if b.after, err = b.begin(ctx); err != nil {
 		return err
 	}

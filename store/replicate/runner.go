@@ -39,6 +39,8 @@ type Options struct {
 	// Open finds an origin by the name that the target's configuration gives. An error that
 	// wraps store.ErrNotFound means that there is none now. It may be slow.
 	Open func(ctx context.Context, name string) (Origin, error)
+	// Store tells the store with the origins apart from every other one. It is a few letters and digits.
+	Store string
 	// Logger is told of what goes wrong and of what was found; nil is silent.
 	Logger *slog.Logger
 }

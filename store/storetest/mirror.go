@@ -196,7 +196,18 @@ var mirrorCases = []testCase{
 		if seq := b.append(m, "own", "4"); seq != 4 || len(m.Origins()) != 0 {
 			b.Errorf("got sequence %d, origins %+v", seq, m.Origins())
 		}
-		b.wantErr(b.s.Update(b.ctx, store.Config{Name: "M", Mirror: &store.Source{Name: "O"}}), store.ErrDenied)
+	}},
+	{name: "a stream becomes a mirror, and goes on behind what it has", run: func(b *bench) {
+		o := b.create("O")
+		b.fill(o, 5)
+		st := b.create("S")
+		b.append(st, "own", "1")
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S", Mirror: &store.Source{Name: "O"}}))
+		_, err := st.Append(b.ctx, store.Entry{Subject: "own"})
+		b.wantErr(err, store.ErrDenied)
+		b.follows(st, 5)
+		b.wantSeqs(st, store.Query{}, 1, 2, 3, 4, 5)
+		b.wantData(st, 1, "1")
 	}},
 	{name: "a mirror can be removed while it follows", run: func(b *bench) {
 		o := b.create("O")
@@ -247,7 +258,6 @@ func refuseOrigins(b *bench) {
 	}
 	b.create("O")
 	b.wantErr(b.s.Update(b.ctx, store.Config{Name: "O", Sources: []store.Source{*from("M")}}), store.ErrInvalid)
-	b.wantErr(b.s.Update(b.ctx, store.Config{Name: "O", Mirror: from("P")}), store.ErrDenied)
 	b.wantErr(b.s.Update(b.ctx, store.Config{Name: "M", Mirror: from("P")}), store.ErrDenied)
 	b.append(b.open("O"), "x", "still its own")
 	b.follows(b.open("M"), 1)

@@ -2,7 +2,7 @@ package storetest
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,10 +20,11 @@ var sourceCases = []testCase{
 		st := b.sourced("S", []string{"own"}, store.Source{Name: "A"}, store.Source{Name: "C", FilterSubject: "c.*"})
 		b.follows(st, 2)
 		for i, want := range []string{
-			"NATS/1.0\r\nNats-Stream-Source: A 1 > > a.1 " + ident(a) + "\r\n\r\n",
-			"NATS/1.0\r\nK: v\r\nL: w\r\nNats-Stream-Source: A 2 > > a.2 " + ident(a) + "\r\n\r\n",
+			"NATS/1.0\r\nNats-Stream-Source: A 1 > > a.1 ",
+			"NATS/1.0\r\nK: v\r\nL: w\r\nNats-Stream-Source: A 2 > > a.2 ",
 		} {
 			m := b.load(st, store.Seq(i+1)) //nolint:gosec // small
+			want += ident(a, m.Header) + "\r\n\r\n"
 			if d := cmp.Diff(want, string(m.Header)); d != "" || m.Subject != fmt.Sprintf("a.%d", i+1) {
 				b.Errorf("message %d on %s (-want +got):\n%s", i+1, m.Subject, d)
 			}
@@ -33,7 +34,7 @@ var sourceCases = []testCase{
 		b.append(c, "c.x", "four")
 		b.follows(st, 4)
 		b.wantData(st, 4, "four")
-		if got, want := string(b.load(st, 4).Header), "NATS/1.0\r\nNats-Stream-Source: C 2 c.* > c.x "+ident(c)+"\r\n\r\n"; got != want {
+		if got, want := string(b.load(st, 4).Header), "NATS/1.0\r\nNats-Stream-Source: C 2 c.* > c.x "+ident(c, b.load(st, 4).Header)+"\r\n\r\n"; got != want {
 			b.Errorf("got header %q, want %q", got, want)
 		}
 		b.check(st)
@@ -75,7 +76,7 @@ var sourceCases = []testCase{
 		c := b.open("C")
 		b.follows(c, 3)
 		h := string(b.load(c, 3).Header)
-		if want := "Nats-Stream-Source: B 3 > > fill " + ident(b.open("B")); strings.Count(h, "Nats-Stream-Source") != 1 || !strings.Contains(h, want) {
+		if want := "Nats-Stream-Source: B 3 > > fill " + ident(b.open("B"), []byte(h)); strings.Count(h, "Nats-Stream-Source") != 1 || !strings.Contains(h, want) {
 			b.Errorf("got header %q, want %q once in it", h, want)
 		}
 	}},
@@ -108,6 +109,17 @@ var sourceCases = []testCase{
 		b.follows(b.open("S"), 11)
 		b.wantSeqs(b.open("S"), store.Query{}, 11)
 		b.wantData(b.open("S"), 11, "11")
+	}},
+	{name: "a copy of a stream with sources goes on where that was", run: func(b *bench) {
+		b.fill(b.create("A"), 4)
+		header := []byte("NATS/1.0\r\nNats-Stream-Source: A 3 > > fill otherstore-1\r\n\r\n")
+		b.must(b.create("S").Restore(b.ctx, store.Msg{Meta: store.Meta{Seq: 9}, Subject: "fill", Header: header}))
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S", Sources: []store.Source{{Name: "A"}}}))
+		b.follows(b.open("S"), 10)
+		b.append(b.open("A"), "x", "5")
+		b.follows(b.open("S"), 11)
+		b.wantData(b.open("S"), 11, "5")
+		b.wantOrigin(b.open("S"), func(s store.SourceState) bool { return s.Error == "" })
 	}},
 	{name: "an origin that was made again is taken from its beginning", run: func(b *bench) {
 		a := b.create("A")
@@ -165,15 +177,15 @@ func (b *bench) sourced(name string, subjects []string, from ...store.Source) st
 	return st
 }
 
-// ident is the identity of a stream in the header that says where messages come from.
-func ident(st store.Stream) string {
-	n := st.Incarnation()
-	var digits []byte
-	for ; n > 0; n /= 36 {
-		digits = append(digits, "0123456789abcdefghijklmnopqrstuvwxyz"[n%36])
+// ident is the identity of a stream in the header that says where messages come from: that of the
+// store, which is the engine's choice, and the incarnation.
+func ident(st store.Stream, header []byte) string {
+	fields := strings.Fields(string(header))
+	if len(fields) == 0 {
+		return "none"
 	}
-	slices.Reverse(digits)
-	return string(digits)
+	id, _, _ := strings.Cut(fields[len(fields)-1], "-")
+	return id + "-" + strconv.FormatUint(st.Incarnation(), 36)
 }
 
 // onceEach demands that a stream has the messages 1 to last of each of its sources, once and in order.

@@ -60,6 +60,7 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 // an earlier call left. Until all messages are there it takes whatever the original once took.
 func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream, error) {
 	open := cfg.Clone()
+	open.Mirror, open.Sources = nil, nil // or messages of its origins would come between
 	open.Subjects, open.MaxMsgSize = []string{">"}, store.MaxMsgSize
 	open.MaxMsgs, open.MaxBytes, open.MaxMsgsPerSubject, open.MaxAge = 0, 0, 0, 0
 	open.Discard, open.DiscardNewPerSubject, open.AllowMsgTTL = store.DiscardOld, false, false

@@ -18,10 +18,13 @@ func TestLimitsAreSetWhenAllIsThere(t *testing.T) {
 		{"other subjects", store.Config{Subjects: []string{"other"}}},
 		{"smaller messages", store.Config{MaxMsgSize: 3}},
 		{"denied removals", store.Config{DenyDelete: true, DenyPurge: true}},
+		{"a mirror", store.Config{Mirror: &store.Source{Name: "O"}}},
+		{"a stream with sources", store.Config{Sources: []store.Source{{Name: "O"}}}},
 		{"limits", store.Config{MaxMsgs: 5, MaxBytes: 10_000, MaxMsgsPerSubject: 5, Discard: store.DiscardNew, DiscardNewPerSubject: true, MaxAge: 1 << 60}},
 	}
 	for _, r := range rows {
 		mem, block := newMem(), newBlock(t, t.TempDir())
+		t.Cleanup(func() { must(t, mem.Close()) }) // it may follow others
 		r.to.Name = "S"
 		st, err := mem.Create(t.Context(), store.Config{Name: "S", Subjects: []string{"x.*"}})
 		must(t, err)
