@@ -138,6 +138,22 @@ func TestADamagedBackupIsToldAndNothingWrongRestored(t *testing.T) {
 	}
 }
 
+func TestDump(t *testing.T) {
+	c := transferStores(t, 300)
+	c.ok(t, `set -e; sums() { find a -type f ! -name lock -exec sha256sum {} +; }; sums > before
+		test $("$JSFS" dump --records a/S | grep -c 'subject "s"') = 300; "$JSFS" dump a | grep -q 'stream "EMPTY"'; ! "$JSFS" dump a | grep WRONG
+		sums | cmp before -; cp a/streams/*1/00000001.blk one.blk; rm a/jsfs.store a/streams/*1/state
+		printf 'XXXXXXXX' | dd of=one.blk bs=1 conv=notrunc seek=10000 2> /dev/null; test $("$JSFS" dump one.blk | grep -c WRONG) = 1
+		"$JSFS" dump a | grep -q 'jsfs.store: , MISSING'; test $("$JSFS" dump --records --block 1 a/S | grep -c 'subject "s"') = 300`)
+	for args, want := range map[string]string{
+		"a/NONE": "no such stream", "--block 9 a/S": "no such stream or block", "nothing": "no such file", "contents": "is no store", "": "takes a SOURCE",
+	} {
+		if r := c.run(t, `mkdir -p contents; exec "$JSFS" dump `+args); r.code != 2 || !strings.Contains(r.err, want) {
+			t.Errorf("dump %s: got %+v, want %q", args, r, want)
+		}
+	}
+}
+
 func TestRescue(t *testing.T) {
 	c := transferStores(t, 3000)
 	c.ok(t, `set -e; cp -a a broken; f=$(ls broken/streams/*1/*.blk); printf 'XXXXXXXX' | dd of=$f bs=1 conv=notrunc seek=40000 2> /dev/null; rm broken/jsfs.store`)

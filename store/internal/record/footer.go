@@ -337,3 +337,9 @@ func (t *Trailer) Bad(h *Header, b []byte) ([]Span, error) {
 	}
 	return spans, r.end()
 }
+
+// CheckSection says whether the bytes of a section are what was written.
+func (t *Trailer) CheckSection(s Section, h *Header, b []byte) error {
+	_, err := t.section(s, h, b)
+	return err
+}

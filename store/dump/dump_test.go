@@ -1,0 +1,128 @@
+package dump_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/blockstore"
+	"jsfs/store/dump"
+)
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatalf("unexpected error: %v", err)
+	}
+}
+
+// makeStore makes a store with a stream of several blocks, removed messages and gaps, and returns its block files.
+func makeStore(tb testing.TB) (dir string, blocks []string) {
+	tb.Helper()
+	dir = tb.TempDir()
+	s, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever, BlockSize: 8192})
+	must(tb, err)
+	st, err := s.Create(tb.Context(), store.Config{Name: "ORDERS"})
+	must(tb, err)
+	for i := range 100 {
+		_, err := st.Append(tb.Context(), store.Entry{Subject: "orders.new", Header: []byte("NATS/1.0\r\nA: b\r\n\r\n"), Data: fmt.Appendf(nil, "message %d\n", i)})
+		must(tb, err)
+	}
+	_, err = st.Remove(tb.Context(), 7)
+	must(tb, err)
+	must(tb, st.SkipTo(tb.Context(), 1000, 0))
+	must(tb, s.Close())
+	blocks, err = filepath.Glob(dir + "/streams/*/*.blk")
+	must(tb, err)
+	slices.Sort(blocks)
+	if len(blocks) < 2 {
+		tb.Fatalf("only %d blocks", len(blocks))
+	}
+	return dir, blocks
+}
+
+func shown(tb testing.TB, dir string, opt dump.Options) string {
+	tb.Helper()
+	var out bytes.Buffer
+	must(tb, dump.Store(&out, dir, opt))
+	return out.String()
+}
+
+func TestAWholeStoreIsShown(t *testing.T) {
+	dir, blocks := makeStore(t)
+	all := shown(t, dir, dump.Options{Records: true})
+	for _, want := range []string{
+		"jsfs.store: {\"id\"", "stream \"ORDERS\"", "state: generation", "both slots right", "header at 0: right", "header at 4096: right",
+		"footer: data to", "subjects at", "flags headers, seq 1,", "subject \"orders.new\", headers 18, payload 10, right",
+		"flags remove, seq 101", "7 to 7 (1 messages)", "flags skip, seq 101", "900 sequences never used", "0 records are wrong, 0 bytes are in no record",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not shown", want)
+		}
+	}
+	if strings.Contains(all, "WRONG") || strings.Count(all, "payload") != 100 {
+		t.Errorf("got %d messages, or something wrong:\n%s", strings.Count(all, "payload"), all)
+	}
+	if got := shown(t, dir, dump.Options{Stream: "ORDERS", Block: 2}); strings.Count(got, "\nblock ") != 1 || strings.Contains(got, "payload") {
+		t.Errorf("block 2 alone:\n%s", got)
+	}
+	for _, opt := range []dump.Options{{Stream: "NONE"}, {Block: 99}} {
+		if err := dump.Store(&bytes.Buffer{}, dir, opt); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%+v: got %v, want ErrNotFound", opt, err)
+		}
+	}
+	var one bytes.Buffer
+	must(t, dump.Block(&one, blocks[0], dump.Options{Records: true}))
+	if !strings.Contains(one.String(), "seq 1,") || strings.Contains(one.String(), "WRONG") {
+		t.Errorf("one block alone:\n%s", one.String())
+	}
+}
+
+// TestEveryFlippedBitIsShown flips bits of every block: each is told as wrong, but in the bytes between the copies
+// of the header, which say nothing.
+func TestEveryFlippedBitIsShown(t *testing.T) {
+	_, blocks := makeStore(t)
+	dir := t.TempDir()
+	for _, name := range blocks {
+		good, err := os.ReadFile(name)
+		must(t, err)
+		for at := 0; at < len(good); at += 13 {
+			if at >= 128 && at < 4096 || at >= 4096+128 && at < 4352 {
+				continue
+			}
+			b := bytes.Clone(good)
+			b[at] ^= 1 << (at % 8)
+			must(t, os.WriteFile(dir+"/x.blk", b, 0o600))
+			var out bytes.Buffer
+			must(t, dump.Block(&out, dir+"/x.blk", dump.Options{}))
+			if !strings.Contains(out.String(), "WRONG") && !strings.Contains(out.String(), "no footer that is right") {
+				t.Fatalf("%s: bit %d of byte %d is flipped, and nothing is shown:\n%s", name, at%8, at, out.String())
+			}
+			if strings.Contains(out.String(), "no copy of the header") {
+				t.Fatalf("%s: byte %d: the header is lost:\n%s", name, at, out.String())
+			}
+		}
+	}
+}
+
+// FuzzBlock shows arbitrary bytes as a block.
+func FuzzBlock(f *testing.F) {
+	_, blocks := makeStore(f)
+	for _, name := range blocks {
+		b, err := os.ReadFile(name)
+		must(f, err)
+		f.Add(b)
+		f.Add(b[:len(b)/2])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		name := t.TempDir() + "/x.blk"
+		must(t, os.WriteFile(name, b, 0o600))
+		must(t, dump.Block(&bytes.Buffer{}, name, dump.Options{Records: true}))
+	})
+}
