@@ -161,3 +161,42 @@ func TestBadExportsAreRefused(t *testing.T) {
 		t.Errorf("what is there changed:\n%s\nwas:\n%s", got, before)
 	}
 }
+
+func TestKillingAConversionLosesAndDoublesNothing(t *testing.T) {
+	dir := scratch(t)
+	in := command{dir: dir}
+	files := map[string]string{}
+	for _, stream := range []string{"A", "B", "C"} {
+		var b strings.Builder
+		for seq := 1; seq <= 4000; seq++ {
+			b.WriteString(strings.Replace(oldLine(seq%60, "s", stream+itoa(seq)+"\n"), fmt.Sprintf(":%d,", seq%60), ":"+itoa(2*seq)+",", 1))
+		}
+		files[stream+"/messages.jsonl"] = b.String() + "bad\n"
+	}
+	killed := 0
+	for round := range 4 {
+		old := "old" + itoa(round)
+		if err := os.Mkdir(dir+"/"+old, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFiles(t, dir+"/"+old, files)
+		for try := range 2 {
+			r := in.run(t, fmt.Sprintf(`timeout -s KILL 0.%03d "$JSFS" mount %s mnt; test $? = 137 && ! mountpoint -q mnt && test -e %s/C/messages.jsonl`, 30+60*round+20*try, old, old))
+			if r.code == 0 {
+				killed++
+			}
+			in.run(t, `"$JSFS" umount mnt || umount -l mnt`)
+		}
+		got := in.ok(t, `"$JSFS" mount --log-level=error --daemon `+old+` mnt >&2 && for s in A B C; do ls mnt/$s | wc -l; cat mnt/$s/.log | sha256sum; ls mnt/$s | tail -n 1; done; "$JSFS" umount mnt
+			ls `+old+`/A `+old+`/B `+old+`/C; "$JSFS" check `+old+` | grep damaged`)
+		want := in.ok(t, `for s in A B C; do echo 4000; seq 4000 | sed s/^/$s/ | sha256sum; echo 000000008000; done
+			for s in A B C; do echo `+old+`/$s:; echo messages.jsonl.migrated; test $s = C || echo; done; echo nothing is damaged`)
+		if got != want {
+			t.Fatalf("round %d: got\n%s\nwant\n%s", round, got, want)
+		}
+	}
+	if killed == 0 {
+		t.Error("no conversion was killed before it was done")
+	}
+	t.Logf("%d conversions were killed before they were done", killed)
+}

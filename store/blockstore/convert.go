@@ -223,10 +223,15 @@ func (src *legacySource) compare(s *Stream) (c compared, err error) {
 	return c, nil
 }
 
-// wasRemoved says whether seq was a message, and is none now.
+// wasRemoved says whether it is known that seq was a message, and was removed.
 func (s *Stream) wasRemoved(seq store.Seq) bool {
-	v, i, ok := s.cur.Load().find(uint64(seq))
-	return ok && v.isDeleted(i)
+	if v, i, ok := s.cur.Load().find(uint64(seq)); ok {
+		return v.isDeleted(i)
+	}
+	for gap, err := range s.Gaps(context.Background(), store.Query{From: seq, To: seq}) {
+		return err == nil && gap.Cause == store.CauseRemoved
+	}
+	return false
 }
 
 func sameMessage(a, b store.Msg) bool {

@@ -118,9 +118,13 @@ func TestMessagesThatWereRemovedSinceDoNotKeepAnOldFile(t *testing.T) {
 	must(t, err)
 	_, err = st.Remove(bg, o.want["LONG"][3].Seq)
 	must(t, err)
+	n, err := st.(store.Purger).Purge(bg, store.Purge{Below: o.want["LONG"][3].Seq})
+	if err != nil || n != 3 {
+		t.Errorf("purge: got %d, %v, want 3", n, err)
+	}
 	must(t, s.Close())
 	got, err := blockstore.ForgetMigratedFS(bg, mem, o.options())
-	if err != nil || len(left(got)) > 0 || got[1].Removed != 1 {
+	if err != nil || len(left(got)) > 0 || got[1].Removed != 4 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
