@@ -88,3 +88,9 @@ func TestModel(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) { storetest.Model(t, memEngine(k.opt)) })
 	}
 }
+
+func TestFollowers(t *testing.T) {
+	for _, k := range kinds[:3] {
+		t.Run(k.name, func(t *testing.T) { storetest.Followers(t, memEngine(k.opt)) })
+	}
+}

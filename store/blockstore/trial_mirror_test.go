@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,10 +77,49 @@ func TestTrialFollowersStopped(t *testing.T) {
 	t.Logf("%d stops", points)
 }
 
-// run makes the streams, and changes them for a while.
-func (f *followers) run(fs vfs.FS, policy blockstore.Sync) (err error) {
-	f.s, err = blockstore.Open(fs, trialOptions(policy))
+// TestTrialFollowersWithFaults lets a call of the file system fail while streams follow each other. What is
+// left when the process ends is as after any other stop.
+func TestTrialFollowersWithFaults(t *testing.T) {
+	t.Parallel()
+	faults := []vfs.Fault{
+		{Err: syscall.EIO}, {Err: syscall.EIO, ForGood: true}, {Err: syscall.EIO, Short: true}, {Err: syscall.ENOSPC}, {Err: syscall.EROFS, ForGood: true},
+	}
+	failed := 0
+	for seed := range rounds(300, 5000) {
+		rng, mem, fault := seeded(-seed), vfs.NewMem(), faults[seed%len(faults)]
+		fault.At = 1 + rng.IntN(900)
+		fs := vfs.NewFail(mem)
+		fs.Set(fault)
+		f := &followers{rng: seeded(seed), removed: map[store.Seq]bool{}}
+		policy := policies[rng.IntN(3)]
+		if err := f.run(fs, policy); err != nil && f.s != nil {
+			_ = f.s.Close()
+		}
+		failed += min(1, len(fs.Failed()))
+		for _, image := range []stopped{{mem.Kill(), "killed", f.removed}, {mem.Crash(rng, 0), "power lost", f.removed}} {
+			if err := image.verify(policy, false); err != nil {
+				t.Errorf("seed %d, %v, call %d gives %v, then %s: %v", seed, policy, fault.At, fault.Err, image.how, err)
+			}
+		}
+	}
+	if failed == 0 {
+		t.Error("no call failed: the trial shows nothing")
+	}
+	t.Logf("%d failures", failed)
+}
+
+func (f *followers) open(fs vfs.FS, policy blockstore.Sync) error {
+	s, err := blockstore.Open(fs, trialOptions(policy))
+	f.s = s
 	if err != nil {
+		f.s = nil
+	}
+	return err
+}
+
+// run makes the streams, and changes them for a while.
+func (f *followers) run(fs vfs.FS, policy blockstore.Sync) error {
+	if err := f.open(fs, policy); err != nil {
 		return err
 	}
 	for _, cfg := range []store.Config{
@@ -97,7 +137,7 @@ func (f *followers) run(fs vfs.FS, policy blockstore.Sync) (err error) {
 			if err := f.s.Close(); err != nil {
 				return err
 			}
-			if f.s, err = blockstore.Open(fs, trialOptions(policy)); err != nil {
+			if err := f.open(fs, policy); err != nil {
 				return err
 			}
 		}

@@ -22,3 +22,9 @@ func TestModel(t *testing.T) {
 		Limits: true,
 	})
 }
+
+func TestFollowers(t *testing.T) {
+	storetest.Followers(t, storetest.Engine{
+		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+	})
+}
