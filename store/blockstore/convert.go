@@ -19,7 +19,7 @@ type ConvertedStream struct {
 	Name     string
 	Messages int64 // in its file, and now in the store
 	Raised   int64 // of them had a time below that of the one before, which they have now
-	// Sealed says that some payloads were encrypted.
+	// Sealed says that some payloads were encrypted, and that in the store nothing is.
 	Sealed bool
 	// Bad lines are no messages and are kept in Kept, in the store's directory, with the reasons in Why;
 	// Torn says that the last line is one of them, and was cut off by a crash.
@@ -78,7 +78,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 	if err != nil {
 		return c, err
 	}
-	defer func() { err = errors.Join(err, src.file.Close()) }()
+	defer func() { err = errors.Join(err, src.close()) }()
 	s := st.streams[name]
 	if s == nil {
 		if s, err = st.makeFrom(src); err != nil {
@@ -94,7 +94,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.Messages, c.Raised, c.Sealed, c.Bad, c.Torn = found.messages, found.raised, found.sealed, found.bad, found.torn
+	c.Messages, c.Raised, c.Sealed, c.Bad, c.Torn = found.messages, found.raised, found.sealed && st.key == nil, found.bad, found.torn
 	if c.Bad > 0 {
 		if c.Kept, c.Why, err = st.keepBadLines(src, s.inc); err != nil {
 			return c, err

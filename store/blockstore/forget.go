@@ -48,7 +48,7 @@ func migratedFiles(fsys vfs.FS) ([]MigratedFile, error) {
 				return nil, err
 			}
 			found = append(found, MigratedFile{File: src.name, Bytes: src.size, stream: dir, base: base})
-			if err := src.file.Close(); err != nil {
+			if err := src.close(); err != nil {
 				return nil, err
 			}
 		}
@@ -84,25 +84,25 @@ func ForgetMigratedFS(ctx context.Context, fsys vfs.FS, opt Options) ([]Migrated
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = st.forget(&files[i])
+			err = st.forget(&files[i], opt)
 		}
 	}
 	return files, errors.Join(err, st.Close())
 }
 
 // forget removes a converted file if nothing is lost by that.
-func (st *Store) forget(m *MigratedFile) error {
+func (st *Store) forget(m *MigratedFile, opt Options) error {
 	s := st.streams[m.stream]
 	if s == nil {
 		m.Left = "the store has no stream of that name"
 		return nil
 	}
-	src, err := openLegacy(st.fs, m.stream, m.base, st.opt)
+	src, err := openLegacy(st.fs, m.stream, m.base, opt)
 	if err != nil {
 		return err
 	}
 	m.Left, err = src.accounted(s, m)
-	if err = errors.Join(err, src.file.Close()); err != nil || m.Left != "" {
+	if err = errors.Join(err, src.close()); err != nil || m.Left != "" {
 		return err
 	}
 	if err := st.fs.Remove(m.File); err != nil {

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -103,7 +104,7 @@ func surveyLegacy(fsys vfs.FS, opt Options) error {
 		if errors.Is(err, store.ErrKey) {
 			err = fmt.Errorf("%w: %w", ErrUnconverted, err)
 		}
-		if err := errors.Join(err, src.file.Close()); err != nil {
+		if err := errors.Join(err, src.close()); err != nil {
 			return err
 		}
 	}
@@ -118,20 +119,37 @@ type legacySource struct {
 	file   vfs.File
 	size   int64
 	opt    Options
-	told   time.Time // when Options.Converting was called last
+	keys   []legacy.Key
+	own    legacy.Key // of the keys, the one that close overwrites
+	told   time.Time  // when Options.Converting was called last
 }
 
 // openLegacy opens the file of that name in a stream's old directory.
 func openLegacy(fsys vfs.FS, stream, base string, opt Options) (*legacySource, error) {
 	src := &legacySource{fs: fsys, stream: stream, name: stream + "/" + base, opt: opt, told: time.Now()}
+	src.keys = slices.Clone(opt.LegacyKeys)
+	if opt.Secret != nil {
+		_ = opt.Secret.Key(func(key []byte) error { // a passphrase is none
+			src.own = bytes.Clone(key)
+			src.keys = append(src.keys, src.own)
+			return nil
+		})
+	}
 	var err error
 	if src.file, err = fsys.Open(src.name); err != nil {
+		clear(src.own)
 		return nil, err
 	}
 	if src.size, err = src.file.Size(); err != nil {
-		return nil, errors.Join(err, src.file.Close())
+		return nil, errors.Join(err, src.close())
 	}
 	return src, nil
+}
+
+// close frees the file, and overwrites the key that the source made a copy of.
+func (src *legacySource) close() error {
+	clear(src.own)
+	return src.file.Close()
 }
 
 // tellEvery is how often Options.Converting is called.
@@ -141,7 +159,7 @@ const tellEvery = 5 * time.Second
 // to Options.Converting.
 func (src *legacySource) lines(step string) iter.Seq2[legacy.Line, error] {
 	return func(yield func(legacy.Line, error) bool) {
-		for l, err := range legacy.Read(io.NewSectionReader(src.file, 0, src.size), src.stream, src.opt.LegacyKeys) {
+		for l, err := range legacy.Read(io.NewSectionReader(src.file, 0, src.size), src.stream, src.keys) {
 			if src.opt.Converting != nil && time.Since(src.told) >= tellEvery {
 				src.told = time.Now()
 				src.opt.Converting(src.stream, step, l.Offset, src.size)

@@ -49,7 +49,7 @@ type Options struct {
 	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set. A message
 	// that is larger has a block of its own.
 	BlockSize int64
-	// LegacyKeys open the encrypted payloads of streams of the first generation.
+	// LegacyKeys open the encrypted payloads of streams of the first generation, as a key that is the Secret does.
 	LegacyKeys []legacy.Key
 	// Converting, if it is set, is called every few seconds while such a stream is converted: what is being done with
 	// its file, and how many of the file's bytes are done.
