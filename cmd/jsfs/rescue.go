@@ -60,7 +60,7 @@ func rescue(ctx context.Context, fromArg, toArg string, verify bool, bar *progre
 	if isInside(dst.dir, src.dir) || isInside(src.dir, dst.dir) {
 		return r, fmt.Errorf("destination %s: a store can't be rescued into itself; give another place, best on another disk", toArg)
 	}
-	from, err := blockstore.Salvage(src.dir)
+	from, err := blockstore.Salvage(src.dir, nil)
 	if errors.Is(err, store.ErrLocked) {
 		return r, explainLocked(src, err)
 	}

@@ -9,17 +9,19 @@ import (
 	"jsfs/store"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
+	"jsfs/store/keys"
 )
 
 // Salvage opens a damaged store, without changing a byte of it, so that what is left can be copied out of
 // it. Unlike a store that is opened read-only it does without jsfs.store, and takes what
-// the disk can't read for damaged bytes.
-func Salvage(path string) (store.Store, error) {
+// the disk can't read for damaged bytes. An encrypted store needs its secret, and jsfs.store; else secret
+// is nil.
+func Salvage(path string, secret *keys.Secret) (store.Store, error) {
 	fsys, err := vfs.NewOSReadOnly(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := SalvageFS(fsys)
+	s, err := SalvageFS(fsys, secret)
 	if err != nil {
 		_ = fsys.Close()
 		return nil, fmt.Errorf("store %s: %w", path, err)
@@ -29,8 +31,8 @@ func Salvage(path string) (store.Store, error) {
 }
 
 // SalvageFS is Salvage for a store in fsys.
-func SalvageFS(fsys vfs.FS) (*Store, error) {
-	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, salvage: true})
+func SalvageFS(fsys vfs.FS, secret *keys.Secret) (*Store, error) {
+	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, Secret: secret, salvage: true})
 }
 
 // guessID takes the store's id from the blocks' headers: the one that most of them have. cause is why it

@@ -2,6 +2,7 @@ package blockstore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"jsfs/store"
 	"jsfs/store/blockstore"
 	"jsfs/store/internal/vfs"
+	"jsfs/store/keys"
 	"jsfs/store/transfer"
 )
 
@@ -77,7 +79,7 @@ func TestTrialRescue(t *testing.T) {
 
 // rescue copies a damaged store into a new one, and compares that with what can be read of the first.
 func (sp *specimen) rescue(f *vfs.Mem) error {
-	from, err := blockstore.SalvageFS(f)
+	from, err := blockstore.SalvageFS(f, nil)
 	if err != nil {
 		return err
 	}
@@ -163,4 +165,35 @@ func (sp *specimen) rescuedStream(name string, old, st store.Stream, res transfe
 		return fmt.Errorf("got drafts %v, want %v (%w, %w)", drafts, was, err, wasErr)
 	}
 	return nil
+}
+
+func TestAnEncryptedStoreIsRescuedWithItsKeyOnly(t *testing.T) {
+	secret, err := keys.OfKey(bytes.Repeat([]byte{7}, 32))
+	must(t, err)
+	mem, opt := vfs.NewMem(), trialOptions(blockstore.SyncNever)
+	opt.Secret = secret
+	s, err := blockstore.Open(mem, opt)
+	must(t, err)
+	st, err := s.Create(bg, store.Config{Name: "S"})
+	must(t, err)
+	for i := range 200 {
+		_, err := st.Append(bg, entry(seeded(i), i, 100))
+		must(t, err)
+	}
+	must(t, s.Close())
+	flip(t, mem, "streams/0000000000000001/00000001.blk", 5000, 3)
+	if _, err := blockstore.SalvageFS(mem, nil); !errors.Is(err, store.ErrKey) {
+		t.Errorf("without a key: got %v, want ErrKey", err)
+	}
+	from, err := blockstore.SalvageFS(mem, secret)
+	must(t, err)
+	defer from.Close()
+	to, err := blockstore.Open(vfs.NewMem(), trialOptions(blockstore.SyncNever))
+	must(t, err)
+	defer to.Close()
+	r, err := transfer.Rescue(bg, from, to, func(string) transfer.Options { return transfer.Options{Verify: true} })
+	must(t, err)
+	if len(r.Streams) != 1 || r.Streams[0].Messages != 199 || r.LostMessages() != 1 {
+		t.Errorf("got %+v, want 199 messages and one lost", r.Streams)
+	}
 }

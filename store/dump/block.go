@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"jsfs/store"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
@@ -111,7 +112,9 @@ func (d *dumper) footer(f vfs.File, size int64, hdr *record.Header) *record.Trai
 		verdict := "right"
 		if _, err := f.ReadAt(section, off); err != nil {
 			verdict = "can't be read: " + err.Error()
-		} else if err := t.CheckSection(s.of, hdr, section); err != nil {
+		} else if err := t.CheckSection(s.of, hdr, section); errors.Is(err, store.ErrKey) {
+			verdict = "encrypted"
+		} else if err != nil {
 			verdict = "WRONG: " + err.Error()
 		}
 		d.printf("    %s at %d, %d bytes, %d entries, %s\n", s.name, off, n, t.Count(s.of), verdict)
@@ -197,7 +200,11 @@ func (w *walker) record(h *record.Head, off int64) error {
 	if err != nil {
 		return err
 	}
-	w.d.printf("  %d: %d bytes, flags %s, seq %d, time %s, durable %d, %s, %s\n", off, h.Size, flags(h.Flags), h.Seq, clock(h.Time), h.Durable, what, verdict)
+	at := ", time " + clock(h.Time)
+	if h.Flags&encrypted != 0 {
+		at = ""
+	}
+	w.d.printf("  %d: %d bytes, flags %s, seq %d%s, durable %d, %s, %s\n", off, h.Size, flags(h.Flags), h.Seq, at, h.Durable, what, verdict)
 	return nil
 }
 

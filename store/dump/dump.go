@@ -119,6 +119,9 @@ func (d *dumper) config(dir string) (name, text string) {
 	content, verdict := d.read(dir+"/config", record.MagicConfig)
 	var cfg store.Config
 	if json.Unmarshal(content, &cfg) != nil {
+		if len(content) > 0 {
+			verdict = "its configuration is encrypted, or none, " + verdict
+		}
 		return "", verdict
 	}
 	return cfg.Name, fmt.Sprintf("%s, %s", content, verdict)

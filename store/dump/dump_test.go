@@ -13,6 +13,7 @@ import (
 	"jsfs/store"
 	"jsfs/store/blockstore"
 	"jsfs/store/dump"
+	"jsfs/store/keys"
 )
 
 func must(tb testing.TB, err error) {
@@ -108,6 +109,25 @@ func TestEveryFlippedBitIsShown(t *testing.T) {
 				t.Fatalf("%s: byte %d: the header is lost:\n%s", name, at, out.String())
 			}
 		}
+	}
+}
+
+func TestAnEncryptedStoreIsShownAsFarAsItsKeyIsNotNeeded(t *testing.T) {
+	secret, err := keys.OfKey(bytes.Repeat([]byte{7}, 32))
+	must(t, err)
+	dir := t.TempDir()
+	s, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever, BlockSize: 8192, Secret: secret})
+	must(t, err)
+	st, err := s.Create(t.Context(), store.Config{Name: "ORDERS"})
+	must(t, err)
+	for i := range 100 {
+		_, err := st.Append(t.Context(), store.Entry{Subject: "secret.subject", Data: fmt.Appendf(nil, "message %d\n", i)})
+		must(t, err)
+	}
+	must(t, s.Close())
+	got := shown(t, dir, dump.Options{Records: true})
+	if strings.Count(got, ", encrypted, right") != 100 || strings.Contains(got, "WRONG") || strings.Contains(got, "secret.subject") {
+		t.Errorf("got\n%.3000s", got)
 	}
 }
 
