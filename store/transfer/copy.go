@@ -65,6 +65,7 @@ func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream,
 	open.MaxMsgs, open.MaxBytes, open.MaxMsgsPerSubject, open.MaxAge = 0, 0, 0, 0
 	open.Discard, open.DiscardNewPerSubject, open.AllowMsgTTL = store.DiscardOld, false, false
 	open.Sealed, open.DenyDelete, open.DenyPurge = false, false, false
+	open.Mirror, open.Sources = nil, nil
 	st, err := to.Stream(ctx, cfg.Name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

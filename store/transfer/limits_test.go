@@ -20,6 +20,8 @@ func TestLimitsAreSetWhenAllIsThere(t *testing.T) {
 		{"denied removals", store.Config{DenyDelete: true, DenyPurge: true}},
 		{"a mirror", store.Config{Mirror: &store.Source{Name: "O"}}},
 		{"a stream with sources", store.Config{Sources: []store.Source{{Name: "O"}}}},
+		{"a mirror", store.Config{Mirror: &store.Source{Name: "ORIGIN"}}},
+		{"sources", store.Config{Subjects: []string{"x.*"}, Sources: []store.Source{{Name: "ORIGIN"}}}},
 		{"limits", store.Config{MaxMsgs: 5, MaxBytes: 10_000, MaxMsgsPerSubject: 5, Discard: store.DiscardNew, DiscardNewPerSubject: true, MaxAge: 1 << 60}},
 	}
 	for _, r := range rows {
