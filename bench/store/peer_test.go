@@ -3,7 +3,7 @@ package store
 import (
 	"testing"
 	"time"
-	_ "unsafe" // for go:linkname
+	"unsafe" // for go:linkname, and a field without a name outside
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -59,3 +59,32 @@ func (p *natsPeer) remove(seq uint64) error {
 }
 
 func (p *natsPeer) close() error { return natsStop(p.fs) }
+
+//go:linkname natsLoadNextMsg github.com/nats-io/nats-server/v2/server.(*fileStore).LoadNextMsg
+func natsLoadNextMsg(fs *natsStore, filter string, wc bool, start uint64, sm *server.StoreMsg) (*server.StoreMsg, uint64, error)
+
+//go:linkname natsLoadLastMsg github.com/nats-io/nats-server/v2/server.(*fileStore).LoadLastMsg
+func natsLoadLastMsg(fs *natsStore, subject string, sm *server.StoreMsg) (*server.StoreMsg, error)
+
+//go:linkname natsSeqFromTime github.com/nats-io/nats-server/v2/server.(*fileStore).GetSeqFromTime
+func natsSeqFromTime(fs *natsStore, t time.Time) uint64
+
+//go:linkname natsFilteredState github.com/nats-io/nats-server/v2/server.(*fileStore).FilteredState
+func natsFilteredState(fs *natsStore, from uint64, subject string) (server.SimpleState, error)
+
+//go:linkname natsSubjectsTotals github.com/nats-io/nats-server/v2/server.(*fileStore).SubjectsTotals
+func natsSubjectsTotals(fs *natsStore, filter string) map[string]uint64
+
+//go:linkname natsNumPending github.com/nats-io/nats-server/v2/server.(*fileStore).NumPending
+func natsNumPending(fs *natsStore, from uint64, filter string, lastPerSubject bool) (uint64, uint64, error)
+
+// natsSeq returns the sequence of a message, which has no exported name.
+func natsSeq(sm *server.StoreMsg) uint64 {
+	type mirror struct {
+		subject           string
+		header, data, buf []byte
+		seq               uint64
+		time              int64
+	}
+	return (*mirror)(unsafe.Pointer(sm)).seq
+}

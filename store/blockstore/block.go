@@ -30,6 +30,8 @@ type block struct {
 	index atomic.Pointer[index]
 	// table is which messages are on which subject: nil while nobody uses it.
 	table atomic.Pointer[subjectTable]
+	// times are samples of the messages' times: nil while nobody seeks a time in it.
+	times atomic.Pointer[timeSamples]
 	// file is open while the block is in use.
 	file atomic.Pointer[blockFile]
 

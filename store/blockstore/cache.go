@@ -22,37 +22,55 @@ type cache struct {
 	files []*block
 }
 
-// cached is something that a block keeps in memory: its index, or its table of subjects.
+// cached is something that a block keeps in memory.
 type cached struct {
-	b     *block
-	table bool
+	b    *block
+	what what
 }
+
+type what int
+
+const (
+	theIndex what = iota
+	theTable
+	theTimes
+)
 
 // used returns the mark that says whether c was used, nil if the block has it no more.
 func (c cached) used() *atomic.Bool {
-	if c.table {
+	switch c.what {
+	case theTable:
 		if t := c.b.table.Load(); t != nil {
 			return &t.used
 		}
-		return nil
-	}
-	if x := c.b.index.Load(); x != nil {
-		return &x.used
+	case theTimes:
+		if x := c.b.times.Load(); x != nil {
+			return &x.used
+		}
+	default:
+		if x := c.b.index.Load(); x != nil {
+			return &x.used
+		}
 	}
 	return nil
 }
 
 // drop takes c away from its block, and returns how many bytes it took.
 func (c cached) drop() int64 {
-	if c.table {
+	switch c.what {
+	case theTable:
 		if t := c.b.table.Swap(nil); t != nil {
 			t.kept = false
 			return t.size
 		}
-		return 0
-	}
-	if x := c.b.index.Swap(nil); x != nil {
-		return int64(4 * len(x.offs))
+	case theTimes:
+		if x := c.b.times.Swap(nil); x != nil {
+			return int64(8 * len(x.t))
+		}
+	default:
+		if x := c.b.index.Swap(nil); x != nil {
+			return int64(4 * len(x.offs))
+		}
 	}
 	return 0
 }
@@ -67,7 +85,7 @@ func (c *cache) addIndex(b *block, offs []uint32) {
 	x := &index{offs: offs}
 	x.used.Store(true)
 	b.index.Store(x)
-	c.keepLocked(cached{b: b}, int64(4*len(offs)))
+	c.keepLocked(cached{b, theIndex}, int64(4*len(offs)))
 }
 
 // addTable gives b a table of its subjects unless it has one, and returns the one that it has then.
@@ -80,8 +98,21 @@ func (c *cache) addTable(b *block, t *subjectTable) *subjectTable {
 	t.used.Store(true)
 	t.kept, t.size = true, int64(t.Size())
 	b.table.Store(t)
-	c.keepLocked(cached{b: b, table: true}, t.size)
+	c.keepLocked(cached{b, theTable}, t.size)
 	return t
+}
+
+// addTimes gives b samples of its times unless it has some, and returns those that it has then.
+func (c *cache) addTimes(b *block, x *timeSamples) *timeSamples {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := b.times.Load(); old != nil && len(old.t) >= len(x.t) {
+		return old
+	}
+	x.used.Store(true)
+	b.times.Store(x)
+	c.keepLocked(cached{b, theTimes}, int64(8*len(x.t)))
+	return x
 }
 
 // resize notes that t takes size bytes now.

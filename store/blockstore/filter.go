@@ -17,11 +17,17 @@ type filter struct {
 	// matches, -1 if more has to be looked at.
 	tokens int
 	key    string // tells filters apart
+	one    [1]string
 }
 
 // newFilter makes the patterns of q ready, which were checked.
 func newFilter(q store.Query) *filter {
 	f := &filter{q: q, tokens: -1, key: q.Subject, prefix: q.Subject}
+	if len(q.Or) == 0 && q.Subject != "" && literal(q.Subject) { // most often
+		f.one[0] = q.Subject
+		f.literals = f.one[:]
+		return f
+	}
 	patterns := []string{q.Subject}
 	if len(q.Or) > 0 {
 		patterns = append(patterns, q.Or...)
@@ -32,7 +38,7 @@ func newFilter(q store.Query) *filter {
 		f.prefix = ""
 		return f
 	}
-	if !slices.ContainsFunc(patterns, func(p string) bool { return !store.IsLiteral(p) }) {
+	if !slices.ContainsFunc(patterns, func(p string) bool { return !literal(p) }) {
 		slices.Sort(patterns)
 		f.literals = slices.Compact(patterns)
 		return f
@@ -49,11 +55,16 @@ func newFilter(q store.Query) *filter {
 	return f
 }
 
+// literal says whether a pattern has no wildcard.
+func literal(pattern string) bool {
+	return strings.IndexByte(pattern, '*') < 0 && strings.IndexByte(pattern, '>') < 0 || store.IsLiteral(pattern)
+}
+
 func everything(pattern string) bool { return pattern == "" || pattern == ">" }
 
 // literalPrefix returns how a pattern begins before its first wildcard, and what filter.tokens is for it.
 func literalPrefix(pattern string) (prefix string, tokens int) {
-	if store.IsLiteral(pattern) {
+	if literal(pattern) {
 		return pattern, -1
 	}
 	rest := pattern

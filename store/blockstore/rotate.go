@@ -55,6 +55,7 @@ func (s *Stream) sealTailLocked() error {
 	s.publishStored()
 	f.Offsets, f.Controls, f.Subjects = nil, nil, nil
 	b.seal(&f.Trailer, f.DataEnd+int64(len(footer)), w.runs)
+	b.times.Store(nil) // nobody counts what the tail has
 	s.cache.addIndex(b, w.offs)
 	_ = w.file.Close()
 	w.file, w.tail, w.offs, w.runs, w.all, w.newest, w.first = nil, nil, nil, nil, store.Totals{}, 0, 0

@@ -1,0 +1,97 @@
+package blockstore
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// TestSeekTimeWithDamage damages messages, some of which are samples: what is found is the first message that is
+// late enough, or a damaged one right before it.
+func TestSeekTimeWithDamage(t *testing.T) {
+	fs := vfs.NewMem()
+	open := func() (*Store, *Stream) {
+		t.Helper()
+		st, err := Open(fs, Options{Sync: SyncNever, BlockSize: 32 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := st.Stream(t.Context(), "S")
+		if err != nil {
+			s, err = st.Create(t.Context(), store.Config{Name: "S"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st, s.(*Stream)
+	}
+	st, s := open()
+	const n = 1500
+	rng := rand.New(rand.NewPCG(7, 7))
+	for seq := store.Seq(1); seq <= n; seq++ {
+		m := store.Msg{Meta: store.Meta{Seq: seq, Time: 10 * int64(seq)}, Subject: "x", Data: make([]byte, rng.IntN(90))}
+		if seq%100 == 0 {
+			m.Data = make([]byte, 5000) // so that some stand far apart
+		}
+		if err := s.Restore(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damaged := map[store.Seq]bool{}
+	for seq := store.Seq(1); seq <= n; seq++ {
+		if seq%64 != 17 && rng.IntN(20) > 0 {
+			continue
+		}
+		v, i, _ := s.cur.Load().find(uint64(seq))
+		off, _, err := s.extent(&v, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := fs.Open(v.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{0xff, 0xff}, off); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		damaged[seq] = true
+	}
+	check := func() {
+		t.Helper()
+		for ns := int64(-5); ns < 10*n+20; ns += 5 {
+			want := store.Seq(min(max(1, (ns+9)/10), n+1))
+			got, err := s.SeekTime(t.Context(), ns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := want // what may be found instead: the damaged ones right before
+			for first > 1 && damaged[first-1] {
+				first--
+			}
+			if got < first || got > want {
+				t.Fatalf("SeekTime(%d): got %d, want %d", ns, got, want)
+			}
+		}
+	}
+	check()
+	check() // with all samples there
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st, s = open()
+	defer st.Close()
+	var left []store.Seq // a scan of the tail may have found less
+	for m, err := range s.Scan(t.Context(), store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, m.Seq)
+	}
+	if len(left)+len(damaged) != n {
+		t.Errorf("got %d messages beside %d damaged ones, want %d in all", len(left), len(damaged), n)
+	}
+	check()
+}
