@@ -18,12 +18,14 @@ import (
 func checkCommand() *cobra.Command {
 	var asJSON, forget bool
 	var legacyKeys []string
+	var key keyArgs
 	c := &cobra.Command{
 		Use:   "check SOURCE",
 		Short: "Read a whole store and say what is damaged",
 		Long: `Reads every byte of the store in the directory SOURCE and verifies it. It changes
 nothing. The exit code is 0 if all is well, 1 if something is damaged, and 2 if the
-store could not be read.
+store could not be read. Without the key of an encrypted store it compares the checksums,
+which need no key, and says so.
 
 Files of the first generation that were converted (STREAM/messages.jsonl.migrated) are
 listed. With --forget-migrated, which does change the store's directory, each is removed
@@ -33,9 +35,10 @@ if every message of it is in the store or was removed from it; the exit code is 
 			if !forget && len(legacyKeys) > 0 {
 				return &exitError{exitUsage, errors.New("--legacy-key-file is of use with --forget-migrated only")}
 			}
-			return check(args[0], asJSON, forgetting{forget, legacyKeys}, c.OutOrStdout())
+			return check(args[0], &key, asJSON, forgetting{forget, legacyKeys}, c.OutOrStdout())
 		},
 	}
+	key.add(c, "", "the store")
 	c.Flags().BoolVar(&asJSON, "json", false, "report as JSON")
 	c.Flags().BoolVar(&forget, "forget-migrated", false, "remove the files of the first generation that the store has all of")
 	c.Flags().StringArrayVar(&legacyKeys, "legacy-key-file", nil, "a key that their encrypted payloads need: a file of 32 bytes or 64 hex digits")
@@ -43,7 +46,7 @@ if every message of it is in the store or was removed from it; the exit code is 
 }
 
 // check reads the store that arg names and reports to out.
-func check(arg string, asJSON bool, forget forgetting, out io.Writer) error {
+func check(arg string, key *keyArgs, asJSON bool, forget forgetting, out io.Writer) error {
 	src, err := parseSource(arg)
 	if err == nil && src.dir == "" {
 		err = fmt.Errorf("source %s: a memory store can't be checked; give a store's directory", arg)
@@ -56,7 +59,12 @@ func check(arg string, asJSON bool, forget forgetting, out io.Writer) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	report, err := blockstore.Check(src.dir, nil)
+	secret, err := key.read(false, src.dir)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	defer secret.Wipe()
+	report, err := blockstore.Check(src.dir, secret)
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}
@@ -101,6 +109,9 @@ func printReport(out io.Writer, r blockstore.Report) error {
 	}
 	for _, m := range r.Migrated {
 		fmt.Fprintln(&b, sayMigrated(m))
+	}
+	if r.KeyMissing {
+		fmt.Fprintln(&b, "the store is encrypted, and no key was given: only its checksums were compared; give --key-file or --passphrase to verify all of it")
 	}
 	if len(r.Damage) == 0 {
 		fmt.Fprintln(&b, "nothing is damaged")

@@ -23,7 +23,14 @@ const readyWithin = 5 * time.Minute
 //
 // The child writes to a pipe until it serves, and then lets go of it (see detach): what it says is passed
 // on to out, and the pipe's end means that there is a mount, or no child.
-func startDaemon(ctx context.Context, pointArg string, out io.Writer) error {
+func startDaemon(ctx context.Context, s settings, sourceArg, pointArg string, out io.Writer) error {
+	secret, handed, err := s.hand(sourceArg, pointArg)
+	if err != nil {
+		return err
+	}
+	if secret != nil {
+		defer func() { _ = secret.Close() }()
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find my own program: %w", err)
@@ -33,7 +40,10 @@ func startDaemon(ctx context.Context, pointArg string, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	child := exec.Command(self, daemonArgs(os.Args)...)
+	child := exec.Command(self, daemonArgs(os.Args, handed)...)
+	if secret != nil {
+		child.ExtraFiles = []*os.File{secret} // descriptor 3
+	}
 	child.Stdout, child.Stderr = w, w
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = child.Start()
@@ -75,12 +85,16 @@ func (h hearing) Write(p []byte) (int, error) {
 
 // daemonArgs is the command line that the child gets: that of the parent, or what mount(8)'s
 // form of it means, and a flag more.
-func daemonArgs(args []string) []string {
+func daemonArgs(args []string, handed string) []string {
 	argv := args[1:]
 	if len(argv) == 0 || argv[0] != "mount" {
 		argv, _ = helperArgs(argv) // it was good when this process started
 	}
-	return slices.Insert(slices.Clone(argv), 1, "--detached")
+	more := []string{"--detached"}
+	if handed != "" {
+		more = append(more, "--handed="+handed)
+	}
+	return slices.Insert(slices.Clone(argv), 1, more...)
 }
 
 // awaitListing returns nil when the daemon has detached and its mount lists.

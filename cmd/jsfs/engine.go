@@ -14,19 +14,25 @@ import (
 
 // openSource opens the engine that a source is for. Notes for people go to out.
 func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (store.Store, error) {
-	if src.dir == "" {
+	if src.dir == "" && !s.key.given() {
 		return memstore.New(memstore.Options{Logger: logger}), nil
 	}
 	keys, err := readLegacyKeys(s.legacyKeys)
 	if err != nil {
 		return nil, err
 	}
+	secret, cipher, err := s.secret(src)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
 	opt := blockstore.Options{
 		Interval:  s.interval,
 		BlockSize: s.blockSize,
 		ReadOnly:  s.readOnly,
 		Logger:    logger,
 
+		Compression: s.compression, Secret: secret, Cipher: cipher,
 		LegacyKeys: keys,
 		Converting: func(stream, step string, done, total int64) {
 			note(out, "converting %s: %d of %d MB %s", stream, done>>20, total>>20, step)

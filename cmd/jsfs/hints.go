@@ -19,6 +19,8 @@ func explainStore(src source, err error) error {
 		hint = "payloads of the first generation are encrypted; give their key with --legacy-key-file FILE. Nothing was changed"
 	case errors.Is(err, blockstore.ErrUnconverted):
 		hint = "it holds streams of the first generation; mount it once without --read-only (-o ro), which converts them in place and keeps the old files. Nothing was changed"
+	case errors.Is(err, store.ErrKey):
+		hint = "give what unlocks it with --key-file FILE or --passphrase, or nothing if it was made without. Nothing was changed"
 	case errors.Is(err, store.ErrLocked):
 		hint = "it is in use, and only one process may have it open; unmount it there first"
 	case errors.Is(err, store.ErrVersion):

@@ -83,7 +83,7 @@ tail -f follows.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &exitError{exitUsage, fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
 	})
-	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
+	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
 		exportCommand(), versionCommand())
 	return root
 }

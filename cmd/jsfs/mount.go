@@ -49,7 +49,7 @@ there is taken away first. A directory with streams of the first generation
 				return &exitError{exitUsage, err}
 			}
 			if s.daemon && !s.detached {
-				return startDaemon(c.Context(), args[1], c.ErrOrStderr())
+				return startDaemon(c.Context(), s, args[0], args[1], c.ErrOrStderr())
 			}
 			return mount(c.Context(), s, args[0], args[1], c.ErrOrStderr())
 		},
@@ -62,6 +62,7 @@ there is taken away first. A directory with streams of the first generation
 	f.StringArrayVar(&s.legacyKeys, "legacy-key-file", nil, "a key that encrypted payloads of the first generation need: a file of 32 bytes or 64 hex digits")
 	f.BoolVarP(&s.readOnly, "read-only", "r", false, "change nothing")
 	f.BoolVar(&s.allowOther, "allow-other", false, "let other users in, as the files' modes say")
+	s.addKeyFlags(c)
 	f.StringVar(&uid, "uid", "", "who owns all files (default: who mounts)")
 	f.StringVar(&gid, "gid", "", "the group of all files (default: that of who mounts)")
 	f.StringVar(&umask, "umask", "", "the mode bits that all files lack, octal (default 022)")
@@ -117,6 +118,7 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	if err != nil {
 		return &notServedError{err}
 	}
+	s.point = point.path
 	st, err := openSource(src, s, logger, out)
 	if err != nil {
 		return &notServedError{err}

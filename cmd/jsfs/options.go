@@ -30,6 +30,11 @@ type settings struct {
 	subjects  []string      // of streams that mkdir makes; nil: the default
 	blockSize int64         // 0: the default
 
+	compression store.Compression // of streams that mkdir makes; "": the default
+	key         keyArgs
+	point       string // where it is to be mounted
+	handed      string // where the daemon has its secret from: key:N or phrase:N, a descriptor
+
 	legacyKeys []string // files with keys for payloads of the first generation
 
 	logLevel slog.Level
@@ -47,8 +52,11 @@ type mountOption struct {
 var mountOptions = []mountOption{
 	{"allow_other", "", func(s *settings, _ string) error { s.allowOther = true; return nil }},
 	{"block_size", "BYTES", (*settings).setBlockSize},
+	{"cipher", "aes|chacha20", func(s *settings, v string) error { s.key.cipher = v; return nil }},
+	{"compression", "none|s2", (*settings).setCompression},
 	{"debug", "", func(s *settings, _ string) error { s.debugFuse = true; return nil }},
 	{"gid", "GROUP", (*settings).setGID},
+	{"key_file", "FILE", func(s *settings, v string) error { s.key.file = v; return nil }},
 	{"legacy_key_file", "FILE", func(s *settings, v string) error { s.legacyKeys = append(s.legacyKeys, v); return nil }},
 	{"nonempty", "", func(s *settings, _ string) error { s.nonEmpty = true; return nil }},
 	{"noxattr", "", func(s *settings, _ string) error { s.noXattr = true; return nil }},
@@ -139,6 +147,14 @@ func (s *settings) setSync(v string) error {
 		return fmt.Errorf("%q is no sync policy; use always, interval, interval=200ms or never", v)
 	}
 	s.sync = policy
+	return nil
+}
+
+func (s *settings) setCompression(v string) error {
+	s.compression = store.Compression(v)
+	if s.compression != store.CompressionNone && s.compression != store.CompressionS2 {
+		return fmt.Errorf("%q is no compression; use none or s2", v)
+	}
 	return nil
 }
 

@@ -99,7 +99,7 @@ func TestDaemonArgs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := strings.Fields(c.args)
-			if diff := cmp.Diff(daemonArgs(args), strings.Fields(c.want)); diff != "" {
+			if diff := cmp.Diff(daemonArgs(args, ""), strings.Fields(c.want)); diff != "" {
 				t.Errorf("(-got +want):\n%s", diff)
 			}
 			if got := strings.Join(args, " "); got != c.args {

@@ -3,9 +3,11 @@ package blockstore
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -13,7 +15,6 @@ import (
 	"sync/atomic"
 
 	"jsfs/store"
-	"jsfs/store/internal/vfs"
 )
 
 // Files in a stream's drafts directory. The first byte says what a file is: the
@@ -24,6 +25,7 @@ const (
 	draftLong    = 'l'
 	draftName    = 'n'
 	draftScratch = 's'
+	draftSealed  = 'e' // as draftPlain, the name sealed
 
 	maxFileName  = 255
 	maxDraftName = 255
@@ -31,14 +33,24 @@ const (
 
 // draft is an open draft.
 type draft struct {
-	vfs.File
+	draftFile
 	s    *Stream
 	name string // of its file; "" if the draft has no name
 }
 
+// draftFile is where the content of a draft is: a file, or what a sealed one has.
+type draftFile interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Size() (int64, error)
+	Sync() error
+}
+
 // Sync makes the draft's bytes and its name durable.
 func (d *draft) Sync() error {
-	if err := d.File.Sync(); err != nil {
+	if err := d.draftFile.Sync(); err != nil {
 		return fmt.Errorf("sync draft: %w", err)
 	}
 	if d.name == "" {
@@ -51,17 +63,20 @@ func (d *draft) Sync() error {
 }
 
 func (d *draft) WriteAt(p []byte, off int64) (int, error) {
-	n, err := d.File.WriteAt(p, off)
+	n, err := d.draftFile.WriteAt(p, off)
 	return n, diskError(err)
 }
 
-func (d *draft) Truncate(size int64) error { return diskError(d.File.Truncate(size)) }
+func (d *draft) Truncate(size int64) error { return diskError(d.draftFile.Truncate(size)) }
 
 func (s *Stream) draftDir() string { return s.dir + "/drafts" }
 
-// draftFile returns the name of the file of a draft, and of the file that holds the name
+// draftFiles returns the name of the file of a draft, and of the file that holds the name
 // if that is too long to be part of the first.
-func draftFile(name string) (file, nameFile string) {
+func (s *Stream) draftFiles(name string) (file, nameFile string) {
+	if s.st.key != nil {
+		return s.sealedDraftFiles(name)
+	}
 	escaped := escapeDraft(name)
 	if len(escaped)+1 <= maxFileName {
 		return string(draftPlain) + escaped, ""
@@ -69,40 +84,6 @@ func draftFile(name string) (file, nameFile string) {
 	sum := sha256.Sum256([]byte(name))
 	hash := hex.EncodeToString(sum[:])
 	return string(draftLong) + hash, string(draftName) + hash
-}
-
-// escapeDraft writes bytes that are not plain in a file name as %XX.
-func escapeDraft(name string) string {
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' || c == '~' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
-
-func unescapeDraft(escaped string) (string, bool) {
-	var b strings.Builder
-	for i := 0; i < len(escaped); i++ {
-		if escaped[i] != '%' {
-			b.WriteByte(escaped[i])
-			continue
-		}
-		if i+3 > len(escaped) {
-			return "", false
-		}
-		c, err := hex.DecodeString(escaped[i+1 : i+3])
-		if err != nil {
-			return "", false
-		}
-		b.WriteByte(c[0])
-		i += 2
-	}
-	return b.String(), true
 }
 
 func checkDraftName(name string) error {
@@ -151,7 +132,7 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 		return nil, err
 	}
 	defer end()
-	file, nameFile := draftFile(name)
+	file, nameFile := s.draftFiles(name)
 	// Copies of stores tend to lack what was empty.
 	if made, err := mkdirIfMissing(s.fs, s.draftDir()); err != nil {
 		return nil, draftError("create", name, err)
@@ -167,6 +148,9 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 	if err != nil {
 		return nil, draftError("create", name, err)
 	}
+	if s.st.key != nil {
+		return &draft{s.shareDraft(s.newSealedDraft(f, s.draftDir()+"/"+file), file), s, file}, nil
+	}
 	return &draft{f, s, file}, nil
 }
 
@@ -176,10 +160,14 @@ func (s *Stream) keepName(name, nameFile string) error {
 		return nil
 	}
 	full := s.draftDir() + "/" + nameFile
-	if b, err := readFile(s.fs, full); err == nil && string(b) == name {
+	if b, err := readFile(s.fs, full); err == nil && s.openName(b) == name {
 		return nil
 	}
-	if err := replaceFile(s.fs, full, []byte(name)); err != nil {
+	content := []byte(name)
+	if s.st.key != nil {
+		content = s.sealName(name)
+	}
+	if err := replaceFile(s.fs, full, content); err != nil {
 		return draftError("create", name, err)
 	}
 	return nil
@@ -204,7 +192,14 @@ func (s *Stream) OpenDraft(ctx context.Context, name string) (store.Draft, error
 	if err := checkDraftName(name); err != nil {
 		return nil, err
 	}
-	file, _ := draftFile(name)
+	file, _ := s.draftFiles(name)
+	if s.st.key != nil {
+		d, err := s.openShared(file)
+		if err != nil {
+			return nil, draftError("open", name, err)
+		}
+		return &draft{d, s, file}, nil
+	}
 	f, err := s.fs.Open(s.draftDir() + "/" + file)
 	if err != nil {
 		return nil, draftError("open", name, err)
@@ -220,8 +215,8 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 	}
 	defer end()
 	dir := s.draftDir()
-	old, oldName := draftFile(from)
-	file, nameFile := draftFile(to)
+	old, oldName := s.draftFiles(from)
+	file, nameFile := s.draftFiles(to)
 	f, err := s.fs.Open(dir + "/" + old)
 	if err != nil {
 		return draftError("rename", from, err)
@@ -236,6 +231,7 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 	if err := s.fs.Rename(dir+"/"+old, dir+"/"+file); err != nil {
 		return draftError("rename", from, err)
 	}
+	s.moveShared(old, file)
 	if oldName != "" {
 		_ = s.fs.Remove(dir + "/" + oldName)
 	}
@@ -252,10 +248,11 @@ func (s *Stream) RemoveDraft(ctx context.Context, name string) error {
 		return err
 	}
 	defer end()
-	file, nameFile := draftFile(name)
+	file, nameFile := s.draftFiles(name)
 	if err := s.fs.Remove(s.draftDir() + "/" + file); err != nil {
 		return draftError("remove", name, err)
 	}
+	s.moveShared(file, "")
 	if nameFile != "" {
 		_ = s.fs.Remove(s.draftDir() + "/" + nameFile)
 	}
@@ -268,6 +265,10 @@ func (s *Stream) ListDrafts(ctx context.Context) ([]store.DraftInfo, error) {
 		return nil, err
 	}
 	defer s.gate.leave()
+	if s.st.key != nil { // who has a draft open knows its size
+		s.draftMu.Lock()
+		defer s.draftMu.Unlock()
+	}
 	return s.listDrafts()
 }
 
@@ -303,12 +304,16 @@ func (s *Stream) draftNamed(file string) (string, bool) {
 	switch file[0] {
 	case draftPlain:
 		return unescapeDraft(file[1:])
+	case draftSealed:
+		b, err := base64.RawURLEncoding.DecodeString(file[1:])
+		name := s.openName(b)
+		return name, err == nil && s.st.key != nil && name != ""
 	case draftLong:
 		b, err := readFile(s.fs, s.draftDir()+"/"+string(draftName)+file[1:])
-		if err != nil {
-			return "long-" + file[1:17], true // better another name than none
+		if name := s.openName(b); err == nil && name != "" {
+			return name, true
 		}
-		return string(b), true
+		return "long-" + file[1:17], true // better another name than none
 	}
 	return "", false
 }
@@ -320,6 +325,9 @@ func (s *Stream) draftInfo(file, name string) (store.DraftInfo, error) {
 	}
 	defer f.Close()
 	size, err := f.Size()
+	if err == nil && s.st.key != nil {
+		size, err = s.sizeOfSealed(f, file)
+	}
 	if err != nil {
 		return store.DraftInfo{}, err
 	}
@@ -345,6 +353,9 @@ func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
 	if err := s.fs.Remove(name); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("scratch draft: %w", err)
+	}
+	if s.st.key != nil {
+		return &draft{s.shareDraft(s.newSealedDraft(f, name), ""), s, ""}, nil
 	}
 	return &draft{f, s, ""}, nil
 }

@@ -61,6 +61,8 @@ type Stream struct {
 	// draftMu serialises what changes the names of drafts, and guards retired.
 	draftMu sync.Mutex
 	retired bool // the stream was removed: no draft can be made any more
+	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
+	openDrafts map[string]*sealedDraft
 
 	commits  commits
 	damage   damage

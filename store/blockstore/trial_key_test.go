@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"jsfs/store"
@@ -98,9 +99,20 @@ func TestNothingThatWasStoredIsInTheClear(t *testing.T) {
 			_, err := st.Append(bg, e)
 			must(t, err)
 		}
+		for _, name := range []string{".secretdraft", ".secret" + strings.Repeat("x", 240)} {
+			d, err := st.CreateDraft(bg, name)
+			must(t, err)
+			_, err = d.WriteAt([]byte(strings.Repeat("secret content ", 2000)), 0)
+			must(t, errors.Join(err, d.Close()))
+		}
+		infos, err := st.ListDrafts(bg)
+		must(t, err)
+		if len(infos) != 2 || infos[0].Name != ".secretdraft" || infos[0].Size != 30_000 || len(infos[1].Name) != 247 {
+			t.Errorf("%s: got drafts %+v", v.name, infos)
+		}
 		must(t, s.Close())
 		for name, content := range files(t, mem, ".") {
-			if strings.Contains(strings.ToLower(content), "secret") {
+			if strings.Contains(strings.ToLower(name+content), "secret") {
 				t.Errorf("%s: %s tells what was stored", v.name, name)
 			}
 		}
@@ -177,6 +189,64 @@ func addNonces(t *testing.T, f vfs.FS, seen map[string]string) {
 			}
 			seen[nonce] = place
 			off += h.Size
+		}
+	}
+}
+
+// TestTrialRekey cuts the power, and fails, before each change that giving a store another key makes: the old one or the
+// new one unlocks it, with all that was there, and no third.
+func TestTrialRekey(t *testing.T) {
+	t.Parallel()
+	fresh := secretOf(t, "another key of 32 bytes, not it.")
+	for _, seed := range []int{2, 5} {
+		sp := newSpecimen(t, seed)
+		unlocks := func(at string, f *vfs.Mem) (byNew bool) {
+			t.Helper()
+			opened := 0
+			for i, secret := range []*keys.Secret{trialSecret, fresh} {
+				opt := trialOptions(blockstore.SyncAlways)
+				opt.Secret, opt.ReadOnly = secret, true
+				s, err := blockstore.Open(f, opt)
+				if errors.Is(err, store.ErrKey) {
+					continue
+				}
+				must(t, err)
+				opened, byNew = opened+1, i == 1
+				if found, err := sp.inspect(s); err != nil || len(found.lost) > 0 {
+					t.Errorf("%s: %v, lost %v", at, err, found.lost)
+				}
+				must(t, s.Close())
+			}
+			if opened != 1 {
+				t.Fatalf("%s: %d of the two keys unlock it", at, opened)
+			}
+			return byNew
+		}
+		f, rng := sp.fs.Kill(), seeded(seed)
+		changes := 0
+		f.Hook = func(op string) {
+			changes++
+			for _, keep := range []int{0, 50, 100} {
+				unlocks("power lost before "+op, f.Crash(rng, keep))
+			}
+		}
+		must(t, blockstore.RekeyFS(f, trialSecret, fresh))
+		f.Hook = nil
+		if changes < 4 || !unlocks("done", f) || !unlocks("power lost when done", f.Crash(rng, 0)) {
+			t.Errorf("after %d changes the new key does not unlock it", changes)
+		}
+		err := unchanged(f, func() error { return blockstore.RekeyFS(f, trialSecret, trialSecret) })
+		if !errors.Is(err, store.ErrKey) {
+			t.Errorf("rekey with the old key: got %v, want ErrKey", err)
+		}
+		for n := range changes + 12 { // reads count, too
+			mem := sp.fs.Kill()
+			fail := vfs.NewFail(mem)
+			fail.Set(vfs.Fault{At: n + 1, Err: syscall.EIO})
+			if err := blockstore.RekeyFS(fail, trialSecret, fresh); err == nil && unlocks("no error", mem) {
+				continue
+			}
+			unlocks(fmt.Sprintf("change %d failed", n), mem)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"jsfs/store"
 	"jsfs/store/internal/seal"
@@ -73,9 +74,15 @@ func (s *Secret) Wipe() {
 	}
 }
 
-// Clone returns a copy, which is wiped by itself.
-func (s *Secret) Clone() *Secret {
-	return &Secret{bytes: bytes.Clone(s.bytes), phrase: s.phrase}
+// HandOver writes the secret to a process that reads it as this package does.
+func (s *Secret) HandOver(w io.Writer) error {
+	b := append(make([]byte, 0, len(s.bytes)+1), s.bytes...)
+	if s.phrase {
+		b = append(b, '\n') // one is passed over in reading
+	}
+	defer clear(b)
+	_, err := w.Write(b)
+	return err
 }
 
 // Key calls use with the key's 32 bytes, which are overwritten when it returns. A passphrase is no

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"jsfs/store/blockstore"
+	"jsfs/store/keys"
+)
+
+// keyArgs say where the secret of an encrypted store comes from. The secret itself is in no argument, no
+// variable of the environment and no log.
+type keyArgs struct {
+	file   string // a path, or fd:N
+	phrase string // "ask", or fd:N; "" is none
+	cipher string // of a new store
+}
+
+// add adds the flags for a secret to c. what says of which store.
+func (k *keyArgs) add(c *cobra.Command, prefix, what string) {
+	f := c.Flags()
+	f.StringVar(&k.file, prefix+"key-file", "", "the key of "+what+": a file of 32 bytes or 64 hex digits that nobody else may read, or fd:N for a descriptor")
+	f.StringVar(&k.phrase, prefix+"passphrase", "", "the passphrase of "+what+" instead of a key: asked for on the terminal, or read from fd:N")
+	f.Lookup(prefix + "passphrase").NoOptDefVal = "ask"
+}
+
+// addKeyFlags adds the flags for the key of a store that is mounted.
+func (s *settings) addKeyFlags(c *cobra.Command) {
+	s.key.add(c, "", "the store; a new one is encrypted then")
+	f := c.Flags()
+	f.StringVar(&s.key.cipher, "cipher", "", "what a new store is encrypted with: aes (the default) or chacha20")
+	f.StringVar(&s.handed, "handed", "", "where the secret comes from that --daemon was given")
+	_ = f.MarkHidden("handed")
+}
+
+// given says whether there is to be a secret.
+func (k *keyArgs) given() bool { return k.file != "" || k.phrase != "" }
+
+// read returns the secret, nil if none is to be given. A new passphrase is asked for twice. A key's file must be in none
+// of the directories notIn.
+func (k *keyArgs) read(isNew bool, notIn ...string) (*keys.Secret, error) {
+	switch {
+	case k.file != "" && k.phrase != "":
+		return nil, errors.New("give a key file or a passphrase, not both")
+	case k.file != "":
+		if fd, ok, err := descriptorArg(k.file); ok || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			return keys.ReadDescriptor(fd)
+		}
+		return keys.ReadFile(k.file, notIn...)
+	case k.phrase == "ask":
+		return askPassphrase(isNew)
+	case k.phrase != "":
+		fd, ok, err := descriptorArg(k.phrase)
+		if err == nil && !ok {
+			err = fmt.Errorf("passphrase %q: give fd:N for a descriptor, or nothing to be asked; a passphrase is never an argument", "…")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return keys.ReadPhraseDescriptor(fd)
+	}
+	return nil, nil
+}
+
+// descriptorArg reads fd:N; ok says that arg is one.
+func descriptorArg(arg string) (fd uintptr, ok bool, err error) {
+	digits, ok := strings.CutPrefix(arg, "fd:")
+	if !ok {
+		return 0, false, nil
+	}
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return 0, true, fmt.Errorf("%q is no descriptor, for example fd:3", arg)
+	}
+	return uintptr(n), true, nil
+}
+
+// askPassphrase asks for a passphrase on the terminal, twice if it is new.
+func askPassphrase(isNew bool) (*keys.Secret, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("there is no terminal to ask for the passphrase; give it with --passphrase=fd:N: %w", err)
+	}
+	defer func() { _ = tty.Close() }()
+	ask := func(prompt string) ([]byte, error) {
+		_, _ = fmt.Fprint(tty, prompt)
+		b, err := term.ReadPassword(int(tty.Fd())) //nolint:gosec // a descriptor is small
+		_, _ = fmt.Fprintln(tty)
+		return b, err
+	}
+	b, err := ask("Passphrase: ")
+	if err != nil {
+		return nil, fmt.Errorf("read the passphrase: %w", err)
+	}
+	if isNew {
+		again, err := ask("The same again: ")
+		same := err == nil && string(again) == string(b)
+		clear(again)
+		if !same {
+			clear(b)
+			return nil, errors.New("the passphrases differ")
+		}
+	}
+	return keys.OfPassphrase(b)
+}
+
+// isNewStore says whether there is no store in dir yet.
+func isNewStore(dir string) bool {
+	_, err := os.Stat(dir + "/" + blockstore.Marker)
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// secretFor reads the secret of the store src, and its cipher. point is where it is to be mounted, "" if nowhere.
+func (k *keyArgs) secretFor(src source, point string) (*keys.Secret, keys.Cipher, error) {
+	var cipher keys.Cipher
+	if k.cipher != "" {
+		var err error
+		if cipher, err = keys.ParseCipher(k.cipher); err != nil {
+			return nil, 0, fmt.Errorf("flag --cipher: %w", err)
+		}
+		if !k.given() {
+			return nil, 0, errors.New("a cipher needs a key; give --key-file or --passphrase, too")
+		}
+	}
+	if k.given() && src.dir == "" {
+		return nil, 0, fmt.Errorf("source %s: a memory store is not encrypted; leave the key out", src.name)
+	}
+	notIn := []string{src.dir}
+	if point != "" {
+		notIn = append(notIn, point)
+	}
+	secret, err := k.read(isNewStore(src.dir), notIn...)
+	return secret, cipher, err
+}
+
+// secret reads the secret of the store that is to be mounted, nil if it has none, and its cipher.
+func (s *settings) secret(src source) (*keys.Secret, keys.Cipher, error) {
+	if s.handed == "" {
+		return s.key.secretFor(src, s.point)
+	}
+	kind, at, _ := strings.Cut(s.handed, ":")
+	fd, _, err := descriptorArg("fd:" + at)
+	if err != nil {
+		return nil, 0, err
+	}
+	var cipher keys.Cipher
+	if s.key.cipher != "" {
+		if cipher, err = keys.ParseCipher(s.key.cipher); err != nil {
+			return nil, 0, err
+		}
+	}
+	if kind == "phrase" {
+		secret, err := keys.ReadPhraseDescriptor(fd)
+		return secret, cipher, err
+	}
+	secret, err := keys.ReadDescriptor(fd)
+	return secret, cipher, err
+}
+
+// hand reads a secret that the daemon could not, as it has neither the terminal nor the descriptors, into a
+// pipe for it. It returns the pipe's end and the value of --handed, nil if there is nothing to hand.
+func (s *settings) hand(sourceArg, pointArg string) (*os.File, string, error) {
+	if s.key.phrase == "" && !strings.HasPrefix(s.key.file, "fd:") {
+		return nil, "", nil
+	}
+	src, err := parseSource(sourceArg)
+	if err != nil {
+		return nil, "", err
+	}
+	secret, _, err := s.key.secretFor(src, pointArg)
+	if err != nil {
+		return nil, "", err
+	}
+	defer secret.Wipe()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, "", err
+	}
+	err = secret.HandOver(w) // it fits into the pipe
+	if err = errors.Join(err, w.Close()); err != nil {
+		_ = r.Close()
+		return nil, "", err
+	}
+	if s.key.phrase != "" {
+		return r, "phrase:3", nil
+	}
+	return r, "key:3", nil
+}
