@@ -143,9 +143,7 @@ func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
 	w.offs = append(w.offs, uint32(off))
 	w.made++
 	w.time = time
-	if s.subjects.listening() {
-		w.told = append(w.told, subjectSeq{e.Subject, seq})
-	}
+	w.told = append(w.told, subjectSeq{e.Subject, seq})
 }
 
 // flushLocked writes what is encoded. If that fails, nothing of it was stored.
@@ -239,11 +237,13 @@ func (s *Stream) publishStored() {
 	n.live, n.appended = n.live.Plus(sums), n.appended.Plus(sums)
 	n.tail = w.view()
 	s.publish(&n, w.tail, sums)
-	if len(w.told) > 0 {
+	if s.subjects.listening() {
 		s.subjects.stored(w.tail, w.told)
-		clear(w.told)
-		w.told = w.told[:0]
 	}
+	if clear(w.told); cap(w.told) > 1<<16 {
+		w.told = nil
+	}
+	w.told = w.told[:0]
 	if s.hub.Listening() {
 		for i, m := range w.metas {
 			s.post(store.Stored, old.rev+uint64(i)+1, m)

@@ -171,7 +171,7 @@ type writer struct {
 	made    int          // how many of the metas are still in buf
 	skipped uint64       // how many sequences are skipped in buf
 	flushed int          // how many messages were written since the stream was opened
-	told    []subjectSeq // what the subject index is to be told
+	told    []subjectSeq // the subjects of metas, for the subject index
 }
 
 // Config implements [store.Stream].

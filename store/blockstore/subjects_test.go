@@ -94,6 +94,20 @@ func TestTheWriterKnowsASubject(t *testing.T) {
 	s.wmu.Unlock()
 	want("a", 20, 4, 62)
 
+	// It may be asked for the first time while a batch is written.
+	s.wmu.Lock()
+	s.subjects.drop()
+	if _, err := s.writeLocked([]store.Entry{{Subject: "d"}, {Subject: "e"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.wmu.Unlock()
+	want("d", 2, 63, 64)
+	s.wmu.Lock()
+	s.publishStored()
+	s.wmu.Unlock()
+	want("d", 2, 63, 64)
+	want("e", 1, 65, 65)
+
 	// It is the same after reopening, and after it was forgotten.
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
