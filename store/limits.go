@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits that hold for every stream.
 const (
@@ -25,6 +28,20 @@ const (
 
 // NoLimit in a field of a Config that is a limit is the same as 0.
 const NoLimit = -1
+
+// CheckUndelete returns nil if a message may come back to a stream whose live messages are live, onSubject of them on
+// the subject of the message: limits must not take it away again.
+func (c *Config) CheckUndelete(m Meta, live Totals, onSubject int64) error {
+	switch live = live.Add(m); {
+	case c.MaxMsgs > 0 && live.Messages > c.MaxMsgs:
+		return fmt.Errorf("stream %s: %w: max_msgs is %d", c.Name, ErrLimit, c.MaxMsgs)
+	case c.MaxBytes > 0 && live.JSON > c.MaxBytes:
+		return fmt.Errorf("stream %s: %w: max_bytes is %d", c.Name, ErrLimit, c.MaxBytes)
+	case c.MaxMsgsPerSubject > 0 && onSubject >= c.MaxMsgsPerSubject:
+		return fmt.Errorf("stream %s: %w: max_msgs_per_subject is %d", c.Name, ErrLimit, c.MaxMsgsPerSubject)
+	}
+	return nil
+}
 
 // Over says whether live, the sums of a stream's live messages, is above max_msgs or max_bytes.
 func (c *Config) Over(live Totals) bool {

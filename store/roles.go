@@ -107,11 +107,19 @@ type Writer interface {
 	// last one handed out. When it returns nil the message is visible to every later
 	// call, and durable as far as the engine's sync policy says. It refuses with
 	// ErrTooLarge, ErrSubject, ErrInvalid, ErrSealed or ErrNoSpace before anything changes.
+	//
+	// Headers act as NATS's do: a Nats-Msg-Id that was stored inside of duplicate_window gives the sequence that
+	// it was stored under, and stores nothing. A Nats-Expected header that does not hold is ErrExpected; a Nats-Rollup or
+	// Nats-TTL that the stream does not allow ErrDenied; one that is malformed ErrInvalid. With discard new a stream that
+	// is full gives ErrLimit. What goes because of limits and rollups is gone when Append returns; it
+	// survives what a removal does. The one error with which the message is stored says so: what a rollup replaces
+	// could not be removed. Who sends it again with the same Nats-Msg-Id has that done.
 	Append(ctx context.Context, e Entry) (Seq, error)
 
 	// AppendAll stores several messages in order, as Append does each, and returns how
-	// many were stored, from the first on: all of them if the error is nil. It costs one
-	// disk sync at most. Other writers' messages may come between them.
+	// many were stored, from the first on, repeated ones included: all of them if the error is nil. It costs one
+	// disk sync, and more only where what a header expects depends on a message of the same call. Other writers'
+	// messages may come between them. Limits take the oldest away once all are stored.
 	AppendAll(ctx context.Context, es []Entry) (int, error)
 
 	// Restore stores a message under its own sequence and time: m.Seq must be above
@@ -137,7 +145,8 @@ type Writer interface {
 	Remove(ctx context.Context, seq Seq) (bool, error)
 
 	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it
-	// is live, ErrNotFound if nothing is left of it.
+	// is live, ErrNotFound if nothing is left of it, ErrLimit if max_msgs, max_bytes or
+	// max_msgs_per_subject would take it away again.
 	Undelete(ctx context.Context, seq Seq) error
 
 	// Sync returns when everything that was stored or removed before it is durable,

@@ -34,12 +34,15 @@ func (s *Stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	one := [1]store.Entry{e}
-	_, err := s.writeLocked(one[:])
-	if err != nil {
-		return 0, err
+	r := s.writeLocked(one[:])
+	if r.err != nil {
+		return 0, r.err
 	}
 	s.publishStored()
-	return store.Seq(s.w.next - 1), nil
+	if err := s.enforceLocked(); err != nil {
+		return 0, err
+	}
+	return s.seqOf(&r, 0), nil
 }
 
 // AppendAll implements [store.Writer].
@@ -55,31 +58,71 @@ func (s *Stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	n, err := s.writeLocked(es)
+	r := s.writeLocked(es)
 	s.publishStored()
-	return n, err
+	if err := s.enforceLocked(); err != nil {
+		return r.n, err
+	}
+	return r.n, r.err
 }
 
-// writeLocked writes entries, as many as it can, and returns how many. The caller syncs
-// where the policy says so, and then publishes them.
-func (s *Stream) writeLocked(es []store.Entry) (int, error) {
-	cfg, before := s.config.Load(), s.w.flushed
-	var err error
-	for i := 0; i < len(es) && err == nil; i++ {
-		if err = cfg.CheckEntry(es[i]); err == nil {
-			err = s.prepareLocked()
+// written is what became of entries.
+type written struct {
+	n      int // how many are stored, from the first on
+	err    error
+	stored int      // how many of the n were stored just now; the others had been before
+	dups   []repeat // those others, in order
+}
+
+// repeat is an entry that was stored before.
+type repeat struct {
+	i   int
+	seq store.Seq
+}
+
+// writeLocked writes entries, as many as it can. The caller syncs where the policy says so, and then
+// publishes them.
+func (s *Stream) writeLocked(es []store.Entry) (r written) {
+	cfg, before, done := s.config.Load(), s.w.flushed, 0
+	for ; done < len(es) && r.err == nil; done++ {
+		var dup store.Seq
+		if dup, r.err = s.takeEntryLocked(cfg, &es[done]); r.err != nil {
+			break
 		}
-		if err == nil {
-			err = s.encodeNextLocked(es[i])
+		if dup > 0 {
+			r.dups = append(r.dups, repeat{done, dup})
 		}
-		if err == nil && len(s.w.buf) >= writeSize {
-			err = s.flushLocked()
+		if len(s.w.buf) >= writeSize {
+			r.err = s.flushLocked()
 		}
 	}
-	if ferr := s.flushLocked(); err == nil || s.w.failed != nil && ferr != nil {
-		err = ferr
+	if ferr := s.flushLocked(); r.err == nil || s.w.failed != nil && ferr != nil {
+		r.err = ferr
 	}
-	return s.w.flushed - before, err
+	r.stored = s.w.flushed - before
+	r.n = r.stored
+	for _, d := range r.dups {
+		if d.i > r.n {
+			break // what is before it was not written
+		}
+		r.n++
+	}
+	return r
+}
+
+// seqOf returns the sequence of entry i of those that are stored. It must be called before anything
+// else is written.
+func (s *Stream) seqOf(r *written, i int) store.Seq {
+	at := i
+	for _, d := range r.dups {
+		if d.i == i {
+			return d.seq
+		}
+		if d.i < i {
+			at--
+		}
+	}
+	return store.Seq(s.w.next - uint64(r.stored-at))
 }
 
 // encodeNextLocked puts e behind what is encoded already; where the block is full it
@@ -133,10 +176,11 @@ func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
 	}
 	w.buf = w.tail.coder.AppendMessage(w.buf, off, &m)
 	n := len(e.Data)
-	w.metas = append(w.metas, store.Meta{
+	meta := store.Meta{
 		Seq: store.Seq(seq), Time: time, Size: int64(n), JSON: m.JSON,
 		HasHeader: len(e.Header) > 0, NoNewline: n == 0 || e.Data[n-1] != '\n',
-	})
+	}
+	w.metas, w.sums = append(w.metas, meta), w.sums.Add(meta)
 	if k := len(w.offs); k == 0 || w.runs[len(w.runs)-1].Seq+uint64(k)-uint64(w.runs[len(w.runs)-1].Index) != seq {
 		w.runs = append(w.runs, record.Run{Seq: seq, Index: uint32(k)})
 	}
@@ -183,8 +227,12 @@ func (s *Stream) forgetLocked() {
 	for len(w.runs) > 0 && int(w.runs[len(w.runs)-1].Index) >= len(w.offs) {
 		w.runs = w.runs[:len(w.runs)-1]
 	}
+	for _, m := range w.metas[len(w.metas)-w.made:] {
+		w.sums = w.sums.Minus(totals(m))
+	}
 	w.metas = w.metas[:len(w.metas)-w.made]
 	w.made, w.skipped = 0, 0
+	s.lim.cut(w.next)
 	w.buf = w.buf[:0]
 	w.told = slices.DeleteFunc(w.told, func(e subjectSeq) bool { return e.seq >= w.next })
 }
@@ -224,11 +272,7 @@ func (s *Stream) publishStored() {
 		return
 	}
 	old := s.cur.Load()
-	n := *old
-	var sums store.Totals
-	for _, m := range w.metas {
-		sums = sums.Add(m)
-	}
+	n, sums := *old, w.sums
 	if n.live.Messages == 0 {
 		n.first = uint64(w.metas[0].Seq)
 	}
@@ -252,7 +296,8 @@ func (s *Stream) publishStored() {
 	if cap(w.metas) > 1<<16 {
 		w.metas = nil
 	}
-	w.metas = w.metas[:0]
+	w.metas, w.sums = w.metas[:0], store.Totals{}
+	s.lim.news = true
 }
 
 // view is the tail as the writer has it.

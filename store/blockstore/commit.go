@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,12 +75,26 @@ func (s *Stream) commitWaiting() {
 	c.mu.Unlock()
 	if err == nil {
 		s.publishStored()
+		s.rolledUp(ops, s.enforceLocked())
 	}
 	for _, o := range ops {
 		if err != nil && (o.n > 0 || o.err == nil || errors.Is(o.err, store.ErrReadOnly) && !was) {
 			o.n, o.err = 0, err
 		}
 		close(o.done)
+	}
+}
+
+// rolledUp tells those whose messages are stored and did not replace what they should, because of err.
+func (s *Stream) rolledUp(ops []*op, err error) {
+	if err == nil {
+		return
+	}
+	for _, o := range ops {
+		mine := func(r rollup) bool { return r.seq == o.last }
+		if o.err == nil && (len(o.entries) > 1 || slices.ContainsFunc(s.lim.rollups, mine)) {
+			o.err = err
+		}
 	}
 }
 
@@ -117,8 +132,10 @@ func (s *Stream) storeLocked(ops []*op) {
 			s.storeSinglesLocked(ops[start:end], single)
 		} else {
 			o := ops[start]
-			o.n, o.err = s.writeLocked(o.entries)
-			o.last = s.w.next - 1
+			r := s.writeLocked(o.entries)
+			if o.n, o.err = r.n, r.err; o.n > 0 {
+				o.last = uint64(s.seqOf(&r, o.n-1))
+			}
 		}
 		start = end
 	}
@@ -128,12 +145,13 @@ func (s *Stream) storeLocked(ops []*op) {
 // the others back.
 func (s *Stream) storeSinglesLocked(ops []*op, es []store.Entry) {
 	for len(ops) > 0 {
-		n, err := s.writeLocked(es)
+		r := s.writeLocked(es)
+		n := r.n
 		for i, o := range ops[:n] {
-			o.n, o.last = 1, s.w.next-uint64(n-i)
+			o.n, o.last = 1, uint64(s.seqOf(&r, i))
 		}
 		if n < len(ops) {
-			ops[n].err = err
+			ops[n].err = r.err
 			n++
 		}
 		ops, es = ops[n:], es[n:]

@@ -12,7 +12,7 @@
 // the end of the process when the call returns, and the end of the machine's run as
 // [Options].Sync says. Removals reach the disk with the next sync. After a crash a stream
 // is a prefix of what was stored. Bytes that were damaged cost the messages that they belong to,
-// and are reported; opening changes nothing on disk before the first write,
+// and are reported; opening changes nothing on disk before the first write but for what limits take away,
 // but that it converts streams of the first generation. Memory grows with blocks
 // and removals (a bit for each message of a block that has any), and, once somebody has asked for messages by
 // their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail); not with messages.

@@ -92,6 +92,9 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 		return err
 	}
 	m := msg.Meta
+	if err := s.undeletableLocked(cfg, &msg); err != nil {
+		return err
+	}
 	if err := s.changeLocked(record.FlagUndelete, m); err != nil {
 		return err
 	}
@@ -106,6 +109,22 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 		s.subjects.tell(subjectChange{subjectSeq{msg.Subject, uint64(seq)}, store.Undeleted, nil})
 	}
 	s.post(store.Undeleted, n.rev, m)
+	s.undeletedLocked(&msg)
+	return nil
+}
+
+// undeletableLocked says whether limits leave m in the stream if it comes back.
+func (s *Stream) undeletableLocked(cfg *store.Config, m *store.Msg) error {
+	n := int64(0)
+	if cfg.MaxMsgsPerSubject > 0 {
+		var err error
+		if n, err = s.countOnLocked(m.Subject); err != nil {
+			return err
+		}
+	}
+	if err := cfg.CheckUndelete(m.Meta, s.cur.Load().live, n); err != nil {
+		return fmt.Errorf("undelete message %d: %w", m.Seq, err)
+	}
 	return nil
 }
 

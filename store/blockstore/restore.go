@@ -30,6 +30,7 @@ func (s *Stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 		}
 	}
 	s.publishStored()
+	_ = s.enforceLocked() // rolls up nothing
 	return n, err
 }
 
@@ -67,6 +68,7 @@ func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
 		s.encodeSkip(gap, record.SkipUnused, w.time)
 	}
 	s.encode(e, seq, max(m.Time, w.time))
+	s.noteRestoredLocked(s.config.Load(), &e)
 	return nil
 }
 

@@ -47,7 +47,8 @@ type Stream struct {
 	// change; while a sync runs only if the policy is SyncAlways. Readers never take it, and nothing
 	// foreign is called under it.
 	wmu sync.Mutex
-	w   writer // guarded by wmu
+	w   writer  // guarded by wmu
+	lim limiter // guarded by wmu
 
 	// smu makes one change of cur and of the blocks' live totals. It is held for a few
 	// assignments, and by Extents for a loop over the blocks.
@@ -168,6 +169,7 @@ type writer struct {
 
 	buf     []byte       // records that are encoded and not written
 	metas   []store.Meta // of the messages that are to be published
+	sums    store.Totals // of the metas
 	made    int          // how many of the metas are still in buf
 	skipped uint64       // how many sequences are skipped in buf
 	flushed int          // how many messages were written since the stream was opened
@@ -293,6 +295,8 @@ func (s *Stream) close() error {
 		s.background.Done()
 	}
 	s.w.timer = nil
+	s.stopLocked()
+	s.lim.closed = true
 	s.wmu.Unlock()
 	s.background.Wait()
 	s.wmu.Lock()

@@ -83,8 +83,8 @@ func TestTheWriterKnowsASubject(t *testing.T) {
 
 	// What is written and not published yet is counted.
 	s.wmu.Lock()
-	if _, err := s.writeLocked([]store.Entry{{Subject: "a"}, {Subject: "d"}}); err != nil {
-		t.Fatal(err)
+	if r := s.writeLocked([]store.Entry{{Subject: "a"}, {Subject: "d"}}); r.err != nil {
+		t.Fatal(r.err)
 	}
 	s.wmu.Unlock()
 	want("a", 20, 4, 62)
@@ -97,7 +97,7 @@ func TestTheWriterKnowsASubject(t *testing.T) {
 	// It may be asked for the first time while a batch is written.
 	s.wmu.Lock()
 	s.subjects.drop()
-	if _, err := s.writeLocked([]store.Entry{{Subject: "d"}, {Subject: "e"}}); err != nil {
+	if err := s.writeLocked([]store.Entry{{Subject: "d"}, {Subject: "e"}}).err; err != nil {
 		t.Fatal(err)
 	}
 	s.wmu.Unlock()

@@ -65,16 +65,26 @@ func (s *Stream) update(cfg store.Config) error {
 		return err
 	}
 	s.config.Store(&cfg)
-	if cfg.First() != old.First() { // there never was a message
-		s.w.next = uint64(cfg.First())
-		n := *s.cur.Load()
-		n.first, n.last = s.w.next, s.w.next-1
-		if n.open {
-			n.tail = s.w.view()
-		}
-		s.publish(&n, nil, store.Totals{})
+	s.setFirstLocked(old, &cfg)
+	if err := s.reconsiderLocked(old); err != nil {
+		// The configuration holds, and is on disk; what can't be found out now is found out by the next open.
+		s.log.Error("limits could not be enforced", "stream", cfg.Name, "cause", err)
 	}
 	return nil
+}
+
+// setFirstLocked lets the sequences begin where cfg says, if old said otherwise: then there never was a message.
+func (s *Stream) setFirstLocked(old, cfg *store.Config) {
+	if cfg.First() == old.First() {
+		return
+	}
+	s.w.next = uint64(cfg.First())
+	n := *s.cur.Load()
+	n.first, n.last = s.w.next, s.w.next-1
+	if n.open {
+		n.tail = s.w.view()
+	}
+	s.publish(&n, nil, store.Totals{})
 }
 
 // writeConfigLocked replaces the configuration old on disk by cfg. If that fails old is

@@ -16,7 +16,8 @@ type policies struct {
 	ttls policy.Deadlines
 	aged store.Seq // live messages below are too old, and spared
 
-	touched []string // subjects that got a message since limits were enforced
+	news    bool     // a message was stored since limits were enforced
+	touched []string // subjects that got one since then
 	rollups []rollup // that came since then
 
 	clock policy.Clock
@@ -31,7 +32,8 @@ type rollup struct {
 	all     bool
 }
 
-// view is the stream as a decision sees it at the time t.
+// view is the stream as a decision sees it at the time t. A decision about subjects or the newest message
+// comes after all that was stored before has had its effects.
 type view struct {
 	*stream
 	t int64
@@ -41,6 +43,7 @@ func (v view) Live() store.Totals { return v.live }
 func (v view) Last() store.Seq    { return v.last }
 
 func (v view) LastOn(pattern string) (store.Seq, error) {
+	v.enforceLocked()
 	for _, m := range slices.Backward(v.rangeLocked(store.Query{Subject: pattern})) {
 		if m.live && store.MatchSubject(pattern, m.Subject) {
 			return m.Seq, nil
@@ -50,6 +53,7 @@ func (v view) LastOn(pattern string) (store.Seq, error) {
 }
 
 func (v view) OnSubject(subject string) (int64, store.Meta, error) {
+	v.enforceLocked()
 	for m := range v.liveOnLocked(subject) {
 		return v.onSubject[subject].live, m.Meta, nil
 	}
@@ -57,6 +61,7 @@ func (v view) OnSubject(subject string) (int64, store.Meta, error) {
 }
 
 func (v view) LastID() (string, error) {
+	v.enforceLocked()
 	for _, m := range slices.Backward(v.msgs) {
 		if m.live {
 			return policy.IDOf(m.Header), nil
@@ -75,6 +80,17 @@ func (v view) Seen(id string) (store.Seq, error) {
 	return v.ids.Seen(id, v.t, v.cfg.DuplicateWindow), nil
 }
 
+// repeatRollupLocked lets message seq roll up again, which came again: what was brought back meanwhile goes.
+func (st *stream) repeatRollupLocked(seq store.Seq, kind policy.Rollup) {
+	m := st.findLocked(seq)
+	if m == nil || kind == "" {
+		return
+	}
+	if acts, err := policy.Parse(m.Header); err == nil && acts.Rollup == kind {
+		st.rollups = append(st.rollups, rollup{m.Subject, seq, kind == policy.RollupAll})
+	}
+}
+
 func (st *stream) noteIDLocked(m *message) {
 	if id := policy.IDOf(m.Header); id != "" {
 		st.ids.Add(id, m.Seq, m.Time)
@@ -83,6 +99,7 @@ func (st *stream) noteIDLocked(m *message) {
 
 // noteLocked takes a message in that was stored.
 func (st *stream) noteLocked(m *message) {
+	st.news = true
 	if st.ids != nil {
 		st.noteIDLocked(m)
 	}
@@ -136,6 +153,10 @@ func (st *stream) liveOnLocked(subject string) iter.Seq[*message] {
 // enforceLocked removes what must go after messages were stored: what rollups replace, what is too much on a subject,
 // and what is too much at all. Each of the three goes in the order of sequences.
 func (st *stream) enforceLocked() {
+	if !st.news && len(st.rollups) == 0 {
+		return
+	}
+	st.news = false
 	var gone []*message
 	for _, r := range st.rollups {
 		among := st.liveOnLocked(r.subject)
@@ -197,6 +218,7 @@ func (st *stream) reconsiderLocked() {
 			st.touched = append(st.touched, subject)
 		}
 	}
+	st.news = true
 	st.enforceLocked()
 	st.expireLocked()
 }

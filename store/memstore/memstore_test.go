@@ -10,16 +10,14 @@ import (
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Engine{
-		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
-		Limits: true,
+		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
 	})
 }
 
 // TestModel has the model agree with itself: it is the test of the test.
 func TestModel(t *testing.T) {
 	storetest.Model(t, storetest.Engine{
-		Open:   func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
-		Limits: true,
+		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/internal/policy"
 	"jsfs/store/internal/watch"
 	"jsfs/store/replicate"
 )
@@ -131,6 +132,7 @@ func (s *Store) create(cfg store.Config) (*stream, error) {
 		s: s, cfg: cfg, inc: s.lastInc, hub: watch.NewHub(s.hub), last: cfg.First() - 1,
 		bySubject: map[string][]*message{}, onSubject: map[string]*tally{}, drafts: map[string]*draftFile{},
 	}
+	st.clock = policy.NewClock(s.opt.Now(), time.Now())
 	s.streams[cfg.Name] = st
 	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
 	return st, nil

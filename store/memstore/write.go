@@ -48,6 +48,7 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 	}
 	t := max(st.s.opt.Now(), st.lastTime)
 	if dup, err := policy.Decide(&st.cfg, &e, &acts, view{st, t}); dup > 0 || err != nil {
+		st.repeatRollupLocked(dup, acts.Rollup)
 		return dup, err
 	}
 	seq := st.last + 1
@@ -185,6 +186,10 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
 	case m.live:
 		return fmt.Errorf("%s: %w", what, store.ErrExists)
+	}
+	n, _, _ := view{stream: st}.OnSubject(m.Subject)
+	if err := st.cfg.CheckUndelete(m.Meta, st.live, n); err != nil {
+		return fmt.Errorf("undelete %s: %w", what, err)
 	}
 	m.live = true
 	st.s.removed -= m.space()

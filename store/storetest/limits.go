@@ -127,6 +127,21 @@ var limitCases = []testCase{
 		b.fill(st, 3)
 		b.wantSeqs(st, store.Query{}, 3)
 	}},
+	{name: "Undelete brings nothing back that a limit would take away", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxMsgs: 2})
+		b.fill(st, 4)
+		b.wantErr(st.Undelete(b.ctx, 2), store.ErrLimit)
+		b.remove(st, 3)
+		b.must(st.Undelete(b.ctx, 2))
+		b.wantSeqs(st, store.Query{}, 2, 4)
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S", MaxBytes: b.state(st).Live.JSON + 1}))
+		b.wantErr(st.Undelete(b.ctx, 3), store.ErrLimit)
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S", MaxMsgsPerSubject: 2}))
+		b.wantErr(st.Undelete(b.ctx, 3), store.ErrLimit)
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S"}))
+		b.must(st.Undelete(b.ctx, 3))
+		b.wantSeqs(st, store.Query{}, 2, 3, 4)
+	}},
 	{name: "each message that a limit takes away is an event", run: func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", MaxMsgs: 2})
 		sub := st.Watch()

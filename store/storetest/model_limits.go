@@ -133,10 +133,5 @@ func (m *model) appendActing(rt *rapid.T) {
 }
 
 // restoredAt is a time for a restored message. A store that is reopened doubts the clock if its last
-// message is older than a day, and holds what expires; so with limits no message is.
-func (m *model) restoredAt(t int64) int64 {
-	if m.engine.Limits {
-		return max(t, time.Now().Add(-tick/2).UnixNano())
-	}
-	return t
-}
+// message is older than a day, and holds what expires; so no message is.
+func restoredAt(t int64) int64 { return max(t, time.Now().Add(-tick/2).UnixNano()) }

@@ -138,7 +138,7 @@ func (m *model) restoreAll(rt *rapid.T) {
 		}
 		seq += rapid.SampledFrom([]store.Seq{1, 1, 1, 0, 2, 90, 70_000}).Draw(rt, "up")
 		ms[i] = store.Msg{
-			Meta:    store.Meta{Seq: seq, Time: m.restoredAt(rapid.SampledFrom([]int64{1, state.LastTime + int64(i)}).Draw(rt, "time"))},
+			Meta:    store.Meta{Seq: seq, Time: restoredAt(rapid.SampledFrom([]int64{1, state.LastTime + int64(i)}).Draw(rt, "time"))},
 			Subject: e.Subject, Header: e.Header, Data: e.Data,
 		}
 	}
@@ -155,6 +155,6 @@ func (m *model) skipTo(rt *rapid.T) {
 	state, err := p.want.State(rt.Context())
 	check(rt, err)
 	last := state.Last + rapid.SampledFrom([]store.Seq{0, 1, 2, 50, 100_000}).Draw(rt, "up")
-	t := state.LastTime + rapid.Int64Range(-5, 1000).Draw(rt, "time")
+	t := restoredAt(state.LastTime + rapid.Int64Range(-5, 1000).Draw(rt, "time"))
 	same(rt, fmt.Sprint("skip to ", last), p.got.SkipTo(rt.Context(), last, t), p.want.SkipTo(rt.Context(), last, t))
 }

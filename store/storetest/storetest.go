@@ -25,8 +25,6 @@ type Engine struct {
 	Durable bool
 	// Compression is what streams get that are created without saying: none unless set.
 	Compression store.Compression
-	// Limits says that streams do what their limits and acting headers say.
-	Limits bool
 }
 
 // testCase is one row of the suite.
@@ -42,12 +40,10 @@ func Run(t *testing.T, e Engine) {
 		adminCases, updateCases,
 		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, purgeCases,
 		restoreCases, restoreAllCases,
+		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 		mirrorCases, sourceCases,
 	)
-	if e.Limits {
-		cases = slices.Concat(cases, limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases)
-	}
 	for _, c := range cases {
 		if c.durable && !e.Durable {
 			continue

@@ -18,27 +18,24 @@ const (
 type Clock struct {
 	ref    int64     // what the wall clock showed when it was trusted last
 	refAt  time.Time // when that was; with a monotonic reading
-	set    bool
 	heldAt time.Time // when the hold began; zero if there is none
 }
 
-// NewClock returns a Clock for a stream whose last record is of the time last; 0 if there is none.
-// at is the time by the monotonic clock.
-func NewClock(last int64, at time.Time) Clock {
-	return Clock{ref: last, refAt: at, set: last != 0}
-}
+// NewClock returns a Clock for a stream whose last record is of the time last, at the time at by the monotonic
+// clock. If there is no record, last is what the wall clock shows.
+func NewClock(last int64, at time.Time) Clock { return Clock{ref: last, refAt: at} }
 
 // Trust says whether messages may expire at the time wall, in nanoseconds since the Unix epoch. began says
 // that a hold begins with this call.
 func (c *Clock) Trust(wall int64, at time.Time) (ok, began bool) {
 	ahead := wall-c.ref > int64(at.Sub(c.refAt)+FarAhead)
-	if c.set && ahead && (c.heldAt.IsZero() || at.Sub(c.heldAt) < Hold) {
+	if ahead && (c.heldAt.IsZero() || at.Sub(c.heldAt) < Hold) {
 		if began = c.heldAt.IsZero(); began {
 			c.heldAt = at
 		}
 		return false, began
 	}
-	*c = Clock{ref: wall, refAt: at, set: true}
+	*c = Clock{ref: wall, refAt: at}
 	return true, false
 }
 

@@ -36,13 +36,10 @@ func (w *Window) hash(id string) idHash {
 	return idHash{maphash.String(w.salt[0], id), maphash.String(w.salt[1], id)}
 }
 
-// Add notes that message seq has that id. Messages are added in order; of two with one id the
-// first counts, as long as it is remembered.
+// Add notes that message seq has that id. Messages are added in order; of two with one id, of which one was
+// restored, the later counts.
 func (w *Window) Add(id string, seq store.Seq, ns int64) {
 	h := w.hash(id)
-	if _, there := w.seqs[h]; there {
-		return
-	}
 	if w.Len() >= MaxIDs {
 		w.forget()
 	}
@@ -54,10 +51,16 @@ func (w *Window) Add(id string, seq store.Seq, ns int64) {
 func (w *Window) Len() int { return len(w.ring) - w.head }
 
 func (w *Window) forget() {
-	delete(w.seqs, w.ring[w.head].id)
+	w.drop(w.ring[w.head])
 	if w.head++; w.head > 1024 && w.head > len(w.ring)/2 {
 		w.ring = append([]sighting(nil), w.ring[w.head:]...)
 		w.head = 0
+	}
+}
+
+func (w *Window) drop(s sighting) {
+	if w.seqs[s.id] == s.seq {
+		delete(w.seqs, s.id)
 	}
 }
 
@@ -73,7 +76,7 @@ func (w *Window) Seen(id string, now int64, span time.Duration) store.Seq {
 // Cut forgets the messages from seq on, which were not stored after all.
 func (w *Window) Cut(seq store.Seq) {
 	for w.Len() > 0 && w.ring[len(w.ring)-1].seq >= seq {
-		delete(w.seqs, w.ring[len(w.ring)-1].id)
+		w.drop(w.ring[len(w.ring)-1])
 		w.ring = w.ring[:len(w.ring)-1]
 	}
 }
