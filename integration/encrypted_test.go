@@ -57,6 +57,10 @@ func TestAnEncryptedStore(t *testing.T) {
 			if out := in.ok(t, `"$JSFS" check --key-file fd:7 store 7<key`); !strings.Contains(out, "ORDERS: 2 messages") || strings.Contains(out, "no key") {
 				t.Errorf("check with the key: got %q", out)
 			}
+			in.ok(t, `"$JSFS" backup --key-file key store b.jsonl && "$JSFS" restore --key-file other --cipher `+cipher+` b.jsonl copy`)
+			if out := in.ok(t, `"$JSFS" check --key-file other copy; grep -raEl 'secret|ORDERS|orders' copy; true`); !strings.Contains(out, "ORDERS: 2 messages") || strings.Contains(out, "copy/") {
+				t.Errorf("restored into an encrypted store: got %q", out)
+			}
 			in.ok(t, `"$JSFS" rekey --key-file key --new-passphrase=fd:5 store 5<<<"correct horse"`)
 			got := in.ok(t, `"$JSFS" mount --daemon --passphrase=fd:5 store mnt 5<<<"correct horse"
 				cat mnt/ORDERS/1 | head -n 1; cat mnt/ORDERS/3 | wc -l; cat mnt/ORDERS/.draft; ls mnt/ORDERS; "$JSFS" umount mnt`)

@@ -28,6 +28,7 @@ func backupCommand() *cobra.Command {
 	var (
 		verify, plain bool
 		streams       []string
+		key           keyArgs
 	)
 	c := &cobra.Command{
 		Use:   "backup [flags] SOURCE DIR|FILE",
@@ -39,18 +40,20 @@ compressed with zstd unless their names end in .jsonl.
 
 What was interrupted is gone on with by the same command. When it ends with 0, all
 is on disk. 1 means that it could not be done, or that messages are lost in the
-store: then everything else is in the backup.`,
+store: then everything else is in the backup. The files are not encrypted, also if the
+store is.`,
 		Example: `  jsfs backup /var/lib/orders /backup/orders-2026-01-02
   jsfs backup --verify ./orders.store orders.jsonl.zst`,
 		Args: exactArgs("a SOURCE", "a DIR or FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := untilSignal(c.Context())
 			defer cancel()
-			b := &backup{streams: streams, out: c.OutOrStdout(), bar: newProgress(c.ErrOrStderr())}
+			b := &backup{streams: streams, key: key, out: c.OutOrStdout(), bar: newProgress(c.ErrOrStderr())}
 			b.opt.Verify, b.opt.Plain = verify, plain
 			return explainTransfer(b.run(ctx, args[0], args[1]))
 		},
 	}
+	key.add(c, "", "the store")
 	c.Flags().BoolVar(&verify, "verify", false, "read the files back and compare their checksums")
 	c.Flags().BoolVar(&plain, "plain", false, "do not compress the files in DIR")
 	c.Flags().StringArrayVar(&streams, "stream", nil, "write only this stream (may be given again)")
@@ -60,6 +63,7 @@ store: then everything else is in the backup.`,
 // backup is one run of the command.
 type backup struct {
 	streams []string
+	key     keyArgs
 	opt     transfer.BackupOptions
 	out     io.Writer
 	bar     *progress
@@ -67,7 +71,7 @@ type backup struct {
 }
 
 func (b *backup) run(ctx context.Context, from, to string) (err error) {
-	src, st, err := openFrom(from)
+	src, st, err := openFrom(from, b.key)
 	if err != nil {
 		return err
 	}

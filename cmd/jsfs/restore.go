@@ -18,6 +18,7 @@ import (
 func restoreCommand() *cobra.Command {
 	r := &restore{}
 	var check bool
+	var key keyArgs
 	c := &cobra.Command{
 		Use:   "restore [flags] DIR|FILE SOURCE",
 		Short: "Put the streams of a backup into a store",
@@ -49,7 +50,7 @@ damaged backup is used before a checksum behind it was found right.`,
 				err = beginsWell(files[0])
 			}
 			if err == nil && !check {
-				if r.to, err = openTo(args[1]); err == nil {
+				if r.to, err = openTo(args[1], key); err == nil {
 					defer func() { err = errors.Join(err, r.to.Close()) }()
 				}
 			}
@@ -59,6 +60,8 @@ damaged backup is used before a checksum behind it was found right.`,
 			return explainTransfer(err)
 		},
 	}
+	key.add(c, "", "the store; a new one is encrypted then")
+	c.Flags().StringVar(&key.cipher, "cipher", "", "what a new store is encrypted with: aes (the default) or chacha20")
 	c.Flags().BoolVar(&r.opt.Verify, "verify", false, "read each stream back and compare its checksum")
 	c.Flags().BoolVar(&check, "check", false, "read the whole backup and verify it; restore nothing")
 	c.Flags().StringVar(&r.stream, "stream", "", "restore only this stream")

@@ -42,8 +42,8 @@ func explainTransfer(err error) error {
 	return err
 }
 
-// openFrom opens the store that streams are read from, without changing it.
-func openFrom(arg string) (source, store.Store, error) {
+// openFrom opens the store that streams are read from, without changing it; with key, if it is encrypted.
+func openFrom(arg string, key ...keyArgs) (source, store.Store, error) {
 	src, err := storeArg(arg)
 	if err != nil {
 		return src, nil, err
@@ -51,13 +51,13 @@ func openFrom(arg string) (source, store.Store, error) {
 	if _, err := os.Stat(src.dir); err != nil {
 		return src, nil, fmt.Errorf("source %s: there is no store: %w", arg, err)
 	}
-	st, err := openTransfer(src, settings{readOnly: true})
+	st, err := openTransfer(src, settings{readOnly: true, key: oneKey(key)})
 	return src, st, err
 }
 
 // openTo opens the store that streams are stored in, and makes it if it is missing. What is stored there
-// is durable when it was synced or closed.
-func openTo(arg string) (store.Store, error) {
+// is durable when it was synced or closed. With key it is encrypted.
+func openTo(arg string, key ...keyArgs) (store.Store, error) {
 	src, err := storeArg(arg)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,15 @@ func openTo(arg string) (store.Store, error) {
 	if _, err := prepareStore(src, false); err != nil {
 		return nil, err
 	}
-	return openTransfer(src, settings{sync: "never"})
+	return openTransfer(src, settings{sync: "never", key: oneKey(key)})
+}
+
+// oneKey returns the key that was given, if one was.
+func oneKey(key []keyArgs) (k keyArgs) {
+	if len(key) > 0 {
+		k = key[0]
+	}
+	return k
 }
 
 // storeArg reads a SOURCE that must be a store's directory.
