@@ -251,6 +251,9 @@ func (d *sealedDraft) WriteAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, store.ErrInvalid
 	}
+	if len(p) == 0 {
+		return 0, nil // as pwrite(2): it does not fill up to off
+	}
 	if err := d.begin(); err != nil {
 		return 0, err
 	}
