@@ -90,11 +90,13 @@ func (s *Stream) armLocked(cfg *store.Config) {
 	n := s.cur.Load()
 	l.ttls.Prune(store.Seq(n.first), n.live.Messages)
 	due, ok := l.ttls.Next()
-	if l.timer != nil && (!ok || l.due <= due) {
-		return // the oldest message was the oldest then, too
+	if l.timer != nil && (cfg.MaxAge == 0 || l.oldest) && (!ok || l.due <= due) {
+		return
 	}
+	there := false
 	if cfg.MaxAge > 0 {
-		if t, there := s.oldestFrom(n, l.aged); there {
+		var t int64
+		if t, there = s.oldestFrom(n, l.aged); there {
 			if at := policy.After(t, cfg.MaxAge); !ok || at < due {
 				due, ok = at, true
 			}
@@ -104,7 +106,7 @@ func (s *Stream) armLocked(cfg *store.Config) {
 		return
 	}
 	s.stopLocked()
-	l.due = due
+	l.due, l.oldest = due, there
 	s.background.Add(1)
 	l.timer = time.AfterFunc(policy.Delay(due, s.opt.Now()), s.expire)
 }

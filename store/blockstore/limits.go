@@ -25,6 +25,7 @@ type limiter struct {
 	clock  policy.Clock
 	timer  *time.Timer // of the next look for what has expired; nil if none is planned
 	due    int64       // for what it is planned
+	oldest bool        // the plan counts with a message that grows old; later ones do so later
 	closed bool        // no timer is started any more
 }
 
