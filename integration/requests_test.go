@@ -37,13 +37,13 @@ func TestRequestsOfWholeJobs(t *testing.T) {
 		{"ls -f S > /dev/null", nil},
 		{"ls -l S > /dev/null", map[string]int{"GETXATTR": n, "LISTXATTR": n}},
 		{"find S -newermt 2001-01-01 > /dev/null", nil},
-		{"cat S/* > /dev/null", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 50}},
-		{"grep -r nothing S || true", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 50, "FORGET": n}},
+		{"cat S/* > /dev/null", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 10}},
+		{"grep -r nothing S || true", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 10, "FORGET": n}},
 		{"rm -r S", map[string]int{"UNLINK": n, "FORGET": n}},
 	} {
 		got := m.requests(job.script)
 		for kind, count := range got {
-			most := max(job.most[kind], n/20)
+			most := max(job.most[kind], n/10) // a busy machine is slower to send payloads ahead
 			if kind == "FORGET" {
 				most = 2 * n // the kernel's caches were dropped before
 			}

@@ -35,7 +35,7 @@ func TestMountOptions(t *testing.T) {
 			if err := got.setMountOptions(c.list); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(got, c.want, cmp.AllowUnexported(settings{})); diff != "" {
+			if diff := cmp.Diff(got, c.want, cmp.AllowUnexported(settings{}, keyArgs{})); diff != "" {
 				t.Errorf("%q gives (-got +want):\n%s", c.list, diff)
 			}
 		})

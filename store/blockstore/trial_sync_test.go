@@ -20,6 +20,7 @@ var spareSyncs = map[string]string{
 	"drop: sync streams/*/state after write streams/*/state":   "as for close, and the stream is on its way out",
 	"sync incarnation.new after write incarnation.new":         "the numbers of streams, and of removed ones as long as they are kept, count as well",
 	"syncdir . after rename incarnation.new":                   "as for the file",
+	"syncdir . after rename jsfs.key.new":                      "jsfs.store is made after it, which syncs the directory before the store is used",
 	"sync streams/*/drafts/* after nothing":                    "the draft was renamed, and its bytes were synced before",
 	"syncdir . after mkdir quarantine":                         "the first stream syncs the directory again",
 	"syncdir streams/*/drafts after rename streams/*/drafts/*": "the contract asks for it with the draft's Sync only, and that syncs again",
