@@ -2,6 +2,7 @@ package blockstore_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,7 @@ type clockTrial struct {
 	*testing.T
 	mem  *vfs.Mem
 	what string
-	off  time.Duration
+	off  atomic.Int64 // how far the clock is off, in nanoseconds; timers look at it
 	s    *blockstore.Store
 	st   store.Stream
 }
@@ -63,8 +64,8 @@ func (c *clockTrial) run(seed int, jump func(time.Time) time.Duration) {
 	if closed {
 		must(c.T, c.s.Close())
 	}
-	c.off = jump(time.Now())
-	ahead := c.off > 0
+	c.off.Store(int64(jump(time.Now())))
+	ahead := c.off.Load() > 0
 	if closed {
 		c.open()
 		c.stream()
@@ -76,7 +77,7 @@ func (c *clockTrial) run(seed int, jump func(time.Time) time.Duration) {
 		c.want(n, "within the hour")
 	}
 	if right {
-		c.off = 0
+		c.off.Store(0)
 	}
 	time.Sleep(90 * time.Minute)
 	synctest.Wait()
@@ -95,7 +96,7 @@ func (c *clockTrial) run(seed int, jump func(time.Time) time.Duration) {
 
 func (c *clockTrial) open() {
 	opt := trialOptions(blockstore.SyncInterval)
-	opt.Now = func() int64 { return time.Now().Add(c.off).UnixNano() }
+	opt.Now = func() int64 { return time.Now().UnixNano() + c.off.Load() }
 	s, err := blockstore.Open(c.mem, opt)
 	must(c.T, err)
 	c.s = s

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -154,11 +155,14 @@ func TestTrialLimitsSurviveACrash(t *testing.T) {
 	for i := range limitedStreams {
 		l := &limitedStreams[i]
 		t.Run(l.name, func(t *testing.T) {
+			var mu sync.Mutex // guards the next two: a sync in the background calls the hook, too
 			points, acked := 0, 0
 			for seed := range rounds(10, 200) {
 				mem, rng := vfs.NewMem(), seeded(seed)
 				acked = 0
 				mem.Hook = func(op string) {
+					mu.Lock()
+					defer mu.Unlock()
 					if t.Failed() {
 						return
 					}
@@ -172,7 +176,11 @@ func TestTrialLimitsSurviveACrash(t *testing.T) {
 					}
 					points += 4
 				}
-				must(t, l.run(mem, opt, 40, func(k int) { acked = k }))
+				must(t, l.run(mem, opt, 40, func(k int) {
+					mu.Lock()
+					defer mu.Unlock()
+					acked = k
+				}))
 			}
 			t.Logf("%d stops", points)
 		})

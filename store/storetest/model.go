@@ -131,8 +131,12 @@ func check(rt *rapid.T, err error) {
 	}
 }
 
-// pick returns one of the streams, or skips the action if there is none.
+// pick returns one of the streams. If there is none it makes one, and skips the action if that was
+// refused.
 func (m *model) pick(rt *rapid.T) *pair {
+	if len(m.subs) == 0 {
+		m.create(rt)
+	}
 	names := make([]string, 0, len(m.subs))
 	for name := range m.subs {
 		names = append(names, name)
