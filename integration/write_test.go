@@ -110,9 +110,9 @@ import os
 fd = os.open("S/x", os.O_WRONLY | os.O_CREAT)
 os.write(fd, b"a\n"); os.fsync(fd); assert open("S/x").read() == "a\n"
 os.write(fd, b"b\n"); os.close(fd)'`, []string{"a\n", "b\n"}},
-	{"a killed writer", nil, `bash -c 'echo half; kill -9 $$' > S/x || true; test "$(cat S/.killed.1)" = half; rm S/.killed.1`, nil},
-	{"a writer that SIGTERM ends", nil, `bash -c 'echo half; kill $$' > S/x || true; test "$(cat S/.killed.1)" = half; rm S/.killed.1`, nil},
-	{"a writer that SIGPIPE ends", nil, `bash -c 'echo half; kill -PIPE $$' > S/x || true; rm S/.killed.1`, nil},
+	{"a killed writer", nil, `bash -c 'echo half; kill -9 $$' > S/x || true; until test -e S/.killed.1; do sleep 0.01; done; test "$(cat S/.killed.1)" = half; rm S/.killed.1`, nil},
+	{"a writer that SIGTERM ends", nil, `bash -c 'echo half; kill $$' > S/x || true; until test -e S/.killed.1; do sleep 0.01; done; test "$(cat S/.killed.1)" = half; rm S/.killed.1`, nil},
+	{"a writer that SIGPIPE ends", nil, `bash -c 'echo half; kill -PIPE $$' > S/x || true; until test -e S/.killed.1; do sleep 0.01; done; rm S/.killed.1`, nil},
 	{"a killed child of a shell that goes on", nil, `(echo a; sh -c 'echo b; kill -9 $$' || true; echo c) > S/x`, []string{"a\nb\nc\n"}},
 	{"names with odd bytes", nil, `echo a > 'S/a%2Fb'; echo b > S/%31; cat S/a%2fb S/%31`, []string{"a\n", "b\n"}},
 }
