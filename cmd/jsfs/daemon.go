@@ -72,7 +72,8 @@ func startDaemon(ctx context.Context, s settings, sourceArg, pointArg string, ou
 	return nil
 }
 
-// hearing is a writer that tells when something is written.
+// hearing is a writer that tells when something is written. It takes everything, also where nobody
+// reads it any more: who writes must not wait for that.
 type hearing struct {
 	io.Writer
 	heard func()
@@ -80,7 +81,8 @@ type hearing struct {
 
 func (h hearing) Write(p []byte) (int, error) {
 	h.heard()
-	return h.Writer.Write(p)
+	_, _ = h.Writer.Write(p)
+	return len(p), nil
 }
 
 // daemonArgs is the command line that the child gets: that of the parent, or what mount(8)'s

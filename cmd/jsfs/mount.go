@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -48,6 +50,8 @@ there is taken away first. A directory with streams of the first generation
 			if err := apply(); err != nil {
 				return &exitError{exitUsage, err}
 			}
+			// Who reads what is said may go away, as in `jsfs mount ... | head -n 1`: the mount stays.
+			signal.Ignore(syscall.SIGPIPE)
 			if s.daemon && !s.detached {
 				return startDaemon(c.Context(), s, args[0], args[1], c.ErrOrStderr())
 			}
