@@ -17,7 +17,7 @@ var layout = map[string]string{
 	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
 	"jsfs/store":                 "std",
 	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/legacy jsfs/store/replicate jsfs/store/internal/policy jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/internal/watch jsfs/store/keys xxhash x/sys",
-	"jsfs/store/dump":            "jsfs/store jsfs/store/internal/record jsfs/store/internal/vfs",
+	"jsfs/store/dump":            "jsfs/store jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/keys",
 	"jsfs/store/internal/policy": "jsfs/store jsfs/store/jsonl",
 	"jsfs/store/internal/record": "jsfs/store jsfs/store/internal/seal s2 xxhash",
 	"jsfs/store/internal/seal":   "x/crypto",

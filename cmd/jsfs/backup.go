@@ -48,7 +48,7 @@ store is.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := untilSignal(c.Context())
 			defer cancel()
-			b := &backup{streams: streams, key: key, out: c.OutOrStdout(), bar: newProgress(c.ErrOrStderr())}
+			b := &backup{streams: streams, key: &key, out: c.OutOrStdout(), bar: newProgress(c.ErrOrStderr())}
 			b.opt.Verify, b.opt.Plain = verify, plain
 			return explainTransfer(b.run(ctx, args[0], args[1]))
 		},
@@ -63,7 +63,7 @@ store is.`,
 // backup is one run of the command.
 type backup struct {
 	streams []string
-	key     keyArgs
+	key     *keyArgs
 	opt     transfer.BackupOptions
 	out     io.Writer
 	bar     *progress

@@ -59,7 +59,7 @@ func check(arg string, key *keyArgs, asJSON bool, forget forgetting, out io.Writ
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	secret, err := key.read(false, src.dir)
+	secret, err := key.read("the store "+src.name, false, src.dir)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -68,7 +68,7 @@ func check(arg string, key *keyArgs, asJSON bool, forget forgetting, out io.Writ
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}
-	if report.Migrated, err = forget.do(src, report.Migrated); err != nil {
+	if report.Migrated, err = forget.do(src, secret, report.Migrated); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	if asJSON {

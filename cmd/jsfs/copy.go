@@ -14,7 +14,7 @@ import (
 )
 
 func copyCommand() *cobra.Command {
-	var opt transfer.Options
+	cp := &copying{}
 	c := &cobra.Command{
 		Use:   "copy [flags] SOURCE/STREAM DEST/STREAM",
 		Short: "Copy a stream into another store, or under another name",
@@ -23,17 +23,33 @@ and its messages under their own sequences and times. Both are stores' directori
 may be the same; neither may be mounted. DEST/ alone keeps the name.
 
 A stream that exists is refused, unless it is what an interrupted copy of the same
-stream has left: then that is compared and gone on with.`,
-		Example: `  jsfs copy ./orders.store/ORDERS /var/lib/archive/ORDERS_2026`,
-		Args:    exactArgs("a SOURCE/STREAM", "a DEST/STREAM"),
+stream has left: then that is compared and gone on with.
+
+Each store has its own key: --key-file or --passphrase is for SOURCE, and what begins
+with --dest- for DEST. A DEST that is made without one is not encrypted, whatever SOURCE is.`,
+		Example: `  jsfs copy ./orders.store/ORDERS /var/lib/archive/ORDERS_2026
+  jsfs copy --key-file one.key --dest-key-file two.key ./orders.store/ORDERS ./new.store/`,
+		Args: exactArgs("a SOURCE/STREAM", "a DEST/STREAM"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := untilSignal(c.Context())
 			defer cancel()
-			return explainTransfer(copyStream(ctx, args[0], args[1], opt, c.OutOrStdout(), newProgress(c.ErrOrStderr())))
+			cp.out, cp.bar = c.OutOrStdout(), newProgress(c.ErrOrStderr())
+			return explainTransfer(cp.run(ctx, args[0], args[1]))
 		},
 	}
-	c.Flags().BoolVar(&opt.Verify, "verify", false, "read the copy back and compare its checksum")
+	cp.key.add(c, "", "the store SOURCE")
+	cp.dest.add(c, "dest-", "the store DEST; a new one is encrypted then")
+	cp.dest.addCipher(c)
+	c.Flags().BoolVar(&cp.opt.Verify, "verify", false, "read the copy back and compare its checksum")
 	return c
+}
+
+// copying is one run of the command.
+type copying struct {
+	key, dest keyArgs
+	opt       transfer.Options
+	out       io.Writer
+	bar       *progress
 }
 
 // splitStream reads SOURCE/STREAM.
@@ -45,7 +61,7 @@ func splitStream(arg string) (src, stream string, err error) {
 	return arg[:i], arg[i+1:], nil
 }
 
-func copyStream(ctx context.Context, fromArg, toArg string, opt transfer.Options, out io.Writer, bar *progress) (err error) {
+func (c *copying) run(ctx context.Context, fromArg, toArg string) (err error) {
 	fromStore, stream, err := splitStream(fromArg)
 	if err == nil && stream == "" {
 		err = fmt.Errorf("%q names no stream", fromArg)
@@ -60,7 +76,7 @@ func copyStream(ctx context.Context, fromArg, toArg string, opt transfer.Options
 	if name == "" {
 		name = stream
 	}
-	from, to, closeAll, err := openBoth(ctx, fromStore, stream, toStore)
+	from, to, closeAll, err := c.open(ctx, fromStore, stream, toStore)
 	if err != nil {
 		return err
 	}
@@ -72,20 +88,20 @@ func copyStream(ctx context.Context, fromArg, toArg string, opt transfer.Options
 	if err != nil {
 		return fmt.Errorf("source %s: %w", fromStore, err)
 	}
-	opt.Progress = bar.begin(name)
-	r, err := transfer.Copy(ctx, st, to, name, opt)
-	bar.end()
+	c.opt.Progress = c.bar.begin(name)
+	r, err := transfer.Copy(ctx, st, to, name, c.opt)
+	c.bar.end()
 	if err != nil {
 		return err
 	}
-	if err := printResult(out, r); err != nil {
+	if err := printResult(c.out, r); err != nil {
 		return err
 	}
 	return lostError(r.LostMessages())
 }
 
-// openBoth opens two stores, which may be the same one. The first must have the stream.
-func openBoth(ctx context.Context, fromArg, stream, toArg string) (from, to store.Store, closeAll func() error, err error) {
+// open opens two stores, which may be the same one. The first must have the stream.
+func (c *copying) open(ctx context.Context, fromArg, stream, toArg string) (from, to store.Store, closeAll func() error, err error) {
 	a, err := storeArg(fromArg)
 	if err != nil {
 		return nil, nil, nil, err
@@ -94,26 +110,34 @@ func openBoth(ctx context.Context, fromArg, stream, toArg string) (from, to stor
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	_, from, err = openFrom(fromArg)
+	if a == b { // one process opens a store once
+		return c.openOne(fromArg, a)
+	}
+	_, from, err = openFrom(fromArg, &c.key)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if _, err := from.Stream(ctx, stream); err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("source %s: %w", fromArg, err), from.Close())
 	}
-	if a == b { // one process opens a store once
-		if err := from.Close(); err != nil {
-			return nil, nil, nil, err
-		}
-		st, err := openTo(fromArg)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return st, st, st.Close, nil
-	}
-	to, err = openTo(toArg)
+	to, err = openTo(toArg, &c.dest)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, from.Close())
 	}
 	return from, to, func() error { return errors.Join(to.Close(), from.Close()) }, nil
+}
+
+// openOne opens the store in which a stream is copied.
+func (c *copying) openOne(arg string, src source) (from, to store.Store, closeAll func() error, err error) {
+	if c.dest.given() {
+		return nil, nil, nil, fmt.Errorf("%s is both source and destination: give its key with --key-file or --passphrase alone", arg)
+	}
+	if isNewStore(src.dir) {
+		return nil, nil, nil, fmt.Errorf("source %s: there is no store", arg)
+	}
+	st, err := openTo(arg, &c.key)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return st, st, st.Close, nil
 }

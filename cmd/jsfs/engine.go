@@ -26,17 +26,14 @@ func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (sto
 		return nil, err
 	}
 	defer secret.Wipe()
-	opt := blockstore.Options{
-		Interval:  s.interval,
-		BlockSize: s.blockSize,
-		ReadOnly:  s.readOnly,
-		Logger:    logger,
+	return openBlocks(src, s, blockstore.Options{Secret: secret, Cipher: cipher, LegacyKeys: keys, Logger: logger}, out)
+}
 
-		Compression: s.compression, Secret: secret, Cipher: cipher,
-		LegacyKeys: keys,
-		Converting: func(stream, step string, done, total int64) {
-			note(out, "converting %s: %d of %d MB %s", stream, done>>20, total>>20, step)
-		},
+// openBlocks opens a block store as the settings say, with the keys and the logger of opt.
+func openBlocks(src source, s settings, opt blockstore.Options, out io.Writer) (store.Store, error) {
+	opt.Interval, opt.BlockSize, opt.ReadOnly, opt.Compression = s.interval, s.blockSize, s.readOnly, s.compression
+	opt.Converting = func(stream, step string, done, total int64) {
+		note(out, "converting %s: %d of %d MB %s", stream, done>>20, total>>20, step)
 	}
 	switch s.sync {
 	case "interval":
@@ -48,7 +45,7 @@ func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (sto
 	}
 	st, err := openWhenFree(src, opt)
 	if err != nil {
-		return nil, explainStore(src, err)
+		return nil, explainOpen(src, err, s.key.prefix)
 	}
 	noteConverted(out, st)
 	return st, nil

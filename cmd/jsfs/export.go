@@ -17,8 +17,9 @@ import (
 
 // exporting is how a stream is to be written.
 type exporting struct {
-	jsonl, fsv2          bool
-	keyFile, cipher, zip string
+	key                    keyArgs // of the store
+	jsonl, fsv2            bool
+	legacyKey, cipher, zip string // of the envelopes
 }
 
 func exportCommand() *cobra.Command {
@@ -31,10 +32,10 @@ lines, as the older program reads them (messages.jsonl), into FILE, which must n
 to standard output. The store must not be mounted.
 
 With --fsv2 each payload is in an FSV2 envelope, compressed with S2 where that makes it
-smaller, and encrypted if there is a --key-file; the older program must be set to the same
-cipher. That form has seven decimals of a second, so times lose up to 99 nanoseconds.`,
+smaller, and encrypted if there is a --legacy-key-file; the older program must be set to the
+same cipher. --key-file and --passphrase are for the store, if that is encrypted. That form has seven decimals of a second, so times lose up to 99 nanoseconds.`,
 		Example: `  jsfs export --jsonl ./orders.store/ORDERS messages.jsonl
-  jsfs export --jsonl --fsv2 --key-file key --cipher aes ./orders.store/ORDERS messages.jsonl`,
+  jsfs export --jsonl --fsv2 --legacy-key-file key --cipher aes ./orders.store/ORDERS messages.jsonl`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				return nil
@@ -50,26 +51,27 @@ cipher. That form has seven decimals of a second, so times lose up to 99 nanosec
 			if len(args) == 2 {
 				file = args[1]
 			}
-			return export(c.Context(), args[0], file, seal, c.OutOrStdout(), c.ErrOrStderr())
+			return e.run(c.Context(), args[0], file, seal, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
+	e.key.add(c, "", "the store")
 	f := c.Flags()
 	f.BoolVar(&e.jsonl, "jsonl", false, "the form: messages.jsonl of the first generation (there is no other yet)")
 	f.BoolVar(&e.fsv2, "fsv2", false, "put payloads into FSV2 envelopes")
-	f.StringVar(&e.keyFile, "key-file", "", "encrypt them with the key in this file: 32 bytes or 64 hex digits")
+	f.StringVar(&e.legacyKey, "legacy-key-file", "", "encrypt them with the key in this file: 32 bytes or 64 hex digits")
 	f.StringVar(&e.cipher, "cipher", "aes", "what to encrypt with: aes (AES-256-GCM) or chacha20 (ChaCha20-Poly1305)")
 	f.StringVar(&e.zip, "compression", "s2", "what to compress with: s2 or none")
 	return c
 }
 
 // sealer returns what puts payloads into their form.
-func (e exporting) sealer() (func([]byte) ([]byte, error), error) {
+func (e *exporting) sealer() (func([]byte) ([]byte, error), error) {
 	s := legacy.Sealer{Compress: e.zip == "s2"}
 	switch {
 	case !e.jsonl:
 		return nil, errors.New("give the form to export in: --jsonl")
-	case !e.fsv2 && e.keyFile != "":
-		return nil, errors.New("--key-file encrypts envelopes; give --fsv2, too")
+	case !e.fsv2 && e.legacyKey != "":
+		return nil, errors.New("--legacy-key-file encrypts envelopes; give --fsv2, too")
 	case e.zip != "s2" && e.zip != "none":
 		return nil, fmt.Errorf("--compression: %q is neither s2 nor none", e.zip)
 	case !e.fsv2:
@@ -83,12 +85,12 @@ func (e exporting) sealer() (func([]byte) ([]byte, error), error) {
 	default:
 		return nil, fmt.Errorf("--cipher: %q is neither aes nor chacha20", e.cipher)
 	}
-	if e.keyFile == "" {
+	if e.legacyKey == "" {
 		s.Cipher = 0
 		return s.Seal, nil
 	}
 	var err error
-	s.Key, err = readLegacyKey(e.keyFile)
+	s.Key, err = readLegacyKey(e.legacyKey)
 	return s.Seal, err
 }
 
@@ -100,8 +102,8 @@ func sealAmbiguous(payload []byte) ([]byte, error) {
 	return legacy.Sealer{}.Seal(payload)
 }
 
-// export writes a stream into a file, or to out if there is none. Notes for people go to say.
-func export(ctx context.Context, arg, file string, seal func([]byte) ([]byte, error), out, say io.Writer) error {
+// run writes a stream into a file, or to out if there is none. Notes for people go to say.
+func (e *exporting) run(ctx context.Context, arg, file string, seal func([]byte) ([]byte, error), out, say io.Writer) error {
 	dir, name, err := splitStream(arg)
 	if err == nil && name == "" {
 		err = fmt.Errorf("%q names no stream", arg)
@@ -109,7 +111,7 @@ func export(ctx context.Context, arg, file string, seal func([]byte) ([]byte, er
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	_, st, err := openFrom(dir)
+	_, st, err := openFrom(dir, &e.key)
 	if err != nil {
 		return err
 	}

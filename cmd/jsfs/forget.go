@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"jsfs/store/blockstore"
+	"jsfs/store/keys"
 )
 
 // forgetting is what check was asked to do with converted files of the first generation.
@@ -15,16 +16,17 @@ type forgetting struct {
 
 var errNotForgotten = errors.New("not every file of the first generation could be removed; what the store lacks of it stands above")
 
-// do removes the files that a check found, if that was asked for, and returns what became of them.
-func (f forgetting) do(src source, found []blockstore.MigratedFile) ([]blockstore.MigratedFile, error) {
+// do removes the files that a check found in a store, if that was asked for, and returns what became of them. secret unlocks
+// the store, nil if it is not encrypted.
+func (f forgetting) do(src source, secret *keys.Secret, found []blockstore.MigratedFile) ([]blockstore.MigratedFile, error) {
 	if !f.on {
 		return found, nil
 	}
-	keys, err := readLegacyKeys(f.keys)
+	legacyKeys, err := readLegacyKeys(f.keys)
 	if err != nil {
 		return found, err
 	}
-	files, err := blockstore.ForgetMigrated(src.dir, blockstore.Options{LegacyKeys: keys})
+	files, err := blockstore.ForgetMigrated(src.dir, blockstore.Options{Secret: secret, LegacyKeys: legacyKeys})
 	if err != nil {
 		return files, explainStore(src, err)
 	}

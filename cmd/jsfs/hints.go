@@ -12,7 +12,10 @@ import (
 )
 
 // explainStore turns an engine's refusal to open src into a sentence that says what to do.
-func explainStore(src source, err error) error {
+func explainStore(src source, err error) error { return explainOpen(src, err, "") }
+
+// explainOpen is explainStore where the flags for the store's key begin with prefix.
+func explainOpen(src source, err error, prefix string) error {
 	var hint string
 	switch {
 	case errors.Is(err, blockstore.ErrUnconverted) && errors.Is(err, store.ErrKey):
@@ -20,7 +23,7 @@ func explainStore(src source, err error) error {
 	case errors.Is(err, blockstore.ErrUnconverted):
 		hint = "it holds streams of the first generation; mount it once without --read-only (-o ro), which converts them in place and keeps the old files. Nothing was changed"
 	case errors.Is(err, store.ErrKey):
-		hint = "give what unlocks it with --key-file FILE or --passphrase, or nothing if it was made without. Nothing was changed"
+		hint = fmt.Sprintf("give what unlocks it with --%[1]skey-file FILE or --%[1]spassphrase, or nothing if it was made without. Nothing was changed", prefix)
 	case errors.Is(err, store.ErrLocked):
 		hint = "it is in use, and only one process may have it open; unmount it there first"
 	case errors.Is(err, store.ErrVersion):

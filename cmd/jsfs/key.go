@@ -20,21 +20,28 @@ type keyArgs struct {
 	file   string // a path, or fd:N
 	phrase string // "ask", or fd:N; "" is none
 	cipher string // of a new store
+	prefix string // what the names of its flags begin with
 }
 
 // add adds the flags for a secret to c. what says of which store.
 func (k *keyArgs) add(c *cobra.Command, prefix, what string) {
+	k.prefix = prefix
 	f := c.Flags()
 	f.StringVar(&k.file, prefix+"key-file", "", "the key of "+what+": a file of 32 bytes or 64 hex digits that nobody else may read, or fd:N for a descriptor")
 	f.StringVar(&k.phrase, prefix+"passphrase", "", "the passphrase of "+what+" instead of a key: asked for on the terminal, or read from fd:N")
 	f.Lookup(prefix + "passphrase").NoOptDefVal = "ask"
 }
 
+// addCipher adds the flag for what the store is encrypted with if it is made.
+func (k *keyArgs) addCipher(c *cobra.Command) {
+	c.Flags().StringVar(&k.cipher, k.prefix+"cipher", "", "what a new store is encrypted with: aes (the default) or chacha20")
+}
+
 // addKeyFlags adds the flags for the key of a store that is mounted.
 func (s *settings) addKeyFlags(c *cobra.Command) {
 	s.key.add(c, "", "the store; a new one is encrypted then")
+	s.key.addCipher(c)
 	f := c.Flags()
-	f.StringVar(&s.key.cipher, "cipher", "", "what a new store is encrypted with: aes (the default) or chacha20")
 	f.StringVar(&s.handed, "handed", "", "where the secret comes from that --daemon was given")
 	_ = f.MarkHidden("handed")
 }
@@ -42,12 +49,12 @@ func (s *settings) addKeyFlags(c *cobra.Command) {
 // given says whether there is to be a secret.
 func (k *keyArgs) given() bool { return k.file != "" || k.phrase != "" }
 
-// read returns the secret, nil if none is to be given. A new passphrase is asked for twice. A key's file must be in none
-// of the directories notIn.
-func (k *keyArgs) read(isNew bool, notIn ...string) (*keys.Secret, error) {
+// read returns the secret of the store named of, nil if none is to be given. A new passphrase is asked for twice. A
+// key's file must be in none of the directories notIn.
+func (k *keyArgs) read(of string, isNew bool, notIn ...string) (*keys.Secret, error) {
 	switch {
 	case k.file != "" && k.phrase != "":
-		return nil, errors.New("give a key file or a passphrase, not both")
+		return nil, fmt.Errorf("give --%[1]skey-file or --%[1]spassphrase, not both", k.prefix)
 	case k.file != "":
 		if fd, ok, err := descriptorArg(k.file); ok || err != nil {
 			if err != nil {
@@ -57,7 +64,7 @@ func (k *keyArgs) read(isNew bool, notIn ...string) (*keys.Secret, error) {
 		}
 		return keys.ReadFile(k.file, notIn...)
 	case k.phrase == "ask":
-		return askPassphrase(isNew)
+		return askPassphrase(of, isNew)
 	case k.phrase != "":
 		fd, ok, err := descriptorArg(k.phrase)
 		if err == nil && !ok {
@@ -84,8 +91,8 @@ func descriptorArg(arg string) (fd uintptr, ok bool, err error) {
 	return uintptr(n), true, nil
 }
 
-// askPassphrase asks for a passphrase on the terminal, twice if it is new.
-func askPassphrase(isNew bool) (*keys.Secret, error) {
+// askPassphrase asks for the passphrase of a store on the terminal, twice if it is new.
+func askPassphrase(of string, isNew bool) (*keys.Secret, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("there is no terminal to ask for the passphrase; give it with --passphrase=fd:N: %w", err)
@@ -97,7 +104,7 @@ func askPassphrase(isNew bool) (*keys.Secret, error) {
 		_, _ = fmt.Fprintln(tty)
 		return b, err
 	}
-	b, err := ask("Passphrase: ")
+	b, err := ask("Passphrase of " + of + ": ")
 	if err != nil {
 		return nil, fmt.Errorf("read the passphrase: %w", err)
 	}
@@ -125,10 +132,10 @@ func (k *keyArgs) secretFor(src source, point string) (*keys.Secret, keys.Cipher
 	if k.cipher != "" {
 		var err error
 		if cipher, err = keys.ParseCipher(k.cipher); err != nil {
-			return nil, 0, fmt.Errorf("flag --cipher: %w", err)
+			return nil, 0, fmt.Errorf("flag --%scipher: %w", k.prefix, err)
 		}
 		if !k.given() {
-			return nil, 0, errors.New("a cipher needs a key; give --key-file or --passphrase, too")
+			return nil, 0, fmt.Errorf("a cipher needs a key; give --%[1]skey-file or --%[1]spassphrase, too", k.prefix)
 		}
 	}
 	if k.given() && src.dir == "" {
@@ -138,7 +145,7 @@ func (k *keyArgs) secretFor(src source, point string) (*keys.Secret, keys.Cipher
 	if point != "" {
 		notIn = append(notIn, point)
 	}
-	secret, err := k.read(isNewStore(src.dir), notIn...)
+	secret, err := k.read("the store "+src.name, isNewStore(src.dir), notIn...)
 	return secret, cipher, err
 }
 

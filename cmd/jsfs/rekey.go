@@ -45,12 +45,12 @@ func rekey(arg string, old, fresh *keyArgs) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	was, err := old.read(false, src.dir)
+	was, err := old.read("the store "+src.name, false, src.dir)
 	if err != nil {
 		return err
 	}
 	defer was.Wipe()
-	will, err := fresh.read(true, src.dir)
+	will, err := fresh.read("the store "+src.name+" from now on", true, src.dir)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func rescueCommand() *cobra.Command {
-	var asJSON, verify bool
+	r := &rescuing{}
 	c := &cobra.Command{
 		Use:   "rescue [flags] SOURCE DEST",
 		Short: "Copy all that is undamaged out of a broken store",
@@ -25,56 +25,76 @@ under its own sequence, with the streams' configurations and drafts. SOURCE is n
 changed; it may lack files, and bytes that the disk can't read count as damaged. DEST
 is a new or empty directory, or what an interrupted rescue has left.
 
-The exit code is 0 if nothing is lost, 1 if something is, or if it could not be done.`,
+Each store has its own key: --key-file or --passphrase is for SOURCE, of which, if it is
+encrypted, the file jsfs.key must be there; what begins with --dest- is for DEST. A DEST
+that is made without one is not encrypted, whatever SOURCE is.
+
+What can't be read of a draft is zeros in the copy, and told. The exit code is 0 if nothing
+is lost, 1 if something is, or if it could not be done.`,
 		Example: `  jsfs rescue /mnt/old-disk/orders /var/lib/orders`,
 		Args:    exactArgs("a SOURCE", "a DEST"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := untilSignal(c.Context())
 			defer cancel()
-			bar := newProgress(c.ErrOrStderr())
-			r, err := rescue(ctx, args[0], args[1], verify, bar)
-			bar.end()
+			r.bar = newProgress(c.ErrOrStderr())
+			res, err := r.run(ctx, args[0], args[1])
+			r.bar.end()
 			if err != nil {
 				return explainTransfer(err)
 			}
-			return reportRescue(c.OutOrStdout(), r, asJSON)
+			return reportRescue(c.OutOrStdout(), res, r.asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "report as JSON")
-	c.Flags().BoolVar(&verify, "verify", false, "read each stream back and compare its checksum")
+	r.key.add(c, "", "the store SOURCE")
+	r.dest.add(c, "dest-", "the store DEST; a new one is encrypted then")
+	r.dest.addCipher(c)
+	c.Flags().BoolVar(&r.asJSON, "json", false, "report as JSON")
+	c.Flags().BoolVar(&r.verify, "verify", false, "read each stream back and compare its checksum")
 	return c
 }
 
-func rescue(ctx context.Context, fromArg, toArg string, verify bool, bar *progress) (r transfer.Rescued, err error) {
+// rescuing is one run of the command.
+type rescuing struct {
+	key, dest      keyArgs
+	asJSON, verify bool
+	bar            *progress
+}
+
+func (r *rescuing) run(ctx context.Context, fromArg, toArg string) (res transfer.Rescued, err error) {
 	src, err := storeArg(fromArg)
 	if err != nil {
-		return r, err
+		return res, err
 	}
 	if _, err := os.Stat(src.dir); err != nil {
-		return r, fmt.Errorf("source %s: there is no store: %w", fromArg, err)
+		return res, fmt.Errorf("source %s: there is no store: %w", fromArg, err)
 	}
 	dst, err := storeArg(toArg)
 	if err != nil {
-		return r, err
+		return res, err
 	}
 	if isInside(dst.dir, src.dir) || isInside(src.dir, dst.dir) {
-		return r, fmt.Errorf("destination %s: a store can't be rescued into itself; give another place, best on another disk", toArg)
+		return res, fmt.Errorf("destination %s: a store can't be rescued into itself; give another place, best on another disk", toArg)
 	}
-	from, err := blockstore.Salvage(src.dir, nil)
+	secret, err := r.key.read("the store "+src.name, false, src.dir)
+	if err != nil {
+		return res, err
+	}
+	from, err := blockstore.Salvage(src.dir, secret)
+	secret.Wipe()
 	if errors.Is(err, store.ErrLocked) {
-		return r, explainLocked(src, err)
+		return res, explainLocked(src, err)
 	}
 	if err != nil {
-		return r, explainStore(src, err)
+		return res, explainStore(src, err)
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	to, err := openTo(toArg)
+	to, err := openTo(toArg, &r.dest)
 	if err != nil {
-		return r, err
+		return res, err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	return transfer.Rescue(ctx, from, to, func(stream string) transfer.Options {
-		return transfer.Options{Verify: verify, Progress: bar.begin(stream)}
+		return transfer.Options{Verify: r.verify, Progress: r.bar.begin(stream)}
 	})
 }
 
@@ -89,10 +109,12 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 	} else if err := printRescue(out, r); err != nil {
 		return err
 	}
-	n := r.LostMessages()
+	n, holed := r.LostMessages(), r.HoledDrafts()
 	switch {
 	case len(r.Unreadable) > 0:
 		return fmt.Errorf("%d streams could not be read, and %d messages of the others are lost; everything else is rescued", len(r.Unreadable), n)
+	case holed > 0:
+		return fmt.Errorf("%d messages are lost, and %d drafts have holes; everything else is rescued", n, holed)
 	case n > 0:
 		return fmt.Errorf("%d messages are lost; everything else is rescued", n)
 	}
@@ -101,8 +123,14 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 
 func printRescue(out io.Writer, r transfer.Rescued) error {
 	for i := range r.Streams {
-		if err := printResult(out, r.Streams[i].Result); err != nil {
+		s := &r.Streams[i]
+		if err := printResult(out, s.Result); err != nil {
 			return err
+		}
+		for _, h := range s.Holes {
+			if _, err := fmt.Fprintf(out, "%s: %d bytes of the draft %q can't be read, and are zeros in the copy\n", s.Stream, h.Bytes, h.Draft); err != nil {
+				return err
+			}
 		}
 	}
 	for _, d := range r.Damage {

@@ -50,7 +50,7 @@ damaged backup is used before a checksum behind it was found right.`,
 				err = beginsWell(files[0])
 			}
 			if err == nil && !check {
-				if r.to, err = openTo(args[1], key); err == nil {
+				if r.to, err = openTo(args[1], &key); err == nil {
 					defer func() { err = errors.Join(err, r.to.Close()) }()
 				}
 			}
@@ -61,7 +61,7 @@ damaged backup is used before a checksum behind it was found right.`,
 		},
 	}
 	key.add(c, "", "the store; a new one is encrypted then")
-	c.Flags().StringVar(&key.cipher, "cipher", "", "what a new store is encrypted with: aes (the default) or chacha20")
+	key.addCipher(c)
 	c.Flags().BoolVar(&r.opt.Verify, "verify", false, "read each stream back and compare its checksum")
 	c.Flags().BoolVar(&check, "check", false, "read the whole backup and verify it; restore nothing")
 	c.Flags().StringVar(&r.stream, "stream", "", "restore only this stream")

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"jsfs/store"
+	"jsfs/store/blockstore"
 	"jsfs/store/transfer"
 )
 
@@ -42,8 +43,8 @@ func explainTransfer(err error) error {
 	return err
 }
 
-// openFrom opens the store that streams are read from, without changing it; with key, if it is encrypted.
-func openFrom(arg string, key ...keyArgs) (source, store.Store, error) {
+// openFrom opens the store that streams are read from, without changing it; with its key, if it is encrypted.
+func openFrom(arg string, key *keyArgs) (source, store.Store, error) {
 	src, err := storeArg(arg)
 	if err != nil {
 		return src, nil, err
@@ -51,29 +52,27 @@ func openFrom(arg string, key ...keyArgs) (source, store.Store, error) {
 	if _, err := os.Stat(src.dir); err != nil {
 		return src, nil, fmt.Errorf("source %s: there is no store: %w", arg, err)
 	}
-	st, err := openTransfer(src, settings{readOnly: true, key: oneKey(key)})
+	st, err := openTransfer(src, settings{readOnly: true}, key)
 	return src, st, err
 }
 
-// openTo opens the store that streams are stored in, and makes it if it is missing. What is stored there
-// is durable when it was synced or closed. With key it is encrypted.
-func openTo(arg string, key ...keyArgs) (store.Store, error) {
+// openTo opens the store that streams are stored in, and makes it if it is missing, encrypted if there is a key. What is
+// stored there is durable when it was synced or closed. What is refused leaves no directory behind.
+func openTo(arg string, key *keyArgs) (store.Store, error) {
 	src, err := storeArg(arg)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := prepareStore(src, false); err != nil {
+	made, err := prepareStore(src, false)
+	var st store.Store
+	if err == nil {
+		st, err = openTransfer(src, settings{sync: "never"}, key)
+	}
+	if err != nil {
+		unmakeDirs(made)
 		return nil, err
 	}
-	return openTransfer(src, settings{sync: "never", key: oneKey(key)})
-}
-
-// oneKey returns the key that was given, if one was.
-func oneKey(key []keyArgs) (k keyArgs) {
-	if len(key) > 0 {
-		k = key[0]
-	}
-	return k
+	return st, nil
 }
 
 // storeArg reads a SOURCE that must be a store's directory.
@@ -95,8 +94,14 @@ func storeArg(arg string) (source, error) {
 	return src, nil
 }
 
-func openTransfer(src source, s settings) (store.Store, error) {
-	st, err := openSource(src, s, slog.New(slog.DiscardHandler), os.Stderr)
+func openTransfer(src source, s settings, key *keyArgs) (store.Store, error) {
+	secret, cipher, err := key.secretFor(src, "")
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	s.key.prefix = key.prefix // for what is said of it
+	st, err := openBlocks(src, s, blockstore.Options{Secret: secret, Cipher: cipher, Logger: slog.New(slog.DiscardHandler)}, os.Stderr)
 	if errors.Is(err, store.ErrLocked) {
 		return nil, explainLocked(src, err)
 	}

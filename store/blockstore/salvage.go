@@ -14,8 +14,8 @@ import (
 
 // Salvage opens a damaged store, without changing a byte of it, so that what is left can be copied out of
 // it. Unlike a store that is opened read-only it does without jsfs.store, and takes what
-// the disk can't read for damaged bytes. An encrypted store needs its secret, and jsfs.store; else secret
-// is nil.
+// the disk can't read for damaged bytes. An encrypted store needs its secret, and jsfs.key, one copy of
+// which must be whole: ErrKey without. Else secret is nil.
 func Salvage(path string, secret *keys.Secret) (store.Store, error) {
 	fsys, err := vfs.NewOSReadOnly(path)
 	if err != nil {

@@ -1,7 +1,6 @@
 package blockstore
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,19 +20,22 @@ const keyName = "jsfs.key"
 func unlock(fsys vfs.FS, opt Options) (*seal.Key, error) {
 	b, err := readFile(fsys, storeName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return unlockByEnvelope(fsys, opt)
 	}
 	if err != nil {
 		return nil, err
 	}
 	content, _, err := record.OpenEnvelope(record.MagicStore, b)
+	if record.IsVersion(err) {
+		return nil, nil // readInfo tells of it
+	}
 	if err != nil {
-		return nil, nil //nolint:nilerr // readInfo tells of it
+		return unlockByEnvelope(fsys, opt)
 	}
 	info, id, err := parseInfo(content)
 	switch {
 	case err != nil:
-		return nil, nil //nolint:nilerr // as above
+		return unlockByEnvelope(fsys, opt)
 	case !info.Encrypted && opt.Secret != nil:
 		return nil, fmt.Errorf("%w: the store was made without a key, and stays so", store.ErrKey)
 	case !info.Encrypted:
@@ -54,6 +56,25 @@ func unlock(fsys vfs.FS, opt Options) (*seal.Key, error) {
 		return nil, err
 	}
 	return key, nil
+}
+
+// unlockByEnvelope is unlock for a store without a jsfs.store that can be used. If it is to be salvaged, that there is an
+// envelope says that it is encrypted, and the envelope tells the store's id. Else readInfo says what is wrong.
+func unlockByEnvelope(fsys vfs.FS, opt Options) (*seal.Key, error) {
+	if !opt.salvage {
+		return nil, nil
+	}
+	if _, err := readFile(fsys, keyName); errors.Is(err, fs.ErrNotExist) && opt.Secret == nil {
+		return nil, nil
+	}
+	if opt.Secret == nil {
+		return nil, fmt.Errorf("%w: the store is encrypted", store.ErrKey)
+	}
+	content, _, err := readKeyEnvelope(fsys)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Unwrap(content, opt.Secret, keys.Place(content))
 }
 
 // readKeyEnvelope returns the content of the key's envelope; damaged says that one copy of it is not whole.
@@ -101,7 +122,7 @@ func checkKeyFile(fsys vfs.FS) error {
 
 // box returns what seals the small files with that magic of stream inc.
 func (st *Store) box(magic string, inc uint64) *seal.Box {
-	return st.key.Box(st.id[:], string(binary.LittleEndian.AppendUint64([]byte("jsfs file\x00"+magic), inc)))
+	return record.SmallFileBox(st.key, st.id, magic, inc)
 }
 
 // smallFile returns the bytes of a small file of stream inc: content twice, sealed if the store is.

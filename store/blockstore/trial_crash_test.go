@@ -19,7 +19,7 @@ var policies = []blockstore.Sync{blockstore.SyncAlways, blockstore.SyncInterval,
 func TestTrialCrashBeforeEveryChange(t *testing.T) {
 	t.Parallel()
 	points := 0
-	for seed := 0; points < rounds(20_000, 1_000_000); seed++ {
+	for seed := *firstSeed; points < rounds(20_000, 1_000_000); seed++ {
 		policy := policies[0]
 		if seed%4 == 3 {
 			policy = policies[1+seed/4%2]
@@ -38,7 +38,7 @@ func TestTrialCrashBeforeEveryChange(t *testing.T) {
 func TestTrialCrashDuringRecovery(t *testing.T) {
 	t.Parallel()
 	points := 0
-	for seed := 500; points < rounds(5000, 200_000); seed++ {
+	for seed := 500 + *firstSeed; points < rounds(5000, 200_000); seed++ {
 		policy := policies[seed%3]
 		mem, rng := vfs.NewMem(), seeded(-seed)
 		w := newWorkload(mem, policy, seed)

@@ -27,7 +27,7 @@ func TestTrialEveryCallFails(t *testing.T) {
 	}
 	ops := rounds(40, 200)
 	for i, fault := range faults {
-		for seed := range rounds(1, 20) {
+		for seed := *firstSeed; seed < *firstSeed+rounds(1, 20); seed++ {
 			total := callsOf(seed, ops)
 			for k := 1; k <= total; k++ {
 				fault.At = k

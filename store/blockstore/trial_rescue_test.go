@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"jsfs/store"
@@ -65,27 +66,50 @@ func TestTrialRescue(t *testing.T) {
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
-			sp := newSpecimen(t, 0)
+			var sps []*specimen
+			for seed := range variants {
+				sps = append(sps, newSpecimen(t, seed))
+			}
 			for i := range kind.rounds {
+				sp := sps[i%len(sps)]
 				f := sp.fs.Kill()
-				at := fmt.Sprintf("round %d: %s", i, kind.damage(t, sp, f))
-				if err := unchanged(f, func() error { return sp.rescue(f) }); err != nil {
-					t.Fatalf("%s: %v", at, err)
+				what := kind.damage(t, sp, f)
+				err := unchanged(f, func() error { return sp.rescue(f) })
+				if what == "jsfs.key" { // it had both copies of the envelope
+					if !errors.Is(err, store.ErrKey) {
+						t.Fatalf("round %d: without an envelope of the key: got %v, want ErrKey", i, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Fatalf("round %d, %s: %s: %v", i, variantOf(i).name, what, err)
 				}
 			}
 		})
 	}
 }
 
-// rescue copies a damaged store into a new one, and compares that with what can be read of the first.
+// otherSecret is what rescued stores are encrypted with. It is never wiped.
+var otherSecret = func() *keys.Secret {
+	s, err := keys.OfKey([]byte("another key of 32 bytes, not it."))
+	if err != nil {
+		panic(err)
+	}
+	return s
+}()
+
+// rescue copies a damaged store into a new one, with a key of its own if the first has one, and compares that with what can be read of the first.
 func (sp *specimen) rescue(f *vfs.Mem) error {
-	from, err := blockstore.SalvageFS(f, nil)
+	from, err := blockstore.SalvageFS(f, sp.opt.Secret)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	mem := vfs.NewMem()
-	to, err := blockstore.Open(mem, trialOptions(blockstore.SyncNever))
+	mem, opt := vfs.NewMem(), sp.opt
+	if opt.Secret != nil {
+		opt.Secret, opt.Cipher = otherSecret, 0
+	}
+	to, err := blockstore.Open(mem, opt)
 	if err != nil {
 		return err
 	}
@@ -102,7 +126,7 @@ func (sp *specimen) rescue(f *vfs.Mem) error {
 	if err := to.Close(); err != nil {
 		return err
 	}
-	report, err := blockstore.CheckFS(bg, mem, nil)
+	report, err := blockstore.CheckFS(bg, mem, opt.Secret)
 	if err == nil && len(report.Damage) > 0 {
 		err = fmt.Errorf("the new store is damaged: %+v", report.Damage)
 	}
@@ -195,5 +219,63 @@ func TestAnEncryptedStoreIsRescuedWithItsKeyOnly(t *testing.T) {
 	must(t, err)
 	if len(r.Streams) != 1 || r.Streams[0].Messages != 199 || r.LostMessages() != 1 {
 		t.Errorf("got %+v, want 199 messages and one lost", r.Streams)
+	}
+}
+
+// TestADraftIsRescuedAroundItsDamage flips a byte in each frame of an encrypted draft, and in all of them.
+func TestADraftIsRescuedAroundItsDamage(t *testing.T) {
+	mem, opt := vfs.NewMem(), variantOf(2).of(trialOptions(blockstore.SyncNever))
+	s, err := blockstore.Open(mem, opt)
+	must(t, err)
+	st, err := s.Create(bg, store.Config{Name: "S"})
+	must(t, err)
+	content := entry(seeded(1), 1, 150_000).Data
+	d, err := st.CreateDraft(bg, ".large")
+	must(t, err)
+	_, err = d.WriteAt(content, 0)
+	must(t, errors.Join(err, d.Close(), s.Close()))
+	var file string
+	for name := range files(t, mem, "streams") {
+		if strings.Contains(name, "/drafts/") {
+			file = name
+		}
+	}
+	frames := len(readAll(t, mem, file)) / 4096
+	if frames < 36 {
+		t.Fatalf("the draft has %d frames only", frames)
+	}
+	for hit := 0; hit <= frames; hit += 5 {
+		f := mem.Kill()
+		for i := range frames {
+			if hit == frames || i/2 == hit/2 { // both slots of a frame, one of which is not used
+				flip(t, f, file, int64(i*4096+100), 3)
+			}
+		}
+		from, err := blockstore.SalvageFS(f, trialSecret)
+		must(t, err)
+		to, err := blockstore.Open(vfs.NewMem(), opt)
+		must(t, err)
+		r, err := transfer.Rescue(bg, from, to, func(string) transfer.Options { return transfer.Options{} })
+		must(t, err)
+		st, err := to.Stream(bg, "S")
+		must(t, err)
+		d, err := st.OpenDraft(bg, ".large")
+		must(t, err)
+		got, zeros := make([]byte, len(content)), 0
+		_, err = d.ReadAt(got, 0)
+		must(t, err)
+		for i, b := range got {
+			if b != content[i] {
+				zeros++
+			}
+			if b != content[i] && b != 0 {
+				t.Fatalf("frame %d damaged: byte %d is %d, want %d or a zero", hit, i, b, content[i])
+			}
+		}
+		holes := r.Streams[0].Holes
+		if len(holes) != 1 || int64(zeros) > holes[0].Bytes || hit < frames && holes[0].Bytes > 4096+512 || zeros == 0 || r.HoledDrafts() != 1 {
+			t.Errorf("frame %d damaged: %d bytes are lost, and the report says %+v", hit, zeros, holes)
+		}
+		must(t, errors.Join(d.Close(), from.Close(), to.Close()))
 	}
 }

@@ -21,6 +21,9 @@ import (
 var trials = flag.String("trials", cmp.Or(os.Getenv("JSFS_TRIALS"), "ci"),
 	"how many fault trials to run: quick takes seconds, ci a minute, release hours")
 
+// firstSeed lets a long run be made of short ones, each with other seeds.
+var firstSeed = flag.Int("seed", 0, "the seed that the trials of crashes and failing calls begin with")
+
 // rounds returns how often a trial runs.
 func rounds(ci, release int) int {
 	switch *trials {

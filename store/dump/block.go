@@ -30,6 +30,9 @@ func (d *dumper) block(name string) error {
 	}
 	d.printf("  store %x, incarnation %d, block %d, first %d, mark %d, base time %s\n",
 		hdr.Store, hdr.Incarnation, hdr.Block, hdr.First, hdr.Mark, clock(hdr.Time))
+	if hdr.Sealed && d.key != nil {
+		hdr.Unlock(d.key)
+	}
 	w := walker{d: d, f: f, coder: hdr.Coder(), end: size}
 	t := d.footer(f, size, hdr)
 	if t != nil {
@@ -99,7 +102,7 @@ func (d *dumper) footer(f vfs.File, size int64, hdr *record.Header) *record.Trai
 	}
 	d.printf("  footer: data to %d, next %d, times %s to %s, %d messages of %d bytes\n",
 		t.DataEnd, t.Next, clock(t.FirstTime), clock(t.LastTime), t.All.Messages, t.All.Payload)
-	if h, err := record.ParseHeader(b[:]); err != nil || h != *hdr {
+	if h, err := record.ParseHeader(b[:]); err != nil || !h.Same(hdr) {
 		d.printf("    header at %d: WRONG\n", size-record.TrailerSize)
 	}
 	var magic [8]byte
@@ -201,34 +204,38 @@ func (w *walker) record(h *record.Head, off int64) error {
 		return err
 	}
 	at := ", time " + clock(h.Time)
-	if h.Flags&encrypted != 0 {
+	if h.Locked {
 		at = ""
 	}
 	w.d.printf("  %d: %d bytes, flags %s, seq %d%s, durable %d, %s, %s\n", off, h.Size, flags(h.Flags), h.Seq, at, h.Durable, what, verdict)
 	return nil
 }
 
-// encrypted is the flag of a record whose insides only the key shows.
-const encrypted = 1 << 6
-
 // describe tells what is in a record.
 func (w *walker) describe(h *record.Head, off int64, right bool) (string, error) {
-	if h.Flags&encrypted != 0 {
+	switch {
+	case h.Locked:
 		return "encrypted", nil
-	}
-	if !h.Control() {
-		subject := make([]byte, h.Subject)
-		if _, err := w.f.ReadAt(subject, off+int64(h.Len)); err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("subject %q, headers %d, payload %d", subject, h.Header, h.Data), nil
-	}
-	if !right {
+	case h.Control() && !right:
 		return "a control", nil
 	}
-	rec := make([]byte, h.Size)
+	part := h.Size // what is sealed can be opened as a whole only
+	if !h.Control() && h.Flags&record.FlagEncrypted == 0 {
+		part = int64(h.Len + h.Subject)
+	}
+	rec := make([]byte, part)
 	if _, err := w.f.ReadAt(rec, off); err != nil {
 		return "", err
+	}
+	if h.Flags&record.FlagEncrypted != 0 {
+		plain, err := w.coder.Plain(nil, h, rec, off)
+		if err != nil {
+			return fmt.Sprintf("payload %d, and what is encrypted can't be opened", h.Data), nil //nolint:nilerr // it is shown
+		}
+		rec = plain
+	}
+	if !h.Control() {
+		return fmt.Sprintf("subject %q, headers %d, payload %d", rec[h.Len:][:h.Subject], h.Header, h.Data), nil
 	}
 	ct, err := h.ControlOf(rec)
 	if err != nil {

@@ -15,7 +15,9 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/seal"
 	"jsfs/store/internal/vfs"
+	"jsfs/store/keys"
 )
 
 // Options say what is shown.
@@ -26,6 +28,8 @@ type Options struct {
 	Block uint64
 	// Records shows each record, else blocks are summed up and only what is wrong is shown.
 	Records bool
+	// Secret unlocks an encrypted store, so that what is in its records is shown; nil shows them as encrypted.
+	Secret *keys.Secret
 }
 
 // dumper writes what it reads.
@@ -33,26 +37,37 @@ type dumper struct {
 	fs  vfs.FS
 	out *bufio.Writer
 	opt Options
+
+	key *seal.Key // nil if what is encrypted is shown as that
+	id  record.ID // of the store that key is of
 }
 
-func open(dir string, out io.Writer, opt Options) (*dumper, *vfs.OS, error) {
+// open opens a directory of files to show, of the store in the directory home, which has the key.
+func open(dir, home string, out io.Writer, opt Options) (*dumper, *vfs.OS, error) {
 	fsys, err := vfs.NewOSReadOnly(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &dumper{fs: vfs.Salvage(fsys), out: bufio.NewWriter(out), opt: opt}, fsys, nil
+	d := &dumper{fs: vfs.Salvage(fsys), out: bufio.NewWriter(out), opt: opt}
+	if opt.Secret != nil {
+		if err := d.unlock(home); err != nil {
+			return nil, nil, errors.Join(err, fsys.Close())
+		}
+	}
+	return d, fsys, nil
 }
 
 // printf writes; its errors come up when the buffer is flushed.
 func (d *dumper) printf(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format, args...) }
 
-// Store shows the store in a directory. It gives store.ErrNotFound if it has no such stream or block.
+// Store shows the store in a directory. It gives store.ErrNotFound if it has no such stream or block, store.ErrKey if
+// opt.Secret does not unlock it; then nothing is shown.
 func Store(out io.Writer, dir string, opt Options) (err error) {
-	d, fsys, err := open(dir, out, opt)
+	d, fsys, err := open(dir, dir, out, opt)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.out.Flush(), fsys.Close()) }()
+	defer func() { err = errors.Join(err, d.close(), fsys.Close()) }()
 	if opt.Stream == "" && opt.Block == 0 {
 		d.envelope("jsfs.store", record.MagicStore)
 		d.envelope("incarnation", record.MagicNext)
@@ -75,13 +90,14 @@ func Store(out io.Writer, dir string, opt Options) (err error) {
 	return nil
 }
 
-// Block shows a single block file.
+// Block shows a single block file. If it is to be unlocked, it must lie in its store.
 func Block(out io.Writer, path string, opt Options) (err error) {
-	d, fsys, err := open(filepath.Dir(path), out, opt)
+	dir := filepath.Dir(path)
+	d, fsys, err := open(dir, filepath.Join(dir, "..", ".."), out, opt)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.out.Flush(), fsys.Close()) }()
+	defer func() { err = errors.Join(err, d.close(), fsys.Close()) }()
 	return d.block(filepath.Base(path))
 }
 
@@ -117,6 +133,13 @@ func (d *dumper) stream(dir, base string) (shown bool, err error) {
 // config returns a stream's name, and the text of its configuration.
 func (d *dumper) config(dir string) (name, text string) {
 	content, verdict := d.read(dir+"/config", record.MagicConfig)
+	if inc, err := strconv.ParseUint(filepath.Base(dir), 16, 64); err == nil && d.key != nil && len(content) > 0 {
+		plain, err := record.SmallFileBox(d.key, d.id, record.MagicConfig, inc).Open(nil, content, nil)
+		if err != nil {
+			return "", "WRONG: it can't be decrypted, " + verdict
+		}
+		content = plain
+	}
 	var cfg store.Config
 	if json.Unmarshal(content, &cfg) != nil {
 		if len(content) > 0 {

@@ -146,3 +146,46 @@ func FuzzBlock(f *testing.F) {
 		must(t, dump.Block(&bytes.Buffer{}, name, dump.Options{Records: true}))
 	})
 }
+
+func TestAnEncryptedStoreIsShownWithItsKey(t *testing.T) {
+	key := func(text string) *keys.Secret {
+		s, err := keys.OfKey([]byte(text))
+		must(t, err)
+		return s
+	}
+	secret, dir := key("a key of 32 bytes that all know!"), t.TempDir()
+	s, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever, BlockSize: 8192, Secret: secret})
+	must(t, err)
+	st, err := s.Create(t.Context(), store.Config{Name: "ORDERS"})
+	must(t, err)
+	for i := range 100 {
+		_, err := st.Append(t.Context(), store.Entry{Subject: "orders.new", Data: fmt.Appendf(nil, "message %d\n", i)})
+		must(t, err)
+	}
+	_, err = st.Remove(t.Context(), 7)
+	must(t, errors.Join(err, s.Close()))
+	whole := shown(t, dir, dump.Options{Records: true, Secret: secret})
+	for what, n := range map[string]int{`subject "orders.new"`: 100, `"name":"ORDERS"`: 1, "7 to 7 (1 messages)": 2, "WRONG": 0, ", encrypted": 0} {
+		if got := strings.Count(whole, what); got < n || n == 0 && got > 0 {
+			t.Errorf("with the key %s is shown %d times, want %d:\n%s", what, got, n, whole)
+		}
+	}
+	if got := shown(t, dir, dump.Options{Records: true}); strings.Contains(got, "orders.new") || strings.Contains(got, "WRONG") {
+		t.Errorf("without the key: got\n%s", got)
+	}
+	var out bytes.Buffer
+	if err := dump.Store(&out, dir, dump.Options{Secret: key("another key of 32 bytes, not it.")}); !errors.Is(err, store.ErrKey) || out.Len() > 0 {
+		t.Errorf("with another key: got %v, want ErrKey, and %q", err, out.String())
+	}
+	blocks, err := filepath.Glob(dir + "/streams/*/*.blk")
+	must(t, err)
+	b, err := os.ReadFile(blocks[0])
+	must(t, err)
+	b[4352+60] ^= 4 // in the first record
+	must(t, os.WriteFile(blocks[0], b, 0o600))
+	out.Reset()
+	must(t, dump.Block(&out, blocks[0], dump.Options{Records: true, Secret: secret}))
+	if got := out.String(); strings.Count(got, "WRONG") != 1 || !strings.Contains(got, `subject "orders.new"`) {
+		t.Errorf("a damaged block: got\n%s", got)
+	}
+}

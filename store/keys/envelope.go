@@ -99,6 +99,15 @@ func Unwrap(b []byte, s *Secret, place [placeSize]byte) (*seal.Key, error) {
 	return seal.KeyOf(c, plain), nil
 }
 
+// Place returns what an envelope's content says that it is bound to, zeros if it is none. It is authentic once Unwrap
+// opened the envelope with it.
+func Place(b []byte) (place [placeSize]byte) {
+	if len(b) == size {
+		copy(place[:], b[16:])
+	}
+	return place
+}
+
 // NeedsPassphrase says whether it is a passphrase that unlocks an envelope.
 func NeedsPassphrase(b []byte) bool { return len(b) > 0 && b[0] == deriveArgon2 }
 

@@ -23,6 +23,14 @@ type Rescued struct {
 type RescuedStream struct {
 	Result
 	Drafts int `json:"drafts,omitempty"`
+	// Holes are the drafts that could not be read everywhere.
+	Holes []HoledDraft `json:"holes,omitempty"`
+}
+
+// HoledDraft is a draft that was copied, of which Bytes bytes can't be read: they are zeros in the copy.
+type HoledDraft struct {
+	Draft string `json:"draft"`
+	Bytes int64  `json:"bytes"`
 }
 
 // Unreadable is a stream that could not be opened, and why.
@@ -36,6 +44,15 @@ func (r *Rescued) LostMessages() uint64 {
 	n := uint64(0)
 	for i := range r.Streams {
 		n += r.Streams[i].LostMessages()
+	}
+	return n
+}
+
+// HoledDrafts is how many drafts could not be read everywhere.
+func (r *Rescued) HoledDrafts() int {
+	n := 0
+	for i := range r.Streams {
+		n += len(r.Streams[i].Holes)
 	}
 	return n
 }
@@ -91,34 +108,63 @@ func rescueStream(ctx context.Context, st store.Stream, to store.Store, opt Opti
 	if err != nil {
 		return RescuedStream{}, err
 	}
+	out := RescuedStream{Result: res, Drafts: len(drafts)}
 	for _, d := range drafts {
-		if err := copyDraft(ctx, st, copied, d.Name); err != nil {
+		lost, err := copyDraft(ctx, st, copied, d.Name)
+		if err != nil {
 			return RescuedStream{}, fmt.Errorf("draft %s: %w", d.Name, err)
 		}
+		if lost > 0 {
+			out.Holes = append(out.Holes, HoledDraft{d.Name, lost})
+		}
 	}
-	return RescuedStream{res, len(drafts)}, nil
+	return out, nil
 }
 
-// copyDraft copies a draft, durably, over what an earlier call has left of it.
-func copyDraft(ctx context.Context, from, to store.Stream, name string) (err error) {
+// copyDraft copies a draft, durably, over what an earlier call has left of it. It returns how many bytes can't be read.
+func copyDraft(ctx context.Context, from, to store.Stream, name string) (lost int64, err error) {
 	src, err := from.OpenDraft(ctx, name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if err := to.RemoveDraft(ctx, name); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+		return 0, err
 	}
 	dst, err := to.CreateDraft(ctx, name)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	size, err := src.Size()
-	if err == nil {
-		_, err = io.Copy(io.NewOffsetWriter(dst, 0), io.NewSectionReader(src, 0, size))
-	}
-	if err == nil {
+	if lost, err = copyReadable(dst, src); err == nil {
 		err = dst.Sync()
 	}
-	return errors.Join(err, dst.Close())
+	return lost, errors.Join(err, dst.Close())
+}
+
+// copyReadable copies a draft in large pieces, and around damage in small ones, as far as each can be read.
+func copyReadable(dst, src store.Draft) (lost int64, err error) {
+	const small, large = 512, 64 << 10
+	size, err := src.Size()
+	if err == nil {
+		err = dst.Truncate(size)
+	}
+	buf := make([]byte, large)
+	step := int64(large)
+	for off := int64(0); off < size && err == nil; {
+		b := buf[:min(step, size-off)]
+		_, err = src.ReadAt(b, off)
+		switch {
+		case errors.As(err, new(*store.CorruptError)) && step == large:
+			step, err = small, nil
+			continue
+		case errors.As(err, new(*store.CorruptError)):
+			lost, err = lost+int64(len(b)), nil
+		case err == nil || errors.Is(err, io.EOF):
+			_, err = dst.WriteAt(b, off)
+		}
+		if off += int64(len(b)); off%large == 0 {
+			step = large
+		}
+	}
+	return lost, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/seal"
 )
 
 // Magics of the small files (FORMAT.md section 2).
@@ -71,4 +72,10 @@ func openCopy(magic string, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("version %d: %w", version, store.ErrVersion)
 	}
 	return b[envelopeHead:end], nil
+}
+
+// SmallFileBox returns what seals the content of the envelope with that magic, of stream inc of a store whose data key is
+// k (FORMAT.md section 11).
+func SmallFileBox(k *seal.Key, id ID, magic string, inc uint64) *seal.Box {
+	return k.Box(id[:], string(binary.LittleEndian.AppendUint64([]byte("jsfs file\x00"+magic), inc)))
 }
