@@ -8,7 +8,7 @@ GOBIN   := $(shell $(GO) env GOPATH)/bin
 PATH    := $(PATH):$(GOBIN)
 export PATH
 
-DEBIAN := fuse3 attr rsync strace stress-ng vim nodejs python3 less gcc libc6-dev e2fsprogs util-linux bsdutils psmisc procps
+DEBIAN := fuse3 attr rsync strace stress-ng vim nano inotify-tools nodejs python3 less gcc libc6-dev e2fsprogs util-linux bsdutils psmisc procps
 
 .PHONY: help build demo test unit integration race lint fuzz bench bench-mount deps clean
 

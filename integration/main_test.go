@@ -94,6 +94,7 @@ var packages = map[string]string{
 	"attr": "attr", "getfattr": "attr", "setfattr": "attr", "fusermount3": "fuse3", "ldconfig": "libc-bin",
 	"less": "less", "node": "nodejs", "python3": "python3", "rsync": "rsync", "setpriv": "util-linux",
 	"strace": "strace", "stress-ng": "stress-ng", "vim": "vim", "gcc": "gcc", "script": "bsdutils",
+	"inotifywait": "inotify-tools",
 }
 
 // needs fails the test if one of the tools is not installed, and says how to get it.
