@@ -22,6 +22,7 @@ type crashWriter struct {
 	next  int
 	acked map[string]bool
 	tried map[string]bool
+	deaf  atomic.Bool // what is acknowledged from now on does not count
 }
 
 // run writes until a call fails, which the kill of the server sees to.
@@ -33,7 +34,9 @@ func (w *crashWriter) run(dir string, pad int) {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("w.%d", w.id)), []byte(text), 0o644); err != nil {
 			return
 		}
-		w.acked[text] = true
+		if !w.deaf.Load() {
+			w.acked[text] = true
+		}
 	}
 }
 
