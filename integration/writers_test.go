@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
@@ -70,59 +69,6 @@ func TestProcessesWrite(t *testing.T) {
 	if got, want := m.sh(`cat L/.log | sort | uniq | wc -l; cat L/.log | wc -l`), 6*scaled(5, 30, 300)+6; got != fmt.Sprintf("%d\n%d\n", want, want) {
 		t.Errorf("got %s lines, want %d different ones", got, want)
 	}
-}
-
-// However many files are open and half written, the server's memory is bounded.
-func TestManyWriters(t *testing.T) {
-	m := mount(t, withArgs("--sync=interval"))
-	m.sh("mkdir S; echo x > S/x")
-	before := residentMiB(t, m.pid())
-	writers := scaled(200, 1000, 10000)
-	data := bytes.Repeat([]byte("0123456789"), 10000)
-	files := make([]*os.File, writers)
-	for i := range files {
-		f, err := os.Create(m.path("S", fmt.Sprintf("w.%d", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		files[i] = f
-		if _, err := f.Write(data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if used := residentMiB(t, m.pid()) - before; used > 200 {
-		t.Errorf("%d open writers of %d bytes take %d MiB", writers, len(data), used)
-	}
-	for _, f := range files {
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := m.messages("S")
-	if len(got) != writers+1 {
-		t.Fatalf("got %d messages, want %d", len(got), writers+1)
-	}
-	for i, text := range got[1:] {
-		if text != string(data) {
-			t.Fatalf("message %d has %d bytes that differ", i+2, len(text))
-		}
-	}
-}
-
-// residentMiB is the memory that a process takes.
-func residentMiB(t *testing.T, pid int) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kib, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kib >> 10
 }
 
 // A server that is no root sees the processes of its own user, and the rule holds.

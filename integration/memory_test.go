@@ -1,0 +1,153 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// memoryLimit lets a mount's server have no more than so many MiB, what the kernel keeps of its files
+// included: above that, the kernel ends it.
+func memoryLimit(t *testing.T, mib int) option {
+	t.Helper()
+	if raceBuilt {
+		return func(*mnt) {} // the detector needs more
+	}
+	v1, v2 := "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+	dir, file := filepath.Join(v2, "jsfs-it-"+strconv.Itoa(os.Getpid())), "memory.max"
+	if _, err := os.Stat(v1 + "/memory.limit_in_bytes"); err == nil {
+		dir, file = filepath.Join(v1, filepath.Base(dir)), "memory.limit_in_bytes"
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatalf("a group with a memory limit: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil {
+			t.Errorf("remove the group: %v", err)
+		}
+	})
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(mib<<20)), 0o644); err != nil {
+		t.Fatalf("limit the memory: %v", err)
+	}
+	return func(m *mnt) {
+		m.wrap = []string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}
+	}
+}
+
+// However many files are open and half written, the server's memory is bounded.
+func TestManyWriters(t *testing.T) {
+	m := mount(t, withArgs("--sync=interval"), memoryLimit(t, 256))
+	m.sh("mkdir S; echo x > S/x")
+	writers := scaled(200, 1000, 10000)
+	data := bytes.Repeat([]byte("0123456789"), scaled(10, 40, 100)<<10)
+	files := make([]*os.File, writers)
+	for i := range files {
+		f, err := os.Create(m.path("S", fmt.Sprintf("w.%d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[i] = f
+		if _, err := f.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, f := range files {
+		if err := f.Close(); err != nil {
+			t.Fatalf("close of %d: %v", i, err)
+		}
+	}
+	names, err := os.ReadDir(m.path("S"))
+	if err != nil || len(names) != writers+1 {
+		t.Fatalf("got %d messages (%v), want %d", len(names), err, writers+1)
+	}
+	for _, e := range names[1:] {
+		if text := m.read("S/" + e.Name()); text != string(data) {
+			t.Fatalf("message %s has %d bytes that differ", e.Name(), len(text))
+		}
+	}
+}
+
+// A hundred thousand files are open at once, and each can be read.
+func TestManyOpenFiles(t *testing.T) {
+	needs(t, "python3")
+	const each = 10_000 // a process may have so many
+	processes := scaled(2, 10, 10)
+	m := mount(t, withArgs("--sync=interval"))
+	m.sh("mkdir S; seq 1000 >> S/.log; ls S > /dev/null")
+	before := m.memory()
+	m.sh(fmt.Sprintf(`mkfifo ../go; for i in $(seq %[1]d); do python3 -c '
+import os, sys
+files = [os.open("S/%%012d" %% (i %% 1000 + 1), os.O_RDONLY) for i in range(%[2]d)]
+print("open", flush=True)
+open("../go").read()
+for i in range(0, len(files), 97): assert os.read(files[i], 16) == b"%%d\n" %% (i %% 1000 + 1)
+print("read", flush=True)' >> ../said & done
+		until test $(grep -c open ../said) = %[1]d; do sleep 0.1; done; ls S | wc -l > /dev/null; sleep 1 > ../go; wait
+		test $(grep -c read ../said) = %[1]d`, processes, each))
+	if grown := m.memory() - before; grown > 48<<20 && !raceBuilt { // what it reads ahead, whoever reads; nothing for each file
+		t.Errorf("the server grew by %d MiB", grown>>20)
+	}
+}
+
+// A listing meets what stays exactly once, however much comes and goes meanwhile.
+func TestListingWhileMessagesComeAndGo(t *testing.T) {
+	m := mount(t, withArgs("--sync=interval"))
+	n := scaled(20_000, 200_000, 1_000_000)
+	m.fill("S", n)
+	var stop atomic.Bool
+	done := make(chan error, 2)
+	go func() { // every third one goes
+		for seq := 3; !stop.Load() && seq <= n; seq += 3 {
+			if err := os.Remove(m.path("S", fmt.Sprintf("%012d", seq))); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	go func() {
+		for !stop.Load() {
+			if err := os.WriteFile(m.path("S/more"), []byte("more\n"), 0o644); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for range 5 {
+		d, err := os.Open(m.path("S"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := d.Readdirnames(-1)
+		_ = d.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Error("the listing is out of order, or has a name twice")
+		}
+		stay := 0
+		for _, name := range names {
+			if seq, err := strconv.Atoi(strings.TrimLeft(name, "0")); err == nil && seq <= n && seq%3 != 0 {
+				stay++
+			}
+		}
+		if want := n - n/3; stay != want {
+			t.Errorf("the listing has %d of the %d that stay", stay, want)
+		}
+	}
+	stop.Store(true)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
