@@ -26,10 +26,11 @@ type Finder interface {
 	// Count counts the live messages of q; all zeros if there is none.
 	Count(ctx context.Context, q Query) (Count, error)
 
-	// Subjects walks the subjects that match pattern and have a live message, sorted by name,
-	// each with what Count gives for it. Subjects that come or go while the walk goes on
-	// may or may not be met. An error ends the walk.
-	Subjects(ctx context.Context, pattern string) iter.Seq2[SubjectCount, error]
+	// Subjects walks the subjects that match pattern, have a live message and sort behind the name
+	// after, "" for all of them: sorted by name, each with what Count gives for it. Subjects that come or go
+	// while the walk goes on may or may not be met. An error ends the walk. To begin in the middle costs
+	// what is met, and not what is passed over.
+	Subjects(ctx context.Context, pattern, after string) iter.Seq2[SubjectCount, error]
 
 	// LastSeqs returns, sorted, the last live sequence at or below upTo of each subject that
 	// matches one of the patterns, or of every subject without a pattern; upTo 0, or above Last, is

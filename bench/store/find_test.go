@@ -48,7 +48,7 @@ func (p *jsfsPeer) count(pattern string) (uint64, error) {
 }
 
 func (p *jsfsPeer) subjects() (n uint64, err error) {
-	for c, err := range p.s.Subjects(context.Background(), "") {
+	for c, err := range p.s.Subjects(context.Background(), "", "") {
 		if err != nil {
 			return 0, err
 		}

@@ -201,7 +201,7 @@ func (s *Stream) Pending(ctx context.Context, q store.Query, lastPerSubject bool
 }
 
 // Subjects implements [store.Finder].
-func (s *Stream) Subjects(ctx context.Context, pattern string) iter.Seq2[store.SubjectCount, error] {
+func (s *Stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[store.SubjectCount, error] {
 	return func(yield func(store.SubjectCount, error) bool) {
 		q := store.Query{Subject: pattern}
 		if err := q.Check(); err != nil {
@@ -210,7 +210,7 @@ func (s *Stream) Subjects(ctx context.Context, pattern string) iter.Seq2[store.S
 		}
 		f := newFilter(q)
 		var batch []known
-		for after, more := "", true; more; {
+		for after, more := after, true; more; {
 			var err error
 			if batch, after, more, err = s.takeExact(ctx, f, after, batch[:0]); err != nil {
 				yield(store.SubjectCount{}, err)

@@ -133,7 +133,7 @@ func checkGolden(t *testing.T, st store.Store) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 	counts := map[string]store.Count{}
-	for c, err := range s.Subjects(ctx, "") {
+	for c, err := range s.Subjects(ctx, "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,7 @@ func TestTheIndexIsMadeWhileTheStreamChanges(t *testing.T) {
 				if _, err := s.Count(ctx, store.Query{Subject: fmt.Sprintf("s.%d", i%7)}); err != nil {
 					t.Error(err)
 				}
-				for _, err := range s.Subjects(ctx, "s.*") {
+				for _, err := range s.Subjects(ctx, "s.*", "") {
 					if err != nil {
 						t.Error(err)
 					}
@@ -166,7 +166,7 @@ func TestTheIndexIsMadeWhileTheStreamChanges(t *testing.T) {
 	close(done)
 	wg.Wait()
 	counts := func() (out []store.SubjectCount) {
-		for c, err := range s.Subjects(ctx, "") {
+		for c, err := range s.Subjects(ctx, "", "") {
 			if err != nil {
 				t.Fatal(err)
 			}

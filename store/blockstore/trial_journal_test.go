@@ -236,7 +236,7 @@ func (js *jstream) messages(st store.Stream, v view) ([]store.Seq, error) {
 // sameCounts demands that a stream counts its subjects as a scan did.
 func sameCounts(st store.Stream, want map[string]store.Count) error {
 	got := map[string]store.Count{}
-	for c, err := range st.Subjects(bg, "") {
+	for c, err := range st.Subjects(bg, "", "") {
 		if err != nil {
 			return fmt.Errorf("subjects: %w", err)
 		}

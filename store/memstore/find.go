@@ -122,9 +122,9 @@ func (st *stream) countOfLocked(q store.Query) store.Count {
 }
 
 // Subjects implements [store.Finder]. They are counted when the walk begins.
-func (st *stream) Subjects(ctx context.Context, pattern string) iter.Seq2[store.SubjectCount, error] {
+func (st *stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[store.SubjectCount, error] {
 	return func(yield func(store.SubjectCount, error) bool) {
-		counts, err := st.subjects(ctx, pattern)
+		counts, err := st.subjects(ctx, pattern, after)
 		if err != nil {
 			yield(store.SubjectCount{}, err)
 			return
@@ -141,20 +141,27 @@ func (st *stream) Subjects(ctx context.Context, pattern string) iter.Seq2[store.
 	}
 }
 
-func (st *stream) subjects(ctx context.Context, pattern string) ([]store.SubjectCount, error) {
+func (st *stream) subjects(ctx context.Context, pattern, after string) ([]store.SubjectCount, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
 	if err := st.readyLocked(ctx, store.Query{Subject: pattern}); err != nil {
 		return nil, err
 	}
-	var out []store.SubjectCount
-	for name := range st.bySubject {
-		if !store.MatchSubject(pattern, name) {
+	counts := map[string]store.Count{}
+	for m := range st.matchesLocked(store.Query{Subject: pattern}) {
+		if m.Subject <= after {
 			continue
 		}
-		if c := st.countOfLocked(store.Query{Subject: name}); c.Messages > 0 {
-			out = append(out, store.SubjectCount{Subject: name, Count: c})
+		c := counts[m.Subject]
+		if c.Messages++; c.First == 0 {
+			c.First = m.Seq
 		}
+		c.Last = m.Seq
+		counts[m.Subject] = c
+	}
+	out := make([]store.SubjectCount, 0, len(counts))
+	for name, c := range counts {
+		out = append(out, store.SubjectCount{Subject: name, Count: c})
 	}
 	slices.SortFunc(out, func(a, b store.SubjectCount) int { return cmp.Compare(a.Subject, b.Subject) })
 	return out, nil

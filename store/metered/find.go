@@ -41,8 +41,8 @@ func (s *stream) Count(ctx context.Context, q store.Query) (store.Count, error) 
 }
 
 // Subjects implements [store.Finder].
-func (s *stream) Subjects(ctx context.Context, pattern string) iter.Seq2[store.SubjectCount, error] {
-	return walked(s.m, opSubjects, s.Stream.Subjects(ctx, pattern))
+func (s *stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[store.SubjectCount, error] {
+	return walked(s.m, opSubjects, s.Stream.Subjects(ctx, pattern, after))
 }
 
 // LastSeqs implements [store.Finder].

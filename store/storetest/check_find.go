@@ -47,7 +47,7 @@ func (b *bench) checkFinder(st store.Stream, state store.State, metas []store.Me
 			b.Errorf("Count of %q: got %+v, %v, Scan says %+v", name, got, err, on[name])
 		}
 	}
-	if d := cmp.Diff(subjects, b.subjects(st, "")); d != "" {
+	if d := cmp.Diff(subjects, b.subjects(st, "", "")); d != "" {
 		b.Errorf("Subjects of %s (-scan +subjects):\n%s", st.Config().Name, d)
 	}
 	slices.Sort(last)

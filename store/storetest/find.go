@@ -190,7 +190,7 @@ var findCases = []testCase{
 				b.wantErr(err, p.want)
 			}
 			var err error
-			for _, err = range st.Subjects(b.ctx, p.pattern) {
+			for _, err = range st.Subjects(b.ctx, p.pattern, "") {
 			}
 			b.wantErr(err, p.want)
 			_, err = st.LoadLast(b.ctx, p.pattern, nil)
@@ -231,7 +231,7 @@ func (b *bench) wantClosed(st store.Stream, ctx context.Context, target error) {
 	b.wantErr(err, target)
 	_, _, err = st.Pending(ctx, store.Query{}, false)
 	b.wantErr(err, target)
-	for _, err = range st.Subjects(ctx, "") {
+	for _, err = range st.Subjects(ctx, "", "") {
 	}
 	b.wantErr(err, target)
 	err = nil

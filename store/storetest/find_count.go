@@ -22,10 +22,10 @@ func (b *bench) wantCount(f store.Stream, q store.Query, n uint64, first, last s
 	}
 }
 
-func (b *bench) subjects(f store.Stream, pattern string) []store.SubjectCount {
+func (b *bench) subjects(f store.Stream, pattern, after string) []store.SubjectCount {
 	b.Helper()
 	var out []store.SubjectCount
-	for c, err := range f.Subjects(b.ctx, pattern) {
+	for c, err := range f.Subjects(b.ctx, pattern, after) {
 		b.must(err)
 		out = append(out, c)
 	}
@@ -34,8 +34,15 @@ func (b *bench) subjects(f store.Stream, pattern string) []store.SubjectCount {
 
 func (b *bench) wantSubjects(f store.Stream, pattern string, want ...store.SubjectCount) {
 	b.Helper()
-	if d := cmp.Diff(want, b.subjects(f, pattern)); d != "" {
+	if d := cmp.Diff(want, b.subjects(f, pattern, "")); d != "" {
 		b.Errorf("Subjects(%q) (-want +got):\n%s", pattern, d)
+	}
+	for i := range want {
+		for _, after := range []string{want[i].Subject, want[i].Subject + "\x00"} {
+			if got := b.subjects(f, pattern, after); !slices.Equal(got, want[i+1:]) {
+				b.Errorf("Subjects(%q, %q): got %+v, want %+v", pattern, after, got, want[i+1:])
+			}
+		}
 	}
 }
 
@@ -131,7 +138,7 @@ var countCases = []testCase{
 	}},
 	{name: "Subjects can be left at any of them", run: func(b *bench) {
 		st := finding(b)
-		for _, err := range st.Subjects(b.ctx, "") {
+		for _, err := range st.Subjects(b.ctx, "", "") {
 			b.must(err)
 			break
 		}
@@ -148,7 +155,7 @@ var countCases = []testCase{
 			_, err := st.AppendAll(b.ctx, es)
 			b.must(err)
 		}
-		all := b.subjects(st, "")
+		all := b.subjects(st, "", "")
 		if len(all) != n || !slices.IsSortedFunc(all, func(a, b store.SubjectCount) int { return strings.Compare(a.Subject, b.Subject) }) {
 			b.Fatalf("got %d subjects, sorted or not, want %d", len(all), n)
 		}
@@ -161,7 +168,7 @@ var countCases = []testCase{
 		b.wantCount(st, store.Query{Subject: "s.*.odd.odd", From: n + 1}, n/2, n+2, 2*n)
 		b.wantCount(st, store.Query{Subject: "s.*.*", Or: []string{"*.*.odd.>"}, From: n}, n+1, n, 2*n)
 		b.remove(st, 1, n+1)
-		if got := len(b.subjects(st, "s.>")); got != n-1 {
+		if got := len(b.subjects(st, "s.>", "")); got != n-1 {
 			b.Errorf("got %d subjects, want %d", got, n-1)
 		}
 	}},

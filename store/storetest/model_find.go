@@ -93,8 +93,9 @@ func diff[T any](rt *rapid.T, what string, got, want []T) {
 
 func (p *pair) compareSubjects(rt *rapid.T, pattern string) {
 	rt.Helper()
+	after := rapid.SampledFrom([]string{"", "a", "a.b", "a.b.c", "b", "\xff"}).Draw(rt, "after")
 	walk := func(st store.Stream) (out []store.SubjectCount, bad error) {
-		for c, err := range st.Subjects(rt.Context(), pattern) {
+		for c, err := range st.Subjects(rt.Context(), pattern, after) {
 			if bad = errors.Join(bad, err); err == nil {
 				out = append(out, c)
 			}
