@@ -132,7 +132,9 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 		if err != nil {
 			return err
 		}
-		out.SetTimeout(keep)
+		if at.view == nil {
+			out.SetTimeout(keep)
+		}
 		fs.dirAttr(&out.Attr, id, mtime)
 	case mapping.KindMessage:
 		m, err := s.Stat(c, store.Seq(at.n))

@@ -86,9 +86,15 @@ func (fs *FS) path(node uint64, name string) string {
 	var parts []string
 	switch kind, incarnation, n := mapping.SplitNode(node); {
 	case node == mapping.Root:
+	case kind == mapping.KindView:
+		if v := fs.views.get(node); v != nil {
+			parts = append(parts, v.stream.name, v.path)
+		} else {
+			parts = append(parts, "(forgotten)")
+		}
 	case kind == mapping.KindControl && mapping.Control(n) == mapping.ControlRootDir:
 		parts = append(parts, mapping.DirName)
-	case kind == mapping.KindControl && isRootControl(mapping.Control(n)):
+	case kind == mapping.KindControl && mapping.Control(n).IsRoot():
 		parts = append(parts, mapping.DirName, mapping.Control(n).String())
 	default:
 		stream := "(removed stream)"
@@ -105,7 +111,12 @@ func (fs *FS) path(node uint64, name string) string {
 				parts = append(parts, c.String())
 			}
 		case mapping.KindSubject, mapping.KindDraft:
-			parts = append(parts, fs.objects.nameOf(node))
+			subject, file, ok := strings.Cut(fs.objects.nameOf(node), "\x00")
+			if ok {
+				parts = append(parts, mapping.DirName, mapping.ControlSubjects.String(), mapping.EscapeSubject(subject), file)
+			} else {
+				parts = append(parts, subject)
+			}
 		}
 	}
 	if name != "" {

@@ -94,6 +94,9 @@ func (fs *FS) unlink(c *call, name string) error {
 	}
 	switch n.Kind {
 	case mapping.NameSeq:
+		if err := fs.changedMessage(c, c.hdr.NodeId, n); err != nil {
+			return err
+		}
 		return fs.unlinkMessage(c, s, n)
 	case mapping.NameControl:
 		return refuse(syscall.EPERM, "%s is a view of the stream: to remove messages, remove their files", name)
@@ -119,10 +122,34 @@ func (fs *FS) nameToChangeIn(dir uint64, name string) (*stream, mapping.Name, er
 	case 0:
 		return nil, mapping.Name{}, refuse(syscall.EPERM, onlyStreams)
 	case mapping.KindStream:
-		n, err := mapping.ParseName(name, fs.opt.SeqWidth)
+		n, err := fs.parseName(at, name)
+		if err == nil {
+			err = at.mayChange(n)
+		}
 		return s, n, err
 	}
 	return nil, mapping.Name{}, refuse(syscall.EPERM, onlyViews)
+}
+
+// mayChange refuses what can't be made, removed or renamed in a message directory other than the stream's own.
+func (p place) mayChange(n mapping.Name) error {
+	if p.view == nil || n.Kind == mapping.NameSeq || n.Kind == mapping.NameControl {
+		return nil
+	}
+	if _, ok := p.subject(); !ok {
+		return refuse(syscall.EPERM, "a message is written to one subject: .jsfs/subjects/SUBJECT, or the stream's own directory; this directory shows a pattern or a range")
+	}
+	return nil
+}
+
+// changedMessage refuses a message that a message directory does not show, or that can't be made in it.
+func (fs *FS) changedMessage(c *call, dir uint64, n mapping.Name) error {
+	s, at, err := fs.split(dir)
+	if err != nil || at.view == nil {
+		return err
+	}
+	_, err = fs.shownMessage(c, s, at.filter(), n.Seq)
+	return err
 }
 
 // unlinkMessage soft-deletes a message.
@@ -130,7 +157,8 @@ func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
 	if fs.unlinkPending(s, n.Seq) {
 		return nil
 	}
-	if n.Listed {
+	// Of the name in the stream's own directory the kernel knows if it was removed there.
+	if n.Listed && c.hdr.NodeId == s.node {
 		s.unlinked.add(n.Seq)
 	}
 	live, err := s.Remove(c, n.Seq)
@@ -165,7 +193,7 @@ func (fs *FS) rename(c *call, in *fuse.RenameIn, oldName, newName string) error 
 	if err != nil {
 		return err
 	}
-	return fs.renameObject(c, renaming{from, to, old, target, oldName, newName, in.Flags})
+	return fs.renameObject(c, renaming{from, to, old, target, oldName, newName, in.Newdir, in.Flags})
 }
 
 // Create makes a file and opens it.

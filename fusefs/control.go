@@ -7,28 +7,13 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"jsfs/mapping"
+	"jsfs/store"
 )
-
-// isRootControl says whether a control file belongs to the root, and not to a stream.
-func isRootControl(c mapping.Control) bool {
-	_, ok := mapping.ControlRootDir.Child(c.String())
-	return ok || c == mapping.ControlRootDir
-}
-
-// controlNode returns the node number of a control file; s is nil at the root.
-func controlNode(s *stream, p place) uint64 {
-	var num uint64
-	if s != nil {
-		num = s.num
-	}
-	id, _ := mapping.Node(mapping.KindControl, num, p.n)
-	return id
-}
 
 // controlEntry answers for a control file. Most are there as long as their stream
 // is, so their names may be cached; the links are there while the stream has messages.
 func (fs *FS) controlEntry(c *call, s *stream, p place, out *fuse.EntryOut) error {
-	out.NodeId = controlNode(s, p)
+	out.NodeId = p.node(s)
 	if p.control().IsLink() {
 		out.SetEntryTimeout(fresh)
 	} else {
@@ -43,13 +28,13 @@ func (fs *FS) controlEntry(c *call, s *stream, p place, out *fuse.EntryOut) erro
 
 // controlAttr fills in the attributes of a control file, and for how long they hold.
 func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, timeout func(time.Duration)) error {
-	id := controlNode(s, p)
+	id := p.node(s)
 	timeout(fresh)
 	started := fs.started.UnixNano()
+	if p.control().IsDir() {
+		return fs.controlDirAttr(c, s, p, a, timeout)
+	}
 	switch p.control() {
-	case mapping.ControlDir, mapping.ControlRootDir:
-		timeout(keep)
-		fs.dirAttr(a, id, started)
 	case mapping.ControlReadme:
 		timeout(keep)
 		fs.fileAttr(a, id, int64(len(readme)), started)
@@ -64,25 +49,19 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		fs.fileAttr(a, id, end-start, fs.now().UnixNano())
 		a.Mode = syscall.S_IFREG | 0o600
 		return nil
-	case mapping.ControlInfo:
-		content, mtime, err := fs.info(c, s)
+	case mapping.ControlNewestOf:
+		m, err := fs.newestOf(c, s, p.filter())
 		if err != nil {
-			return err
+			return gone(err)
 		}
-		fs.fileAttr(a, id, int64(len(content)), mtime)
+		fs.fileAttr(a, id, m.Size, m.Time)
 	case mapping.ControlConfig:
 		fs.configAttr(s, id, h, a)
 		return nil
 	case mapping.ControlCtl:
 		fs.fileAttr(a, id, int64(len(ctlHelp)), started)
 		return nil
-	case mapping.ControlMetrics:
-		content, err := fs.metrics()
-		if err != nil {
-			return err
-		}
-		fs.fileAttr(a, id, int64(len(content)), fs.now().UnixNano())
-	case mapping.ControlFirst, mapping.ControlLast:
+	case mapping.ControlFirst, mapping.ControlLast, mapping.ControlAgo:
 		target, mtime, err := fs.linkTarget(c, s, p)
 		if err != nil {
 			return err
@@ -91,7 +70,11 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 	case mapping.ControlLog:
 		return fs.logAttr(c, s, id, a)
 	default:
-		return errStale
+		content, mtime, err := fs.made(c, s, p)
+		if err != nil {
+			return err
+		}
+		fs.fileAttr(a, id, int64(len(content)), mtime)
 	}
 	if a.Mode&syscall.S_IFMT == syscall.S_IFREG {
 		a.Mode &^= 0o222
@@ -99,11 +82,46 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 	return nil
 }
 
-// info is the content of a stream's info file, and its time.
-func (fs *FS) info(c *call, s *stream) ([]byte, int64, error) {
+// made is the content of a file that is made when it is opened, and its time.
+func (fs *FS) made(c *call, s *stream, p place) (content []byte, mtime int64, err error) {
+	switch p.control() {
+	case mapping.ControlInfo:
+		return fs.info(c, s, p.filter())
+	case mapping.ControlHeaders, mapping.ControlSubject, mapping.ControlTime, mapping.ControlJSON:
+		return fs.messagePart(c, s, p)
+	case mapping.ControlMetrics:
+		content, err = fs.metrics()
+		return content, fs.now().UnixNano(), err
+	}
+	return nil, 0, errStale
+}
+
+// controlDirAttr fills in the attributes of a control directory.
+func (fs *FS) controlDirAttr(c *call, s *stream, p place, a *fuse.Attr, timeout func(time.Duration)) error {
+	if p.view == nil {
+		timeout(keep)
+	}
+	mtime := fs.started.UnixNano()
+	if p.control() == mapping.ControlMsg {
+		m, err := s.Stat(c, p.msgSeq())
+		if err != nil {
+			return gone(err)
+		}
+		mtime = m.Time
+	}
+	fs.dirAttr(a, p.node(s), mtime)
+	return nil
+}
+
+// info is the content of an info file, and its time.
+func (fs *FS) info(c *call, s *stream, f mapping.Filter) ([]byte, int64, error) {
 	st, err := s.State(c)
 	if err != nil {
 		return nil, 0, err
+	}
+	if f != (mapping.Filter{}) {
+		content, err := fs.viewInfo(c, s, f)
+		return content, fs.modTime(s, st), err
 	}
 	damage, err := s.Damage(c)
 	if err != nil {
@@ -120,28 +138,58 @@ func (fs *FS) metrics() ([]byte, error) {
 	return fs.opt.Metrics()
 }
 
-// linkTarget is where a stream's first or last link points to, and that message's time.
-func (fs *FS) linkTarget(c *call, s *stream, p place) (string, int64, error) {
-	st, err := s.State(c)
+// viewInfo is the content of the info file of a message directory that is not the stream's own.
+func (fs *FS) viewInfo(c *call, s *stream, f mapping.Filter) ([]byte, error) {
+	q, err := fs.query(c, s, f)
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
-	if st.Live.Messages == 0 {
-		return "", 0, errAbsent
+	n, err := s.Count(c, q)
+	if err != nil {
+		return nil, err
 	}
-	seq, mtime := st.First, st.FirstTime
-	if p.control() == mapping.ControlLast {
-		m, err := s.LoadLast(c, "", nil)
-		if err != nil {
-			return "", 0, gone(err)
+	var first, last store.Meta
+	if n.Messages > 0 {
+		if first, err = s.Stat(c, n.First); err == nil {
+			last, err = s.Stat(c, n.Last)
 		}
-		seq, mtime = m.Seq, m.Time
 	}
-	target := mapping.FormatSeq(seq, fs.opt.SeqWidth)
+	if err != nil {
+		return nil, gone(err)
+	}
+	return mapping.ViewInfo(s.name, f, n, first, last), nil
+}
+
+// linkTarget is where a link points to, and the time of the message there.
+func (fs *FS) linkTarget(c *call, s *stream, p place) (string, int64, error) {
+	var m store.Meta
+	var err error
+	switch p.control() {
+	case mapping.ControlFirst:
+		m, err = fs.oldestOf(c, s, p.filter())
+	case mapping.ControlLast:
+		m, err = fs.newestOf(c, s, p.filter())
+	case mapping.ControlAgo:
+		when, err := mapping.ParseWhen(p.view.arg)
+		now := fs.now().UnixNano()
+		return mapping.Before(now, when.Ago), now, err
+	}
+	if err != nil {
+		return "", 0, absent(err)
+	}
+	target := mapping.FormatSeq(m.Seq, fs.opt.SeqWidth)
 	if p.n&shortLink == 0 {
 		target = "../" + target
 	}
-	return target, mtime, nil
+	return target, m.Time, nil
+}
+
+// absent is err, or errAbsent if err says that there is no such message.
+func absent(err error) error {
+	if errno, _ := errnoOf(err); errno == syscall.ENOENT {
+		return errAbsent
+	}
+	return err
 }
 
 // Readlink reads a symbolic link.
@@ -177,17 +225,17 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		return &bytesHandle{content: []byte(readme)}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlVersion:
 		return &bytesHandle{content: []byte(fs.opt.Version + "\n")}, fuse.FOPEN_DIRECT_IO, nil
-	case mapping.ControlInfo:
-		content, _, err := fs.info(c, s)
-		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, err
-	case mapping.ControlMetrics:
-		content, err := fs.metrics()
-		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, err
+	case mapping.ControlNewestOf:
+		return fs.openNewest(c, s, p.filter())
 	case mapping.ControlErrors:
 		start, _ := fs.errors.extent()
 		return &errorsHandle{start: start}, fuse.FOPEN_DIRECT_IO, nil
 	}
-	return nil, 0, errStale
+	content, _, err := fs.made(c, s, p)
+	if err != nil {
+		return nil, 0, err
+	}
+	return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, nil
 }
 
 // errorsHandle is an open errors file. Its offset 0 is the oldest line that was held

@@ -35,8 +35,9 @@ func (fs *FS) draftKey(s *stream, name string) objectKey {
 func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
 	// Names without a draft's form are drafts' only if they were made as temporary files.
 	const temp = syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL
-	if n, err := mapping.ParseName(name, fs.opt.SeqWidth); err != nil || n.Kind != mapping.NameDraft && !mapping.IsTemp(name, temp, 0o600) {
-		return false, nil //nolint:nilerr // it is no name at all
+	n, err := mapping.ParseName(name, fs.opt.SeqWidth)
+	if draft := err == nil && n.Kind == mapping.NameDraft; !draft && !mapping.IsTemp(name, temp, 0o600) {
+		return false, nil
 	}
 	d, err := s.OpenDraft(c, name)
 	if errors.Is(err, store.ErrNotFound) {

@@ -26,6 +26,7 @@ type FS struct {
 
 	streams streams
 	objects *objects
+	views   views
 	handles handles
 	errors  *errorLog
 	big     payloads
@@ -50,6 +51,7 @@ func newFS(st store.Store, opt Options) *FS {
 		now:           time.Now,
 		streams:       streams{st: st, byNum: map[uint64]*stream{}},
 		objects:       newObjects(),
+		views:         views{byID: map[uint64]*viewEntry{}, byKey: map[viewKey]*viewEntry{}},
 		handles:       handles{m: map[uint64]handle{}},
 		errors:        &errorLog{log: opt.Logger},
 	}
@@ -109,6 +111,9 @@ func describeDamage(d store.Damage) string {
 type place struct {
 	kind mapping.Kind // 0 for the root
 	n    uint64
+	// view is nil for what has a number of its own; else the kind is KindStream for a message
+	// directory, KindControl for what is made from one.
+	view *view
 }
 
 // shortLink is a bit in the n of the links .first and .last: they stand one directory
@@ -125,9 +130,16 @@ func (fs *FS) split(id uint64) (*stream, place, error) {
 		return nil, place{}, nil
 	}
 	kind, incarnation, n := mapping.SplitNode(id)
-	p := place{kind, n}
-	if kind == mapping.KindControl && isRootControl(p.control()) {
+	p := place{kind: kind, n: n}
+	if kind == mapping.KindControl && p.control().IsRoot() {
 		return nil, p, nil
+	}
+	if kind == mapping.KindView {
+		v := fs.views.get(id)
+		if v == nil || fs.streams.byNode(v.stream.num) != v.stream {
+			return nil, p, errStale
+		}
+		return v.stream, v.place(), nil
 	}
 	if s := fs.streams.byNode(incarnation); s != nil {
 		return s, p, nil

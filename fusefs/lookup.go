@@ -29,13 +29,9 @@ func (fs *FS) lookup(c *call, name string, out *fuse.EntryOut) error {
 	case 0:
 		return fs.lookupStream(c, name, out)
 	case mapping.KindStream:
-		return fs.lookupIn(c, s, name, out)
+		return fs.lookupIn(c, s, at, name, out)
 	case mapping.KindControl:
-		child, ok := at.control().Child(name)
-		if !ok {
-			return errAbsent
-		}
-		return fs.controlEntry(c, s, place{mapping.KindControl, uint64(child)}, out)
+		return fs.lookupControl(c, s, at, name, out)
 	}
 	return errNotDir
 }
@@ -43,7 +39,7 @@ func (fs *FS) lookup(c *call, name string, out *fuse.EntryOut) error {
 // lookupStream finds a name at the root.
 func (fs *FS) lookupStream(c *call, name string, out *fuse.EntryOut) error {
 	if name == mapping.DirName {
-		return fs.controlEntry(c, nil, place{mapping.KindControl, uint64(mapping.ControlRootDir)}, out)
+		return fs.controlEntry(c, nil, place{kind: mapping.KindControl, n: uint64(mapping.ControlRootDir)}, out)
 	}
 	if store.CheckName(name) != nil {
 		return errAbsent
@@ -58,21 +54,20 @@ func (fs *FS) lookupStream(c *call, name string, out *fuse.EntryOut) error {
 	return fs.streamEntry(c, s, out)
 }
 
-// lookupIn finds a name in a stream's directory.
-func (fs *FS) lookupIn(c *call, s *stream, name string, out *fuse.EntryOut) error {
-	n, err := mapping.ParseName(name, fs.opt.SeqWidth)
+// lookupIn finds a name in a message directory.
+func (fs *FS) lookupIn(c *call, s *stream, at place, name string, out *fuse.EntryOut) error {
+	n, err := fs.parseName(at, name)
 	if err != nil {
 		return errAbsent // what a name must look like is said to whoever makes one
 	}
 	switch n.Kind {
 	case mapping.NameSeq:
-		return fs.lookupMessage(c, s, n, out)
+		return fs.lookupMessage(c, s, at, n, out)
 	case mapping.NameControl:
-		p := place{mapping.KindControl, uint64(n.Control)}
-		if n.Control.IsLink() {
-			p.n |= shortLink
-		}
-		return fs.controlEntry(c, s, p, out)
+		return fs.lookupShort(c, s, at, n.Control, out)
+	}
+	if _, ok := at.subject(); at.view != nil && !ok {
+		return errAbsent
 	}
 	id, obj, err := fs.lookupObject(c, s, n, name)
 	if err != nil {
@@ -81,11 +76,58 @@ func (fs *FS) lookupIn(c *call, s *stream, name string, out *fuse.EntryOut) erro
 	return fs.objectEntry(c, id, obj, nil, out)
 }
 
-func (fs *FS) lookupMessage(c *call, s *stream, n mapping.Name, out *fuse.EntryOut) error {
+// lookupShort finds a control that has a name in a message directory.
+func (fs *FS) lookupShort(c *call, s *stream, at place, control mapping.Control, out *fuse.EntryOut) error {
+	n := uint64(control)
+	if control.IsLink() {
+		n |= shortLink
+	}
+	if at.view == nil {
+		return fs.controlEntry(c, s, place{kind: mapping.KindControl, n: n}, out)
+	}
+	if _, ok := mapping.ControlDir.Child(control.String(), false); !ok && control != mapping.ControlDir {
+		return errAbsent
+	}
+	name := control.Short()
+	if control == mapping.ControlDir {
+		name = mapping.DirName
+	}
+	p, err := at.below(s, n, name, at.filter(), "")
+	if err != nil {
+		return err
+	}
+	return fs.placeEntry(c, s, p, out)
+}
+
+// subject is what messages that are written to a view have as their subject, if they can be: the view must be that of all
+// messages on one subject.
+func (p place) subject() (string, bool) {
+	if p.view == nil {
+		return "", false
+	}
+	return p.view.filter.Literal()
+}
+
+// parseName says what a name in a message directory stands for.
+func (fs *FS) parseName(at place, name string) (mapping.Name, error) {
+	if subject, ok := at.subject(); ok {
+		return mapping.ParseFile(name, fs.opt.SeqWidth, subject)
+	}
+	return mapping.ParseName(name, fs.opt.SeqWidth)
+}
+
+func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *fuse.EntryOut) error {
 	s.lookups.Add(1)
 	id, ok := s.message(n.Seq)
 	if !ok {
 		return errAbsent
+	}
+	if at.view != nil {
+		m, err := fs.shownMessage(c, s, at.filter(), n.Seq)
+		if err == nil {
+			fs.messageEntry(out, id, m, fresh)
+		}
+		return err
 	}
 	m, err := s.Stat(c, n.Seq)
 	if errors.Is(err, store.ErrBeyond) {
@@ -129,5 +171,7 @@ func (fs *FS) Forget(id, n uint64) {
 	switch kind, _, _ := mapping.SplitNode(id); kind {
 	case mapping.KindSubject, mapping.KindDraft:
 		fs.objects.forget(id, n)
+	case mapping.KindView:
+		fs.views.forget(id, n)
 	}
 }

@@ -42,7 +42,12 @@ func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fus
 	return out, out != nil
 }
 
-// dirHandle is an open stream's directory. A listing ends at the message that was the
+// beginner is a directory's handle that wants to know when it is read from its beginning.
+type beginner interface {
+	begin(c *call, s *stream) error
+}
+
+// dirHandle is an open message directory. A listing ends at the message that was the
 // last one when it began, or it would never end while somebody writes.
 type dirHandle struct {
 	readHandle
@@ -85,8 +90,12 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	c := fs.call("opendir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
 	_, at, err := fs.split(in.NodeId)
-	if err == nil && at.kind == mapping.KindStream {
+	switch {
+	case err != nil:
+	case at.kind == mapping.KindStream:
 		out.Fh = fs.handles.add(&dirHandle{})
+	case at.kind == mapping.KindControl && directoryOf(at.control()) != nil:
+		out.Fh = fs.handles.add(&namesHandle{})
 	}
 	return c.status(err)
 }
@@ -114,7 +123,7 @@ func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
 	if err != nil {
 		return err
 	}
-	h, _ := fs.handles.get(in.Fh).(*dirHandle)
+	h, _ := fs.handles.get(in.Fh).(beginner)
 	if off < cookieSelf {
 		if h != nil {
 			if err := h.begin(c, s); err != nil {
@@ -126,11 +135,7 @@ func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
 		}
 	}
 	if off < cookieParent {
-		parent := uint64(mapping.Root)
-		if at.kind == mapping.KindControl && s != nil {
-			parent = s.node
-		}
-		if _, ok := l.add("..", parent, syscall.S_IFDIR, cookieParent); !ok {
+		if _, ok := l.add("..", at.parent(s), syscall.S_IFDIR, cookieParent); !ok {
 			return nil
 		}
 		off = cookieParent
@@ -139,33 +144,65 @@ func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
 	case 0:
 		return fs.listStreams(c, off, l)
 	case mapping.KindStream:
-		return fs.listStream(c, s, h, off, l)
+		h, _ := h.(*dirHandle)
+		return fs.listStream(c, s, at, h, off, l)
 	case mapping.KindControl:
+		if d := directoryOf(at.control()); d != nil {
+			h, ok := h.(*namesHandle)
+			if !ok {
+				h = &namesHandle{}
+			}
+			return d.list(c, s, at, h, off, l)
+		}
 		return fs.listControls(c, s, at, off, l)
 	}
 	return errNotDir
 }
 
-// listStream lists messages and, behind them, drafts.
-func (fs *FS) listStream(c *call, s *stream, h *dirHandle, off uint64, l *listing) error {
-	if off >= cookieDrafts {
-		return fs.listDrafts(c, s, off, l)
+// parent is the node of the directory above one.
+func (p place) parent(s *stream) uint64 {
+	switch {
+	case p.view != nil:
+		return p.view.parent
+	case p.kind != mapping.KindControl || s == nil:
+		return mapping.Root
+	case p.control() == mapping.ControlDir:
+		return s.node
 	}
-	q := store.Query{From: store.Seq(off-cookieFirst) + 1}
-	if h != nil {
-		q.To = store.Seq(h.last.Load())
-		if q.From > q.To {
-			return fs.listDrafts(c, s, cookieDrafts, l)
+	return place{kind: mapping.KindControl, n: uint64(mapping.ControlDir)}.node(s)
+}
+
+// listStream lists the messages of a message directory. In a stream's own directory its drafts
+// stand behind them; they are found in every other one that can be written to, and listed once.
+func (fs *FS) listStream(c *call, s *stream, at place, h *dirHandle, off uint64, l *listing) error {
+	if off < cookieDrafts {
+		if full, err := fs.listMessages(c, s, at, h, off, l); full || err != nil {
+			return err
 		}
+		off = cookieDrafts
 	}
-	if full, err := fs.listMessages(c, s, h, q, l); full || err != nil {
-		return err
+	if at.view != nil {
+		return nil
 	}
-	return fs.listDrafts(c, s, cookieDrafts, l)
+	return fs.listDrafts(c, s, off, l)
 }
 
 // listMessages lists messages, and says whether the answer is full.
-func (fs *FS) listMessages(c *call, s *stream, h *dirHandle, q store.Query, l *listing) (full bool, err error) {
+func (fs *FS) listMessages(c *call, s *stream, at place, h *dirHandle, off uint64, l *listing) (full bool, err error) {
+	q, err := fs.query(c, s, at.filter())
+	if err != nil {
+		return false, err
+	}
+	q.From = max(q.From, store.Seq(off-cookieFirst)+1)
+	if h != nil {
+		if last := store.Seq(h.last.Load()); q.To == 0 || last < q.To {
+			q.To = last
+		}
+		if q.From > q.To {
+			return false, nil
+		}
+	}
+
 	for m, err := range s.Scan(c, q) {
 		if err != nil {
 			return false, err
@@ -179,7 +216,7 @@ func (fs *FS) listMessages(c *call, s *stream, h *dirHandle, q store.Query, l *l
 		if !ok {
 			return true, nil
 		}
-		if entry != nil && (h == nil || h.wantsAttributes(s)) {
+		if entry != nil && at.view == nil && (h == nil || h.wantsAttributes(s)) {
 			fs.messageEntry(entry, id, m, keep)
 		}
 	}
@@ -252,12 +289,15 @@ func (fs *FS) listStreams(c *call, off uint64, l *listing) error {
 
 // listControls lists a control directory.
 func (fs *FS) listControls(c *call, s *stream, at place, off uint64, l *listing) error {
-	for i, child := range at.control().Children() {
+	for i, child := range at.control().Children(at.view == nil) {
 		cookie := uint64(i) + cookieParent + 1
-		if cookie <= off {
+		if cookie <= off || !child.IsListed() {
 			continue
 		}
-		p := place{mapping.KindControl, uint64(child)}
+		p, err := at.controlBelow(s, child)
+		if err != nil {
+			return err
+		}
 		var got fuse.EntryOut
 		if err := fs.controlEntry(c, s, p, &got); errors.Is(err, errAbsent) {
 			continue
@@ -268,7 +308,7 @@ func (fs *FS) listControls(c *call, s *stream, at place, off uint64, l *listing)
 		if !ok {
 			return nil
 		}
-		if entry != nil {
+		if entry != nil && p.view == nil { // a view is left to LOOKUP
 			*entry = got
 		}
 	}

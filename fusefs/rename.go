@@ -89,10 +89,13 @@ func (fs *FS) publishDraft(c *call, r renaming) error {
 		return err
 	}
 	meta := r.from.writing.draftMeta(r.oldName)
-	if r.target.Kind == mapping.NameSeq {
-		err = fs.restoreDraft(c, r, data, meta)
-	} else {
+	switch {
+	case r.target.Kind == mapping.NameSubject:
 		err = fs.appendDraft(c, r, data, meta)
+	case r.newDir != r.to.node:
+		err = fs.refuseSeqInView(c, r.to, r.target.Seq)
+	default:
+		err = fs.restoreDraft(c, r, data, meta)
 	}
 	if err != nil {
 		return err
@@ -110,7 +113,7 @@ func (fs *FS) checkPublish(c *call, r renaming) error {
 		return refuse(syscall.ENAMETOOLONG, "%s ends in a hash: it can be read, and not be written", r.newName)
 	}
 	if r.flags&renameNoReplace != 0 {
-		node := &subjectNode{fs: fs, stream: r.to, subject: r.target.Subject}
+		node := &subjectNode{fs: fs, stream: r.to, subject: r.target.Subject, file: r.target.File}
 		if err := node.exclusive(c, syscall.O_EXCL); err != nil {
 			return err
 		}
@@ -123,10 +126,13 @@ func (fs *FS) appendDraft(c *call, r renaming, data []byte, meta *draftMeta) err
 	if ns, ok := meta.getModTime(); ok {
 		modTime = &ns
 	}
-	_, err := fs.target(r.to, r.target.Subject).Commit(c, data, modTime)
+	target := fs.target(r.to, r.target.Subject)
+	target.File = r.target.File
+	seq, err := target.Commit(c, data, modTime)
 	r.to.noteFailed(err)
 	if err == nil {
-		r.to.writing.unhide(r.target.Subject)
+		r.to.writing.unhide(subjectName(r.target.Subject, r.target.File))
+		r.to.writing.written.add(r.target.Subject, r.target.File, seq)
 	}
 	return err
 }

@@ -21,6 +21,9 @@ type subjectNode struct {
 	fs      *FS
 	stream  *stream
 	subject string
+	// file, unless "", is the name in the directory of the subject that the node stands for: of
+	// the message that was written under that name last.
+	file string
 
 	// mu guards all below. It is a leaf.
 	mu sync.Mutex
@@ -39,13 +42,24 @@ type newest struct {
 	mtime int64
 }
 
-func (fs *FS) subjectKey(s *stream, subject string) objectKey {
-	return objectKey{mapping.KindSubject, s, subject}
+// subjectName tells the nodes of a stream's subjects apart, and of the files written to their directories.
+func subjectName(subject, file string) string {
+	if file == "" {
+		return subject
+	}
+	return subject + "\x00" + file
 }
 
-func (fs *FS) enterSubject(s *stream, subject string) (uint64, *subjectNode) {
-	id, obj := fs.objects.enter(fs.subjectKey(s, subject), func() object {
-		return &subjectNode{fs: fs, stream: s, subject: subject}
+// name is how the node is known to what remembers nodes by a name.
+func (n *subjectNode) name() string { return subjectName(n.subject, n.file) }
+
+func (fs *FS) subjectKey(s *stream, name string) objectKey {
+	return objectKey{mapping.KindSubject, s, name}
+}
+
+func (fs *FS) enterSubject(s *stream, subject, file string) (uint64, *subjectNode) {
+	id, obj := fs.objects.enter(fs.subjectKey(s, subjectName(subject, file)), func() object {
+		return &subjectNode{fs: fs, stream: s, subject: subject, file: file}
 	})
 	return id, obj.(*subjectNode)
 }
@@ -59,8 +73,8 @@ func (fs *FS) lookupSubject(c *call, s *stream, n mapping.Name, name string) (ui
 			return 0, nil, err
 		}
 	}
-	id, node := fs.enterSubject(s, subject)
-	hidden, at := s.writing.isHidden(subject, fs.now())
+	id, node := fs.enterSubject(s, subject, n.File)
+	hidden, at := s.writing.isHidden(node.name(), fs.now())
 	if node.openSince(at) {
 		return id, node, nil
 	}
@@ -100,7 +114,7 @@ func (fs *FS) createSubject(c *call, s *stream, n mapping.Name, name string, in 
 	if n.Hashed {
 		return 0, nil, nil, 0, refuse(syscall.ENAMETOOLONG, "%s ends in a hash: it can be read, and not be written", name)
 	}
-	id, node := fs.enterSubject(s, n.Subject)
+	id, node := fs.enterSubject(s, n.Subject, n.File)
 	err := node.exclusive(c, in.Flags)
 	var h *subjectHandle
 	if err == nil {
@@ -118,11 +132,14 @@ func (n *subjectNode) exclusive(c *call, flags uint32) error {
 	if flags&syscall.O_EXCL == 0 {
 		return nil
 	}
-	if hidden, _ := n.stream.writing.isHidden(n.subject, n.fs.now()); hidden {
+	if hidden, _ := n.stream.writing.isHidden(n.name(), n.fs.now()); hidden {
 		return nil
 	}
 	if last, err := n.last(c); err != nil || !last.ok {
 		return err
+	}
+	if n.file != "" {
+		return refuse(syscall.EEXIST, "%s was written already", n.file)
 	}
 	return refuse(syscall.EEXIST, "subject %s has a message", n.subject)
 }
@@ -133,7 +150,13 @@ func (fs *FS) unlinkSubject(s *stream, n mapping.Name, name string) error {
 	if n.Hashed {
 		return refuse(syscall.EPERM, "remove the message by its number")
 	}
-	s.writing.hide(n.Subject, fs.now())
+	s.writing.hide(subjectName(n.Subject, n.File), fs.now())
+	if n.File != "" {
+		if s.writing.written.take(n.Subject, n.File) == 0 {
+			return errAbsent
+		}
+		return refuse(syscall.ENOENT, "%s stands for the message that was written under that name: the message stays, remove it by its number", name)
+	}
 	return refuse(syscall.ENOENT, "%s stands for a subject: its messages stay, remove them by number; the name is hidden for %v", name, hideFor)
 }
 
@@ -183,7 +206,7 @@ func (n *subjectNode) last(c *call) (newest, error) {
 	}
 	scratch := getScratch(0)
 	defer putScratch(scratch)
-	m, err := n.stream.LoadLast(c, n.subject, *scratch)
+	m, err := n.load(c, *scratch)
 	if errors.Is(err, store.ErrNotFound) {
 		return newest{}, nil
 	}
@@ -203,6 +226,18 @@ func (n *subjectNode) last(c *call) (newest, error) {
 	defer n.mu.Unlock()
 	n.known, n.rev = known, st.Rev
 	return known, nil
+}
+
+// load reads the message that the node stands for.
+func (n *subjectNode) load(c *call, buf []byte) (store.Msg, error) {
+	if n.file == "" {
+		return n.stream.LoadLast(c, n.subject, buf)
+	}
+	seq := n.stream.writing.written.get(n.subject, n.file)
+	if seq == 0 {
+		return store.Msg{}, store.ErrNotFound
+	}
+	return n.stream.Load(c, seq, buf)
 }
 
 // openSince says whether somebody has it open for writing who opened it after a time.
@@ -289,7 +324,7 @@ func (n *subjectNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 
 // openNewest opens the newest message, whatever is appended later.
 func (n *subjectNode) openNewest(c *call) (handle, error) {
-	m, err := n.stream.LoadLast(c, n.subject, nil)
+	m, err := n.load(c, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return &bytesHandle{}, nil // it is being written for the first time
 	}
@@ -309,11 +344,12 @@ func (n *subjectNode) openNewest(c *call) (handle, error) {
 // openWriter opens it for a new message. made says that the open made or emptied the file.
 func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHandle, error) {
 	target := n.fs.target(n.stream, n.subject)
+	target.File = n.file
 	if err := target.Check(c, 0); err != nil {
 		return nil, err
 	}
 	desk := n.fs.pub.begin()
-	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.subject))
+	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.name()))
 	h := &subjectHandle{
 		node: n, at: n.fs.now(), thread: c.hdr.Pid,
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
@@ -326,7 +362,7 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 }
 
 func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
-	m, err := n.stream.LoadLast(c, n.subject, nil)
+	m, err := n.load(c, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNoAttr
 	}
@@ -340,7 +376,7 @@ func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
 }
 
 func (n *subjectNode) xattrs(c *call) ([]string, error) {
-	m, err := n.stream.LoadLast(c, n.subject, nil)
+	m, err := n.load(c, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

@@ -60,7 +60,8 @@ func (h *subjectHandle) fsync(c *call) error { return h.note(h.w.Fsync(c)) }
 func (h *subjectHandle) note(seq store.Seq, err error) error {
 	h.node.stream.noteFailed(err)
 	if seq != 0 {
-		h.node.stream.writing.unhide(h.node.subject)
+		h.node.stream.writing.unhide(h.node.name())
+		h.node.stream.writing.written.add(h.node.subject, h.node.file, seq)
 	}
 	return err
 }

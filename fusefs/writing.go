@@ -29,6 +29,8 @@ type writing struct {
 	drafts map[string]*draftMeta
 	// pending are the sequences above the last one that are being made.
 	pending map[store.Seq]*pendingNode
+	// written are the files that became messages of a subject last. It has its own lock.
+	written writtenFiles
 	// removed are the messages that were unlinked last, the newest before next.
 	removed [maxRemoved]removal
 	next    int
@@ -50,6 +52,7 @@ type renaming struct {
 	from, to         *stream
 	old, target      mapping.Name
 	oldName, newName string
+	newDir           uint64 // the node of the directory of newName
 	flags            uint32
 }
 
@@ -90,6 +93,8 @@ func orAbsent(err error) error {
 // createObject makes a file that is to become a message, or a draft, and opens it.
 func (fs *FS) createObject(c *call, s *stream, n mapping.Name, name string, in *fuse.CreateIn) (id uint64, obj object, h handle, flags uint32, err error) {
 	switch {
+	case n.Kind == mapping.NameSeq && c.hdr.NodeId != s.node:
+		return 0, nil, nil, 0, fs.refuseSeqInView(c, s, n.Seq)
 	case n.Kind == mapping.NameSeq:
 		return fs.createPending(c, s, n.Seq, in)
 	case n.Kind == mapping.NameDraft || mapping.IsTemp(name, in.Flags, in.Mode):
@@ -102,6 +107,9 @@ func (fs *FS) createObject(c *call, s *stream, n mapping.Name, name string, in *
 func (fs *FS) mknodObject(c *call, s *stream, n mapping.Name, name string, in *fuse.MknodIn) (uint64, object, error) {
 	switch n.Kind {
 	case mapping.NameSeq:
+		if c.hdr.NodeId != s.node {
+			return 0, nil, fs.refuseSeqInView(c, s, n.Seq)
+		}
 		return fs.mknodPending(c, s, n.Seq)
 	case mapping.NameDraft:
 		return fs.mknodDraft(c, s, name, in)
@@ -181,6 +189,18 @@ func (fs *FS) refuseSeq(c *call, s *stream, seq store.Seq) error {
 		return refuse(syscall.EEXIST, "messages never change: message %d, which was unlinked to be overwritten, is back", seq)
 	}
 	return refuse(syscall.EEXIST, "messages never change: sequence %d was used already", seq)
+}
+
+// refuseSeqInView is the answer to who makes a message by its sequence in a directory that is not the stream's own.
+func (fs *FS) refuseSeqInView(c *call, s *stream, seq store.Seq) error {
+	st, err := s.State(c)
+	if err != nil {
+		return err
+	}
+	if seq <= st.Last {
+		return fs.refuseSeq(c, s, seq)
+	}
+	return refuse(syscall.EPERM, "a file of digits is the message of that number: restore it in the directory of stream %s itself", s.name)
 }
 
 // setLogAttr answers truncate and utimens on a log.

@@ -28,6 +28,7 @@ func (oneThreadEach) Writable(uint32, uint64, int) (n, all int, err error) {
 type writingMount struct {
 	*mounted
 	s   *stream
+	dir uint64 // where names are: S, or a view of it
 	pid uint32
 	at  time.Time // the mount's clock
 }
@@ -37,6 +38,7 @@ func newWritingMount(t testing.TB, payloads ...string) *writingMount {
 	m.pub.proc = oneThreadEach{}
 	m.now = func() time.Time { return m.at }
 	m.s = m.stream("S", payloads...)
+	m.dir = m.s.node
 	return m
 }
 
@@ -46,11 +48,11 @@ func (m *writingMount) header(node uint64) fuse.InHeader {
 
 // open opens a name in S as open(2) does: CREATE if it is not there and O_CREAT says so.
 func (m *writingMount) open(name string, flags, mode uint32) (node, fh uint64, st fuse.Status) {
-	entry, st := m.lookupAt(m.s.node, name)
+	entry, st := m.lookupAt(m.dir, name)
 	switch {
 	case st == fuse.Status(syscall.ENOENT) && flags&syscall.O_CREAT != 0:
 		var out fuse.CreateOut
-		st = m.Create(nil, &fuse.CreateIn{InHeader: m.header(m.s.node), Flags: flags, Mode: mode}, name, &out)
+		st = m.Create(nil, &fuse.CreateIn{InHeader: m.header(m.dir), Flags: flags, Mode: mode}, name, &out)
 		return out.NodeId, out.Fh, st
 	case !st.Ok():
 		return 0, 0, st
@@ -89,12 +91,12 @@ func (m *writingMount) put(name, text string, flags uint32) fuse.Status {
 const shellCreate = syscall.O_WRONLY | syscall.O_CREAT | syscall.O_TRUNC
 
 func (m *writingMount) unlink(name string) fuse.Status {
-	h := m.header(m.s.node)
+	h := m.header(m.dir)
 	return m.Unlink(nil, &h, name)
 }
 
 func (m *writingMount) rename(from, to string, flags uint32) fuse.Status {
-	return m.Rename(nil, &fuse.RenameIn{InHeader: m.header(m.s.node), Newdir: m.s.node, Flags: flags}, from, to)
+	return m.Rename(nil, &fuse.RenameIn{InHeader: m.header(m.dir), Newdir: m.dir, Flags: flags}, from, to)
 }
 
 // payloads returns the live messages as "subject payload".

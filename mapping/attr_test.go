@@ -155,30 +155,44 @@ func TestInfo(t *testing.T) {
 }
 
 func TestControls(t *testing.T) {
-	for _, dir := range []Control{ControlDir, ControlRootDir} {
-		if !dir.IsDir() || dir.String() != DirName {
-			t.Errorf("control %d is no directory", dir)
-		}
-		for _, c := range dir.Children() {
-			if got, ok := dir.Child(c.String()); !ok || got != c {
-				t.Errorf("%q is control %d, want %d", c.String(), got, c)
-			}
-			if c.Short() == "" {
-				continue
-			}
-			n, err := ParseName(c.Short(), DefaultWidth)
-			if want := (Name{Kind: NameControl, Control: c}); err != nil || n != want {
-				t.Errorf("%q is %+v, %v, want %+v", c.Short(), n, err, want)
+	found := map[Control]bool{ControlDir: true, ControlRootDir: true}
+	for dir := range controls {
+		for _, own := range []bool{true, false} {
+			for _, c := range dir.Children(own) {
+				found[c] = true
+				if got, ok := dir.Child(c.String(), own); !ok || got != c {
+					t.Errorf("%q is control %d, want %d", c.String(), got, c)
+				}
+				if !dir.IsDir() || c.IsRoot() != (dir == ControlRootDir) {
+					t.Errorf("%q should not be in %q", c, dir)
+				}
+				if c.Short() == "" {
+					continue
+				}
+				n, err := ParseName(c.Short(), DefaultWidth)
+				if want := (Name{Kind: NameControl, Control: c}); err != nil || n != want {
+					t.Errorf("%q is %+v, %v, want %+v", c.Short(), n, err, want)
+				}
 			}
 		}
 	}
-	if len(ControlDir.Children())+len(ControlRootDir.Children())+2 != len(controls) {
-		t.Error("a control is in no directory")
+	for c := range controls {
+		if !found[c] && c.String() != "" {
+			t.Errorf("%q is in no directory", c)
+		}
 	}
-	if c, ok := ControlDir.Child("README"); ok {
+	for _, c := range ControlDir.Children(false) {
+		if _, ok := ControlDir.Child(c.String(), true); !ok {
+			t.Errorf("%q is in a view's directory, and not in a stream's", c)
+		}
+	}
+	if c, ok := ControlDir.Child("README", true); ok {
 		t.Errorf("a stream has the root's control %d", c)
 	}
-	if len(ControlLog.Children()) != 0 || ControlLog.IsDir() || ControlLog.IsLink() || !ControlFirst.IsLink() {
+	if c, ok := ControlDir.Child("config", false); ok {
+		t.Errorf("a view has the stream's control %d", c)
+	}
+	if ControlLog.IsDir() || ControlLog.IsLink() || !ControlFirst.IsLink() {
 		t.Error("the log is a directory or a link, or first is none")
 	}
 }

@@ -13,6 +13,9 @@ import (
 // asked for, as FormatTime writes it.
 const HeaderMtime = "Jsfs-Mtime"
 
+// HeaderFilename is another one: the name, as EscapeFile writes it, of the file that became the message.
+const HeaderFilename = "Jsfs-Filename"
+
 const headerLine = "NATS/1.0"
 
 // Field is a line of a header block. Names are case-sensitive and may repeat.

@@ -94,3 +94,32 @@ func encode(v any, indent string) []byte {
 	}
 	return b.Bytes()
 }
+
+// viewInfo is what the info file of a message directory other than a stream's own tells.
+type viewInfo struct {
+	Name      string    `json:"name"`
+	Subject   string    `json:"filter_subject,omitempty"`
+	From      store.Seq `json:"from_seq,omitempty"`
+	To        store.Seq `json:"to_seq,omitempty"`
+	Since     string    `json:"since,omitempty"`
+	Messages  uint64    `json:"messages"`
+	FirstSeq  store.Seq `json:"first_seq"`
+	FirstTime string    `json:"first_ts,omitempty"`
+	LastSeq   store.Seq `json:"last_seq"`
+	LastTime  string    `json:"last_ts,omitempty"`
+}
+
+// ViewInfo returns the content of the info file of the messages of a stream that f shows: n of them, between first and last.
+func ViewInfo(name string, f Filter, n store.Count, first, last store.Meta) []byte {
+	v := viewInfo{
+		Name: name, Subject: f.Subject, From: f.From, To: f.To,
+		Messages: n.Messages, FirstSeq: n.First, LastSeq: n.Last,
+	}
+	if f.Since != 0 {
+		v.Since = FormatTime(f.Since)
+	}
+	if n.Messages > 0 {
+		v.FirstTime, v.LastTime = FormatTime(first.Time), FormatTime(last.Time)
+	}
+	return encode(v, "  ")
+}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,6 +42,10 @@ type Name struct {
 	Hashed bool
 
 	Control Control // NameControl
+
+	// File is the name of the file that is to become a message on Subject, where it is not
+	// the subject that names it; see ParseFile. NameSubject
+	File string
 }
 
 // FormatSeq returns the listed name of a message: its sequence in at least width
@@ -84,6 +89,20 @@ func ParseName(name string, width int) (Name, error) {
 		return Name{}, err
 	}
 	return Name{Kind: NameSubject, Subject: subject}, nil
+}
+
+// ParseFile is ParseName for the message directory of one subject: what is no sequence, control or
+// draft there is the name of a file, which becomes a message on that subject.
+func ParseFile(name string, width int, subject string) (Name, error) {
+	n, err := ParseName(name, width)
+	if err == nil && n.Kind != NameSubject {
+		return n, nil
+	}
+	if err == nil || !errors.Is(err, store.ErrNameTooLong) && name != "" && name != "." && name != ".." &&
+		!reserved[name] && !allDigits(name) && !strings.ContainsAny(name, "/\x00") {
+		return Name{Kind: NameSubject, Subject: subject, File: name}, nil
+	}
+	return Name{}, err
 }
 
 func parseSeq(name string, width int) (Name, error) {

@@ -10,6 +10,7 @@ const (
 	KindControl                 // n is the Control
 	KindSubject                 // n is chosen by who makes the node
 	KindDraft                   // n is chosen by who makes the node
+	KindView                    // made by ViewNode; has no incarnation and no n
 )
 
 // Root is the node number of the mount's root. 0 and 2^64-1 are reserved as well;
@@ -36,7 +37,15 @@ func Node(k Kind, incarnation, n uint64) (id uint64, ok bool) {
 	return uint64(k)<<(nBits+incarnationBits) | (incarnation&incarnationMask)<<nBits | n, true
 }
 
-// SplitNode is the inverse of Node. The incarnation is what Node kept of it.
+// ViewNode returns the node and inode number of a file that is known by what it shows, from a hash of that
+// and of the stream's incarnation. Of the hash it holds 60 bits: two of a million files have the
+// same number once in two million mounts.
+func ViewNode(hash uint64) uint64 {
+	return uint64(KindView)<<(nBits+incarnationBits) | hash&(1<<(nBits+incarnationBits)-1)
+}
+
+// SplitNode is the inverse of Node. The incarnation is what Node kept of it. Of a node made by ViewNode only the
+// kind is right.
 func SplitNode(id uint64) (k Kind, incarnation, n uint64) {
 	return Kind(id >> (nBits + incarnationBits)), Incarnation(id >> nBits), id & MaxN
 }

@@ -24,6 +24,8 @@ type Target interface {
 type Subject struct {
 	Stream store.Stream
 	Name   string
+	// File is the name of the file that becomes the message; "" if that is the subject's.
+	File string
 	// Room, unless nil, refuses a message of that size where the store is full or can't
 	// be written.
 	Room func(ctx context.Context, size int64) error
@@ -47,17 +49,25 @@ func (s Subject) Check(ctx context.Context, size int64) error {
 	return nil
 }
 
-// Commit implements Target. The time goes into the header Jsfs-Mtime, unless the
-// message would be too large for it.
+// Commit implements Target. The file's name goes into the header Jsfs-Filename, the time into Jsfs-Mtime, unless
+// the message would be too large for them.
 func (s Subject) Commit(ctx context.Context, data []byte, modTime *int64) (store.Seq, error) {
 	var header []byte
-	if modTime != nil {
-		h, err := mapping.AppendHeader(nil, mapping.HeaderMtime, mapping.FormatTime(*modTime))
-		if err != nil {
+	add := func(name, value string) error {
+		h, err := mapping.AppendHeader(header, name, value)
+		if err == nil && int64(len(h)+len(data)) <= s.Limit() {
+			header = h
+		}
+		return err
+	}
+	if s.File != "" {
+		if err := add(mapping.HeaderFilename, mapping.EscapeFile(s.File)); err != nil {
 			return 0, err
 		}
-		if int64(len(h)+len(data)) <= s.Limit() {
-			header = h
+	}
+	if modTime != nil {
+		if err := add(mapping.HeaderMtime, mapping.FormatTime(*modTime)); err != nil {
+			return 0, err
 		}
 	}
 	return s.Stream.Append(ctx, store.Entry{Subject: s.Name, Header: header, Data: data})
