@@ -180,7 +180,7 @@ func TestRemovalsSurviveAKill(t *testing.T) {
 func TestOpenFilesOfADeadServerFailAndDoNotHang(t *testing.T) {
 	m := mount(t)
 	m.sh("mkdir S && echo hi > S/x")
-	for range scaled(2, 20, 50) {
+	for range scaled(2, 50, 50) {
 		r, err := os.Open(m.path("S/.log"))
 		if err != nil {
 			t.Fatal(err)
