@@ -14,6 +14,10 @@ import (
 type op string
 
 const (
+	opStreams   op = "streams"
+	opStream    op = "stream"
+	opUsage     op = "usage"
+	opClose     op = "close"
 	opCreate    op = "create"
 	opUpdate    op = "update"
 	opDrop      op = "drop"
@@ -40,11 +44,30 @@ const (
 	opCompact   op = "compact"
 	opSkip      op = "skip"
 	opRanges    op = "remove_ranges"
+	opSkipTo    op = "skip_to"
+	opExtents   op = "extents"
+	opDamage    op = "damage"
+
+	opDraftCreate  op = "draft_create"
+	opDraftOpen    op = "draft_open"
+	opDraftRename  op = "draft_rename"
+	opDraftRemove  op = "draft_remove"
+	opDraftList    op = "draft_list"
+	opDraftScratch op = "draft_scratch"
+
+	opDraftRead     op = "draft_read"
+	opDraftWrite    op = "draft_write"
+	opDraftTruncate op = "draft_truncate"
+	opDraftSize     op = "draft_size"
+	opDraftSync     op = "draft_sync"
+	opDraftClose    op = "draft_close"
 )
 
 var ops = []op{
-	opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opUndelete,
+	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
+	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
+	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

@@ -45,9 +45,35 @@ func (c *counted) wrap(s store.Stream) store.Stream {
 	return w
 }
 
+// Streams implements [store.Store].
+func (c *counted) Streams(ctx context.Context) ([]string, error) {
+	start := time.Now()
+	names, err := c.Store.Streams(ctx)
+	c.m.done(opStreams, start, err)
+	return names, err
+}
+
+// Usage implements [store.Store].
+func (c *counted) Usage(ctx context.Context) (store.Usage, error) {
+	start := time.Now()
+	u, err := c.Store.Usage(ctx)
+	c.m.done(opUsage, start, err)
+	return u, err
+}
+
+// Close implements [store.Store].
+func (c *counted) Close() error {
+	start := time.Now()
+	err := c.Store.Close()
+	c.m.done(opClose, start, err)
+	return err
+}
+
 // Stream implements [store.Store].
 func (c *counted) Stream(ctx context.Context, name string) (store.Stream, error) {
+	start := time.Now()
 	s, err := c.Store.Stream(ctx, name)
+	c.m.done(opStream, start, err)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +125,22 @@ func (s *stream) State(ctx context.Context) (store.State, error) {
 	st, err := s.Stream.State(ctx)
 	s.m.done(opState, start, err)
 	return st, err
+}
+
+// Extents implements [store.Reader].
+func (s *stream) Extents(ctx context.Context) ([]store.Extent, store.State, error) {
+	start := time.Now()
+	extents, st, err := s.Stream.Extents(ctx)
+	s.m.done(opExtents, start, err)
+	return extents, st, err
+}
+
+// Damage implements [store.Reader].
+func (s *stream) Damage(ctx context.Context) ([]store.Damage, error) {
+	start := time.Now()
+	list, err := s.Stream.Damage(ctx)
+	s.m.done(opDamage, start, err)
+	return list, err
 }
 
 // Load implements [store.Reader].
@@ -168,6 +210,14 @@ func (s *stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 	n, err := s.Stream.RestoreAll(ctx, ms)
 	s.m.restored(start, ms, n, err)
 	return n, err
+}
+
+// SkipTo implements [store.Writer].
+func (s *stream) SkipTo(ctx context.Context, last store.Seq, t int64) error {
+	start := time.Now()
+	err := s.Stream.SkipTo(ctx, last, t)
+	s.m.done(opSkipTo, start, err)
+	return err
 }
 
 // Remove implements [store.Writer].
