@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,6 +61,18 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	return o.Stream, nil
 }
 
+// takeName takes the stream's name from a configuration that can't be honoured, so that no other stream gets it.
+func (o *opening) takeName(content []byte) {
+	var named struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(content, &named) == nil && store.CheckName(named.Name) == nil {
+		cfg := o.config.Load().Clone()
+		cfg.Name = named.Name
+		o.config.Store(&cfg)
+	}
+}
+
 func streamDir(inc uint64) string { return fmt.Sprintf("streams/%016x", inc) }
 
 func (o *opening) readConfig() error {
@@ -81,6 +94,7 @@ func (o *opening) readConfig() error {
 	}
 	var unknown *store.UnknownFieldError
 	if errors.As(err, &unknown) {
+		o.takeName(content)
 		return fmt.Errorf("configuration of stream %d: %w: %w", o.inc, store.ErrVersion, err)
 	}
 	if err == nil {
