@@ -13,4 +13,6 @@
 // while the store is called, or while the kernel is told something. One goroutine
 // (notifier) tells the kernel what changed; a handler never does, because the
 // kernel may hold the very lock that the notification needs until the handler answers.
+// The one exception is the prefetcher where requests come over io_uring: there each has a
+// thread, and the prefetcher waits only for messages behind the one that is asked for.
 package fusefs

@@ -26,6 +26,8 @@ type Options struct {
 	// Subjects are the patterns that a stream takes which mkdir makes; none is the
 	// engine's default.
 	Subjects []string
+	// Transport says how requests come from the kernel; "" is TransportAuto.
+	Transport Transport
 	// Source is what mount(8) and df name as the file system; "" is "jsfs".
 	Source string
 	// Version is what .jsfs/version says.
@@ -57,6 +59,9 @@ func (o Options) withDefaults() Options {
 	if o.SeqWidth == 0 {
 		o.SeqWidth = mapping.DefaultWidth
 	}
+	if o.Transport == "" {
+		o.Transport = TransportAuto
+	}
 	if o.Source == "" {
 		o.Source = "jsfs"
 	}
@@ -73,7 +78,7 @@ func (o Options) validate() error {
 	if *o.Umask > 0o777 {
 		return fmt.Errorf("umask=%o: it must be between 0 and 777", *o.Umask)
 	}
-	return nil
+	return o.Transport.validate()
 }
 
 func ref[T any](v T) *T { return &v }

@@ -31,6 +31,9 @@ const (
 // kernel knows already, so for what was listed with READDIRPLUS.
 type prefetcher struct {
 	kernel kernel // nil prefetches nothing
+	// inLine sends while the reader waits. The kernel may wait meanwhile for requests that ask for what is sent,
+	// so these must have threads of their own; they wait only for what is behind them.
+	inLine bool
 
 	// mu guards cursors. It is a leaf, and not held while anything is sent.
 	mu      sync.Mutex
@@ -59,17 +62,35 @@ func (p *prefetcher) read(s *stream, seq store.Seq) {
 	if p.kernel == nil {
 		return
 	}
+	c, count := p.follow(s, seq)
+	if c == nil {
+		return
+	}
+	if p.inLine {
+		p.advance(c, seq+1, count)
+		return
+	}
+	p.running.Add(1)
+	go func() {
+		defer p.running.Done()
+		p.advance(c, seq+1, count)
+	}()
+}
+
+// follow finds the reader that has come to a message. If it is to be sent the next ones, it returns it, marked as
+// busy, and how many.
+func (p *prefetcher) follow(s *stream, seq store.Seq) (c *cursor, count int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := 0
 	for i < maxCursors-1 && !p.cursors[i].follows(s, seq) {
 		i++
 	}
-	c := p.cursors[i]
+	c = p.cursors[i]
 	copy(p.cursors[1:], p.cursors[:i])
 	if !c.follows(s, seq) {
 		p.cursors[0] = &cursor{stream: s, last: seq, next: seq + 1}
-		return
+		return nil, 0
 	}
 	p.cursors[0] = c
 	c.last = seq
@@ -78,22 +99,22 @@ func (p *prefetcher) read(s *stream, seq store.Seq) {
 		c.next = seq + 1
 	}
 	if c.busy || c.rest > 0 || seq < c.next {
-		return
+		return nil, 0
 	}
 	c.window = min(max(4*c.window, minPrefetch), maxPrefetch)
 	c.busy, c.next = true, seq+1
-	count := c.window
-	p.running.Add(1)
-	go func() {
-		defer p.running.Done()
-		next, known := p.send(s, seq+1, count)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		c.busy, c.next = false, max(next, c.last+1)
-		if !known {
-			c.rest, c.window = prefetchRest, 0
-		}
-	}()
+	return c, c.window
+}
+
+// advance sends a reader the next messages.
+func (p *prefetcher) advance(c *cursor, from store.Seq, count int) {
+	next, known := p.send(c.stream, from, count)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.busy, c.next = false, max(next, c.last+1)
+	if !known {
+		c.rest, c.window = prefetchRest, 0
+	}
 }
 
 // send sends up to count payloads from message from on. It returns the first sequence that was not

@@ -31,7 +31,7 @@ func (t *transport) receive(r *reader, x *exchange) error {
 			return syscall.EIO
 		case err == nil:
 			x.requested = n
-			r.brisk = waited < brisk
+			r.brisk = waited < brisk && t.ring == nil
 			return nil
 		case !errors.Is(err, syscall.EAGAIN):
 			return err

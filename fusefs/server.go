@@ -36,15 +36,22 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	if err := fs.reportDamage(context.Background()); err != nil {
 		return nil, fmt.Errorf("look for damage: %w", err)
 	}
+	overRing, err := opt.overRing()
+	if err != nil {
+		return nil, err
+	}
 	fd, err := connect(opt, mountpoint)
 	if err != nil {
 		return nil, err
 	}
 	fs.prefetch.kernel = connection(fd)
 	sub := st.Watch() // before anything is told to the kernel
-	tr, err := newTransport(fd, fs, opt.serverOptions(), opt.Logger)
+	tr, err := newTransport(fd, fs, opt.serverOptions(), overRing, opt.Logger)
 	if err == nil {
 		err = tr.begin()
+	}
+	if err == nil {
+		fs.prefetch.inLine = tr.ring != nil
 	}
 	if err != nil {
 		sub.Close()

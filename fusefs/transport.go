@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/fusefs/uring"
 )
 
 // transport carries requests from the kernel to a fuse.ProtocolServer and its answers
@@ -21,6 +23,8 @@ import (
 // program that does one thing after another is served by one thread.
 //
 // While requests come one after the other it does not even sleep in between: see receive.
+//
+// Where FUSE goes over io_uring, most requests come there, and only FORGET and INTERRUPT here.
 //
 // Two things keep a slow request from holding up the others. An operation that had to wait
 // lately (as closing a file has where that means a disk sync) gets a goroutine of its own; see pace.
@@ -38,8 +42,11 @@ type transport struct {
 	running sync.WaitGroup
 	watched chan struct{}
 	resting atomic.Bool // nobody watches the reader, since nothing happens
+	waiting waiting     // requests that are not in the way of others any more
 	ended   chan struct{}
 	endOnce sync.Once
+
+	ring *uring.Conn // nil: all requests come here
 }
 
 const (
@@ -57,18 +64,20 @@ const (
 	// smallAnswer holds the answer to a request that has no data to give.
 	smallAnswer = 256
 
-	// Operations in the kernel's numbers (linux/fuse.h) whose requests and answers are small.
-	opRelease  = 18
-	opFsync    = 20
-	opFlush    = 25
-	opFsyncdir = 30
+	// Operations in the kernel's numbers (linux/fuse.h). The first four have small requests and answers.
+	opRelease   = 18
+	opFsync     = 20
+	opFlush     = 25
+	opFsyncdir  = 30
+	opInterrupt = 36
 )
 
 // reader is who reads requests. busy is when the request that it works on began, in
 // nanoseconds since the program started; 0 while it waits for one.
 type reader struct {
 	busy  atomic.Int64
-	brisk bool // the last request came soon after the answer before it
+	works atomic.Uint64 // the number of that request
+	brisk bool          // the last request came soon after the answer before it
 }
 
 // exchange has room for a request and its answer.
@@ -79,19 +88,24 @@ type exchange struct {
 	requested int
 }
 
-// newTransport makes a transport on a connection, which it makes non-blocking.
-func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, log *slog.Logger) (*transport, error) {
+// newTransport makes a transport on a connection, which it makes non-blocking. With overRing, requests are
+// to go over io_uring; where that does not work they come here.
+func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, overRing bool, log *slog.Logger) (*transport, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, fmt.Errorf("the connection to the kernel: %w", err)
 	}
-	return &transport{
+	t := &transport{
 		fd:      fd,
-		server:  fuse.NewProtocolServer(fs, opts),
 		log:     log,
 		free:    make(chan *exchange, maxExchanges),
 		watched: make(chan struct{}, 1),
 		ended:   make(chan struct{}),
-	}, nil
+	}
+	if overRing {
+		opts = t.prepareRing(opts)
+	}
+	t.server = fuse.NewProtocolServer(fs, opts)
+	return t, nil
 }
 
 // begin answers the kernel's first request, so that the mount works when it returns.
@@ -107,6 +121,7 @@ func (t *transport) begin() error {
 			return err
 		}
 		t.answer(x)
+		t.startRing(x)
 		return nil
 	}
 }
@@ -121,7 +136,10 @@ func (t *transport) serve() {
 	}()
 	<-t.ended
 	<-watching // it starts readers
-	t.running.Wait()
+	if t.ring != nil {
+		t.ring.Wait()
+	}
+	t.finish()
 }
 
 // start makes a new reader.
@@ -151,8 +169,9 @@ func (t *transport) read(r *reader) {
 			t.endOnce.Do(func() { close(t.ended) })
 			return
 		}
-		begun := sinceStart()
-		r.busy.Store(begun)
+		unique := x.header().Unique
+		r.works.Store(unique)
+		r.busy.Store(sinceStart())
 		if t.resting.CompareAndSwap(true, false) {
 			t.watched <- struct{}{}
 		}
@@ -160,8 +179,10 @@ func (t *transport) read(r *reader) {
 		if p := &t.paces[op]; p.waits() {
 			x := t.parted(x)
 			t.running.Add(1)
+			t.waiting.add(unique)
 			go func() {
 				defer t.running.Done()
+				defer t.waiting.remove(unique)
 				p.apart(func() { t.answer(x) })
 				t.give(x)
 			}()
@@ -170,6 +191,12 @@ func (t *transport) read(r *reader) {
 			t.give(x)
 		}
 		r.busy.Store(0)
+		if t.leader.Load() != r {
+			t.waiting.remove(unique)
+		}
+		if t.ring != nil {
+			t.pauseAfter(op)
+		}
 	}
 }
 
@@ -189,6 +216,7 @@ func (t *transport) watch() {
 		case begun == 0:
 			idle++
 		case sinceStart()-begun >= int64(maxBusy):
+			t.waiting.add(r.works.Load())
 			t.start()
 			idle = 0
 		default:
@@ -225,6 +253,10 @@ func (t *transport) answer(x *exchange) {
 	}
 	if n == 0 {
 		return // no answer is wanted
+	}
+	if t.ring != nil && x.opcode() == opInterrupt {
+		t.interruptLater(x) // the kernel would not understand the answer
+		return
 	}
 	_, err := syscall.Write(t.fd, x.out[:n])
 	if err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENODEV) { // nobody waits any more

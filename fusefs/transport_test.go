@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -16,8 +17,8 @@ import (
 const (
 	opGetattr = 3
 	opStatfs  = 17
-	opForget  = 2
 	opInit    = 26
+	opAccess  = 34
 	opNone    = 63
 )
 
@@ -25,11 +26,16 @@ const (
 type scripted struct {
 	fuse.RawFileSystem
 	statfs  func() fuse.Status
+	access  func(cancel <-chan struct{}) fuse.Status
 	forgets atomic.Int64
 }
 
 func (s *scripted) StatFs(<-chan struct{}, *fuse.InHeader, *fuse.StatfsOut) fuse.Status {
 	return s.statfs()
+}
+
+func (s *scripted) Access(cancel <-chan struct{}, _ *fuse.AccessIn) fuse.Status {
+	return s.access(cancel)
 }
 
 func (s *scripted) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
@@ -43,6 +49,7 @@ func (s *scripted) Forget(uint64, uint64) { s.forgets.Add(1) }
 type wire struct {
 	t  *testing.T
 	fd int
+	tr *transport
 }
 
 // connectTo serves fs over a socket until the test ends.
@@ -52,11 +59,12 @@ func connectTo(t *testing.T, fs fuse.RawFileSystem) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{t, pair[0]}
-	tr, err := newTransport(pair[1], fs, &fuse.MountOptions{MaxWrite: maxWrite}, slog.New(slog.DiscardHandler))
+	w := &wire{t: t, fd: pair[0]}
+	tr, err := newTransport(pair[1], fs, &fuse.MountOptions{MaxWrite: maxWrite}, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.tr = tr
 	w.send(opInit, 1, 0, initBody())
 	if err := tr.begin(); err != nil {
 		t.Fatal(err)
@@ -201,6 +209,39 @@ func TestSlowOperationsRunBesideEachOther(t *testing.T) {
 		w.receive()
 	}
 	t.Logf("%d requests were together after %v", n, time.Since(begun))
+}
+
+// untilCancelled is an access(2) that waits until it is interrupted.
+func untilCancelled(began chan<- struct{}) *scripted {
+	return &scripted{RawFileSystem: fuse.NewDefaultRawFileSystem(), access: func(cancel <-chan struct{}) fuse.Status {
+		began <- struct{}{}
+		<-cancel
+		return fuse.EINTR
+	}}
+}
+
+// A server ends though somebody waits for what never comes: when the connection ends he is interrupted.
+func TestWhoWaitsDoesNotOutliveTheConnection(t *testing.T) {
+	began := make(chan struct{})
+	w := connectTo(t, untilCancelled(began)) // its cleanup waits for the server's end
+	for i := range uint64(3) {
+		w.send(opAccess, 10+i, 1, make([]byte, 8))
+		<-began
+	}
+}
+
+// Over io_uring an INTERRUPT may come before the request that it is for, and the kernel does not say it again.
+func TestAnInterruptMayComeBeforeItsRequest(t *testing.T) {
+	began := make(chan struct{})
+	w := connectTo(t, untilCancelled(began))
+	x := w.tr.take()
+	(*fuse.InterruptIn)(unsafe.Pointer(&x.in[0])).Unique = 10
+	w.tr.interruptLater(x)
+	w.send(opAccess, 10, 1, make([]byte, 8))
+	<-began
+	if unique, code := w.receive(); unique != 10 || code != -int32(syscall.EINTR) {
+		t.Errorf("got %d for %d, want EINTR for 10", code, unique)
+	}
 }
 
 func TestNotificationsOnTheWire(t *testing.T) {

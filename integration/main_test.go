@@ -60,6 +60,18 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
+	if transport == "uring" {
+		back, err := switchUring()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() {
+			if err := back(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}()
+	}
 	return m.Run()
 }
 

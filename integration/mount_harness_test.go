@@ -116,7 +116,11 @@ func (m *mnt) launch() {
 		m.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	args := append(append(slices.Clone(m.wrap), bin, "mount"), m.args...)
+	args := append(slices.Clone(m.wrap), bin, "mount")
+	if transport != "" {
+		args = append(args, "--transport="+transport)
+	}
+	args = append(args, m.args...)
 	args = append(args, m.source, m.dir)
 	if m.user != "" {
 		needs(m.t, "setpriv")

@@ -16,13 +16,10 @@ import (
 
 func mountCommand() *cobra.Command {
 	var (
-		s       settings
-		syncArg string
-		uid     string
-		gid     string
-		umask   string
-		level   string
-		opts    []string
+		s                        settings
+		syncArg, uid, gid, umask string
+		level, carrier           string
+		opts                     []string
 	)
 	c := &cobra.Command{
 		Use:   "mount [flags] SOURCE MOUNTPOINT",
@@ -45,7 +42,7 @@ there is taken away first. A directory with streams of the first generation
 						return err
 					}
 				}
-				return s.applyFlags(c, map[string]string{"sync": syncArg, "uid": uid, "gid": gid, "umask": umask, "log-level": level})
+				return s.applyFlags(c, map[string]string{"sync": syncArg, "uid": uid, "gid": gid, "umask": umask, "log-level": level, "transport": carrier})
 			}
 			if err := apply(); err != nil {
 				return &exitError{exitUsage, err}
@@ -71,6 +68,7 @@ there is taken away first. A directory with streams of the first generation
 	f.StringVar(&gid, "gid", "", "the group of all files (default: that of who mounts)")
 	f.StringVar(&umask, "umask", "", "the mode bits that all files lack, octal (default 022)")
 	f.StringArrayVarP(&opts, "options", "o", nil, "options as mount(8) passes them, separated by commas: "+knownOptions())
+	f.StringVar(&carrier, "transport", "auto", "how requests come from the kernel: over io_uring (uring), which is faster and needs to be switched on, through /dev/fuse (dev), or auto")
 	f.StringVar(&level, "log-level", "info", "what is logged: debug, info, warn or error")
 	f.StringVar(&s.logFile, "log-file", "", "append the log to a file (default: standard error; with --daemon nowhere)")
 	f.BoolVar(&s.debugFuse, "debug-fuse", false, "log every FUSE request")
@@ -80,7 +78,7 @@ there is taken away first. A directory with streams of the first generation
 // applyFlags applies the flags that were given; they win over -o.
 func (s *settings) applyFlags(c *cobra.Command, values map[string]string) error {
 	set := map[string]func(string) error{
-		"sync": s.setSync, "uid": s.setUID, "gid": s.setGID, "umask": s.setUmask,
+		"sync": s.setSync, "uid": s.setUID, "gid": s.setGID, "umask": s.setUmask, "transport": s.setTransport,
 		"log-level": func(v string) error { return s.logLevel.UnmarshalText([]byte(v)) },
 	}
 	for name, value := range values {

@@ -127,9 +127,9 @@ func busyError(arg string, e mountEntry) error {
 }
 
 // nobodyServes says whether a call on a mount failed because its server is gone: the kernel says
-// ENOTCONN then, and ECONNABORTED while it takes the connection down.
+// ENOTCONN then, and while it takes the connection down ECONNABORTED, or ECANCELED where requests went over io_uring.
 func nobodyServes(err error) bool {
-	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED)
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.ECANCELED)
 }
 
 // probe asks whoever serves the mount at path for an answer, past the kernel's caches:

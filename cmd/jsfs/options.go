@@ -19,6 +19,7 @@ type settings struct {
 	noXattr    bool
 	nonEmpty   bool
 	debugFuse  bool
+	transport  string // how requests come from the kernel; "": the default
 	daemon     bool
 	detached   bool // this is the process that --daemon has started
 
@@ -65,6 +66,7 @@ var mountOptions = []mountOption{
 	{"seq_width", "DIGITS", (*settings).setSeqWidth},
 	{"subjects", "PATTERN[;PATTERN...]", (*settings).addSubjects},
 	{"sync", "always|interval[=DURATION]|never", (*settings).setSync},
+	{"transport", "auto|dev|uring", (*settings).setTransport},
 	{"uid", "USER", (*settings).setUID},
 	{"umask", "OCTAL", (*settings).setUmask},
 }
@@ -148,6 +150,15 @@ func (s *settings) setSync(v string) error {
 	}
 	s.sync = policy
 	return nil
+}
+
+func (s *settings) setTransport(v string) error {
+	switch v {
+	case "auto", "dev", "uring":
+		s.transport = v
+		return nil
+	}
+	return fmt.Errorf("%q is no transport; use auto, dev or uring", v)
 }
 
 func (s *settings) setCompression(v string) error {

@@ -32,6 +32,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		NoXattr:    s.noXattr,
 		SeqWidth:   s.seqWidth,
 		Subjects:   s.subjects,
+		Transport:  fusefs.Transport(s.transport),
 		Source:     src.name,
 		Version:    versionLine(),
 		Metrics:    metrics,

@@ -1,0 +1,198 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const saysUring, saysDev = "requests come over io_uring", "requests come through /dev/fuse"
+
+func TestRequestsComeOverIOUringWhereItIsOn(t *testing.T) {
+	m := mount(t, overUring(t))
+	if log := m.serverLog(); strings.Contains(log, saysUring) != uringSupported() {
+		t.Errorf("got the log %q", log)
+	}
+	auto := mount(t, withArgs("--transport=auto"))
+	if log := auto.serverLog(); strings.Contains(log, saysUring) != uringSupported() {
+		t.Errorf("auto: got the log %q", log)
+	}
+	dev := mount(t, withArgs("--transport=dev"))
+	if log := dev.serverLog(); strings.Contains(log, saysUring) {
+		t.Errorf("dev: got the log %q", log)
+	}
+	for _, m := range []*mnt{m, auto, dev} {
+		m.sh("mkdir S; seq 300 >> S/.log; echo one > S/x; cat S/.log S/* | md5sum; rm S/7; ! cat S/7 2>/dev/null")
+		if got, want := m.sh("ls S | wc -l; tail -n 1 S/.log"), "300\none\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		m.remount()
+		if got, want := m.sh("ls S | wc -l"), "300\n"; got != want {
+			t.Errorf("after a remount: got %q, want %q", got, want)
+		}
+	}
+}
+
+// Where FUSE does not go over io_uring, a mount does without, unless it was asked for just that.
+func TestMountsFallBackToDevFuse(t *testing.T) {
+	needs(t, "unshare", "strace")
+	const script = `
+		mkdir -p mnt; echo %[1]s > switch
+		unshare -m sh -c 'test ! -e %[2]s || mount --bind switch %[2]s || exit
+			"$JSFS" mount --daemon --log-file=log --transport=%[3]s mem: mnt || exit
+			cd mnt && mkdir S && echo hi > S/x && cat S/1 && cd .. && "$JSFS" umount mnt'; code=$?
+		cat log 2>/dev/null; exit $code`
+	dir := scratch(t)
+	for _, tt := range []struct{ is, transport, out, err string }{
+		{"N", "auto", saysDev, ""},
+		{"N", "dev", "hi", ""},
+		{"N", "uring", "", "no FUSE over io_uring"},
+	} {
+		c := command{dir: dir}
+		r := c.run(t, "rm -f log;"+fmt.Sprintf(script, tt.is, uringSwitch, tt.transport))
+		if (r.code == 0) != (tt.err == "") || !strings.Contains(r.out, tt.out) || !strings.Contains(r.err, tt.err) {
+			t.Errorf("switch %s, transport %s: got %+v, want %q, %q", tt.is, tt.transport, r, tt.out, tt.err)
+		}
+		if tt.err == "" && !strings.HasPrefix(r.out, "hi\n") {
+			t.Errorf("switch %s, transport %s: got %+v, want a mount that works", tt.is, tt.transport, r)
+		}
+	}
+	if mounts := mountsBelow(t, dir); len(mounts) > 0 {
+		t.Errorf("left behind: %q", mounts)
+	}
+}
+
+// io_uring may be switched on and forbidden all the same, and each step on the way may fail.
+func TestMountsFallBackWhereIOUringIsForbidden(t *testing.T) {
+	needs(t, "strace")
+	_ = overUring(t) // for what it switches
+	for _, fault := range []string{"io_uring_setup:error=EPERM", "io_uring_setup:error=ENOSYS", "io_uring_setup:error=ENOMEM:when=2+"} {
+		m := mount(t, withSource("mem:"), withArgs("--transport=auto"), func(m *mnt) {
+			m.wrap = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "-e", "inject=" + fault}
+		})
+		if got := m.sh("mkdir S && echo hi > S/x && cat S/1"); got != "hi\n" {
+			t.Errorf("%s: got %q", fault, got)
+		}
+		if log := m.serverLog(); !strings.Contains(log, saysDev) || strings.Contains(log, saysUring) {
+			t.Errorf("%s: got the log %q", fault, log)
+		}
+		m.umount()
+	}
+	if !uringSupported() {
+		return
+	}
+	r := command{dir: scratch(t)}.run(t, `strace -f -qq -o /dev/null -e inject=io_uring_setup:error=EPERM "$JSFS" mount --transport=uring mem: mnt`)
+	if r.code == 0 || !strings.Contains(r.err, "io_uring is not allowed here") {
+		t.Errorf("got %+v, want an error that says what is in the way", r)
+	}
+}
+
+// slowSyncs makes each disk sync of the server take that long.
+func slowSyncs(d time.Duration) option {
+	return func(m *mnt) {
+		m.wrap = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
+			"-e", fmt.Sprintf("inject=fsync,fdatasync:delay_enter=%d", d.Microseconds())}
+	}
+}
+
+// umount unmounts, which ends a server whose wrapper would get the signal.
+func (m *mnt) umount() {
+	m.t.Helper()
+	if r := jsfs(m.t, "umount", m.dir); r.code != 0 {
+		m.t.Errorf("umount: %+v", r)
+	}
+	m.wait(20 * time.Second)
+}
+
+// Who waits for the disk holds up nobody: other writers share the next sync, and readers go on.
+func TestOverIOUringNobodyWaitsForAnothersSync(t *testing.T) {
+	needs(t, "strace")
+	const slow, writers = 500 * time.Millisecond, 24
+	m := mount(t, overUring(t), slowSyncs(slow))
+	m.sh("mkdir S; seq 50 >> S/.log")
+	begun := time.Now()
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() { m.write(fmt.Sprintf("S/w.%d", i), "text") })
+	}
+	read := time.Now()
+	if got, want := m.sh("cat S/0000000000[0-4]* | wc -l; ls -l S > /dev/null; grep -c . S/000000000009"), "49\n1\n"; got != want {
+		t.Errorf("readers beside writers that wait: got %q, want %q", got, want)
+	}
+	if took := time.Since(read); took > writers*slow/4 {
+		t.Errorf("readers waited %v for writers", took)
+	}
+	wg.Wait()
+	if took := time.Since(begun); took > writers*slow/2 {
+		t.Errorf("%d writers that could share disk syncs of %v took %v", writers, slow, took)
+	}
+	if got, want := len(m.messages("S")), 50+writers; got != want {
+		t.Errorf("got %d messages, want %d", got, want)
+	}
+	m.umount()
+}
+
+// Threads are kept for as many requests as wait at a time, and not for more.
+func TestOverIOUringThreadsComeWithWaitingRequestsAlone(t *testing.T) {
+	m := mount(t, overUring(t), withArgs("--sync=never"))
+	m.sh(`mkdir S; for p in $(seq 16); do (for i in $(seq 100); do echo $p $i > S/x.$p; cat S/x.$p > /dev/null; done) & done; wait; cat S/* > /dev/null`)
+	tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(m.pid()), "task"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tasks) > 120 {
+		t.Errorf("%d threads after 16 programs that waited for little", len(tasks))
+	}
+}
+
+// However the connection ends, the server ends, and nobody hangs.
+func TestOverIOUringAnAbortedConnectionEndsTheServer(t *testing.T) {
+	m := mount(t, overUring(t))
+	m.sh("mkdir S; seq 100 >> S/.log; cat S/* > /dev/null")
+	busy := exec.Command("sh", "-c", "while cat "+quoted(m.path("S/.log"))+" > /dev/null; do :; done")
+	busy.Stderr = os.Stderr
+	if err := busy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var st syscall.Stat_t
+	if err := syscall.Stat(m.dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	minor := st.Dev&0xff | st.Dev>>12&^0xff
+	sh(t, fmt.Sprintf("mountpoint -q /sys/fs/fuse/connections || mount -t fusectl none /sys/fs/fuse/connections; echo 1 > /sys/fs/fuse/connections/%d/abort", minor))
+	_ = busy.Wait() // it fails
+	m.wait(20 * time.Second)
+	m.start()
+	if got, want := m.sh("ls S | wc -l"), "100\n"; got != want {
+		t.Errorf("after an abort: got %q, want %q", got, want)
+	}
+}
+
+// Killed at any moment under load, the server leaves a mount that says so, and the next one takes over.
+func TestOverIOUringTheServerIsKilledUnderLoad(t *testing.T) {
+	m := mount(t, overUring(t), withArgs("--sync=never"))
+	m.sh("mkdir S; seq 500 >> S/.log")
+	for range scaled(3, 10, 50) {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				c := command{env: []string{"M=" + m.dir}} // it must begin even where the mount is dead already
+				c.run(t, `while cat "$M"/S/0* > /dev/null && echo x > "$M"/S/x && ls -l "$M"/S > /dev/null; do :; done 2>/dev/null`)
+			})
+		}
+		time.Sleep(50 * time.Millisecond) // some load, at any point of it
+		m.kill()
+		wg.Wait() // the mount is dead, so all ended
+		m.start()
+	}
+	if got := m.sh("head -n 500 S/.log | tail -n 1"); got != "500\n" {
+		t.Errorf("got %q", got)
+	}
+}
