@@ -144,6 +144,12 @@ type Writer interface {
 	// see the engine for what it survives besides.
 	Remove(ctx context.Context, seq Seq) (bool, error)
 
+	// Erase removes message seq as Remove does, and overwrites its subject, header and payload where they are stored. It does
+	// so also with a message that was removed before, for which it says false as Remove does, and the event is Erased. When Erase returns
+	// nil both are durable, whatever the sync policy, and nothing brings the message back; its Nats-Msg-Id is forgotten. It gives Remove's errors, and a
+	// *CorruptError where damage keeps the engine from knowing which bytes are the message's.
+	Erase(ctx context.Context, seq Seq) (bool, error)
+
 	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it
 	// is live, ErrNotFound if nothing is left of it, ErrLimit if max_msgs, max_bytes or
 	// max_msgs_per_subject would take it away again.
@@ -164,6 +170,7 @@ const (
 	Undeleted                     // a removed message came back
 	StreamCreated                 // a stream was created
 	StreamRemoved                 // a stream was removed
+	Erased                        // a message that had been removed was erased
 )
 
 // Event is one change of a stream.

@@ -102,6 +102,13 @@ func (c *cache) addTable(b *block, t *subjectTable) *subjectTable {
 	return t
 }
 
+// forgetTable takes b's table away: names in it may be those of a message that was erased.
+func (c *cache) forgetTable(b *block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes -= cached{b, theTable}.drop()
+}
+
 // addTimes gives b samples of its times unless it has some, and returns those that it has then.
 func (c *cache) addTimes(b *block, x *timeSamples) *timeSamples {
 	c.mu.Lock()

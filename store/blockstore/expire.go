@@ -152,6 +152,7 @@ func (s *Stream) beginLimits() {
 	if s.opt.ReadOnly {
 		return
 	}
+	s.finishErasing()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	cfg := s.config.Load()

@@ -118,6 +118,9 @@ func (s *Stream) load(v *view, i int, buf []byte) (store.Msg, error) {
 	rec = rec[:h.Size]
 	subject, header, data, err := v.coder.Open(&h, rec, off)
 	if err != nil {
+		if s.wasErased(v, i, &h, rec, off) {
+			return store.Msg{}, s.notFound(seq)
+		}
 		return store.Msg{}, s.corrupt(v.block, off, h.Size, seq, err)
 	}
 	m := store.Msg{Meta: h.Meta(), Subject: s.intern(subject), Header: header, Data: data}

@@ -37,18 +37,23 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 	if err := s.changeLocked(record.FlagRemove, m); err != nil {
 		return false, err
 	}
+	s.publishRemovedLocked(v.block, i, m)
+	return true, nil
+}
+
+// publishRemovedLocked shows that message i of b, which is m, is gone, and tells of it.
+func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta) {
 	n := *s.cur.Load()
-	v = n.viewOf(v.block)
+	v := n.viewOf(b)
 	v.setDeleted(i, v.count, true)
 	n.rev++
 	n.live = n.live.Minus(totals(m))
-	if n.first == uint64(seq) {
-		n.first = n.nextLive(uint64(seq))
+	if n.first == uint64(m.Seq) {
+		n.first = n.nextLive(n.first)
 	}
-	s.publish(&n, v.block, store.Totals{}.Minus(totals(m)))
+	s.publish(&n, b, store.Totals{}.Minus(totals(m)))
 	s.unindex(&v, func(yield func(int, int) bool) { yield(i, i+1) })
 	s.post(store.Deleted, n.rev, m)
-	return true, nil
 }
 
 func (s *Stream) removableLocked(seq store.Seq) error {

@@ -108,7 +108,7 @@ func (s *Stream) Kept(ctx context.Context, from store.Seq) iter.Seq2[store.Msg, 
 			switch {
 			case errors.Is(err, store.ErrBeyond):
 				return
-			case errors.As(err, &corrupt):
+			case errors.As(err, &corrupt), errors.Is(err, store.ErrNotFound): // damaged, or erased
 			case err != nil:
 				yield(store.Msg{}, err)
 				return

@@ -28,6 +28,8 @@ type contents struct {
 	marks []mark
 	known map[string]uint32 // where a name is in names
 	named uint32            // that was met last
+	// erased are the offsets of the messages that were erased, in order; only if marks are collected.
+	erased []uint32
 }
 
 // found is a message that a scan found.
@@ -170,6 +172,10 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 
 // markSubject notes which subject the message at off is on.
 func (o *contents) markSubject(subject []byte, off uint32) {
+	if len(subject) > 0 && record.AllZero(subject) {
+		o.erased = append(o.erased, off)
+		return
+	}
 	if int(o.named) >= len(o.names) || o.names[o.named] != string(subject) {
 		n, ok := o.known[string(subject)]
 		if !ok {
@@ -202,7 +208,7 @@ func (s *scanner) whole(h *record.Head, off int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.c.Check(rec, off); err != nil || !opens {
+		if err := s.c.Check(rec, off); err != nil || !opens || h.Erased(rec) {
 			return rec, err
 		}
 		rec, err = s.c.Plain(s.opened, h, rec, off)

@@ -42,6 +42,8 @@ type Stream struct {
 	// allocate.
 	lastSubject atomic.Pointer[string]
 	ahead       ahead
+	// erasing is the message that is being overwritten, or may be so in part since a crash; 0 if none is.
+	erasing atomic.Uint64
 
 	// wmu serialises everything that changes the stream, and is held for the whole
 	// change; while a sync runs only if the policy is SyncAlways. Readers never take it, and nothing
@@ -74,7 +76,8 @@ type Stream struct {
 //
 //  1. What a published snapshot reaches never changes, but for the blocks' deletion bits, indexes
 //     and open files, which are atomic, and their live totals, which smu guards.
-//  2. Bytes below a block's published end never change while the block has its name.
+//  2. Bytes below a block's published end never change while the block has its name, but for those of
+//     messages that are erased, which were unpublished before; see erase.go.
 //  3. A sequence number is never reused: it loads the same bytes, or is gone.
 //  4. Write, sync as the policy says, publish, post the event, return; in this order.
 //  5. Who finds a block's file closed asks for it again: files are unpublished before they are

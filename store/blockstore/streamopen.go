@@ -32,6 +32,16 @@ type opening struct {
 	recount map[*block]bool // blocks whose removals do not add up
 	tail    *contents       // of the newest block, if it is not sealed
 	torn    []string        // files of blocks that were never begun
+	// suspects are messages whose bodies are not whole, erase the last one that a control erases: it may not
+	// have been overwritten to its end.
+	suspects []suspect
+	erase    uint64
+}
+
+// suspect is a message whose body is not whole, and where it stands.
+type suspect struct {
+	b *block
+	badSpan
 }
 
 // openStream opens the stream in dir. It fails where the stream can't be served at
@@ -158,6 +168,14 @@ func (o *opening) readBlocks() error {
 		}
 		o.w.lastBlock = n
 	}
+	if !o.clean {
+		o.erasing.Store(o.erase)
+	}
+	for _, e := range o.suspects {
+		if e.seq != o.erasing.Load() {
+			_ = o.corrupt(e.b, e.Off, e.Len, e.seq, record.ErrBad)
+		}
+	}
 	for b := range o.recount {
 		if err := o.recountLive(b); err != nil {
 			return err
@@ -281,7 +299,7 @@ var errBadSpan = fmt.Errorf("bytes that no record accounts for: %w", record.ErrB
 func (o *opening) takeContents(b *block, c *contents, t *record.Trailer, last bool) {
 	for _, e := range c.bad {
 		if e.seq != 0 {
-			_ = o.corrupt(b, e.Off, e.Len, e.seq, record.ErrBad)
+			o.suspects = append(o.suspects, suspect{b, e})
 			continue
 		}
 		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
@@ -310,6 +328,9 @@ func (o *opening) add(b *block, controls []record.Control) {
 		if ct.Kind == record.FlagSkip {
 			o.skips = append(o.skips, *ct)
 			continue
+		}
+		if ct.Erase && len(ct.Ranges) > 0 {
+			o.erase = ct.Ranges[0].First
 		}
 		if ct.Skip > 0 {
 			o.skips = append(o.skips, record.Control{Seq: ct.Seq - ct.Skip, Skip: ct.Skip})

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"errors"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -46,11 +47,8 @@ func (s *Stream) tableOf(v *view) (*subjectTable, error) {
 	}
 	own := &subjectTable{SubjectTable: t}
 	if err != nil {
-		// The footer's list is damaged, or missing. The records themselves have it.
-		if v.trailer != nil {
-			s.noteFile(v.block, err)
-		}
-		if own, err = s.scanTable(v); err != nil {
+		// The footer's list is damaged, missing or erased. The records themselves have it.
+		if own, err = s.replaceTable(v, err); err != nil {
 			return nil, err
 		}
 	}
@@ -71,15 +69,31 @@ func (s *Stream) readTable(b *block) (*record.SubjectTable, error) {
 
 // scanTable makes a table of v's subjects from its records.
 func (s *Stream) scanTable(v *view) (*subjectTable, error) {
+	t, _, err := s.scanSubjects(v)
+	return t, err
+}
+
+// scanSubjects is scanTable, and says whether a message of v was erased.
+func (s *Stream) scanSubjects(v *view) (t *subjectTable, erased bool, err error) {
 	offs, err := s.indexOf(v)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, subjects)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return &subjectTable{SubjectTable: record.MakeSubjects(c.subjectsAt(offs))}, nil
+	return &subjectTable{SubjectTable: record.MakeSubjects(c.subjectsAt(offs))}, len(c.erased) > 0, nil
+}
+
+// replaceTable makes a table of v's subjects because the footer's can't be used. cause is why, which is noted unless
+// the names were erased with a message.
+func (s *Stream) replaceTable(v *view, cause error) (*subjectTable, error) {
+	t, erased, err := s.scanSubjects(v)
+	if err == nil && v.trailer != nil && !(erased && errors.Is(cause, record.ErrDropped)) && !s.erasingIn(v) {
+		s.noteFile(v.block, cause)
+	}
+	return t, err
 }
 
 // placesIn returns which messages of v, which is sealed, match f, removed ones included.

@@ -100,6 +100,8 @@ type jmsg struct {
 	e       store.Entry
 	live    fact
 	touched int // how often it was removed or brought back: its absence proves nothing then
+	// erasing says that it was begun to be erased, erased that it was.
+	erasing, erased bool
 }
 
 // jdraft is a draft with its content, which no other one has, and the names that it may

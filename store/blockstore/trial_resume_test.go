@@ -116,7 +116,7 @@ func (j *journal) resume(f vfs.FS, v view) (live map[string][]store.Seq, err err
 	}
 	live, err = j.image(s, v)
 	if err == nil {
-		err = errors.Join(j.keptRemoved(f), j.goOn(s), j.newStream(s))
+		err = errors.Join(j.keptRemoved(f), j.erasedBytes(f, s), j.goOn(s), j.newStream(s))
 	}
 	return live, errors.Join(err, s.Close())
 }

@@ -105,6 +105,9 @@ func (w *workload) step() {
 	case p < 50:
 		w.begin("append")
 		w.append(2 + w.rng.IntN(8))
+	case p < 53:
+		w.begin("erase")
+		w.erase()
 	case p < 60:
 		w.begin("remove")
 		w.change(false)
@@ -317,7 +320,7 @@ func (w *workload) change(live bool) {
 	}
 	seqs := slices.Sorted(maps.Keys(js.msgs))
 	seq := seqs[w.rng.IntN(len(seqs))]
-	if m := js.msgs[seq]; m.live.now != live && !m.live.unknown {
+	if m := js.msgs[seq]; m.live.now != live && !m.live.unknown && !m.erasing {
 		w.set(st, seq, m, live)
 	}
 }

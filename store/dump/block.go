@@ -117,6 +117,8 @@ func (d *dumper) footer(f vfs.File, size int64, hdr *record.Header) *record.Trai
 			verdict = "can't be read: " + err.Error()
 		} else if err := t.CheckSection(s.of, hdr, section); errors.Is(err, store.ErrKey) {
 			verdict = "encrypted"
+		} else if errors.Is(err, record.ErrDropped) {
+			verdict = "overwritten, as a message was erased"
 		} else if err != nil {
 			verdict = "WRONG: " + err.Error()
 		}
@@ -213,6 +215,9 @@ func (w *walker) record(h *record.Head, off int64) error {
 
 // describe tells what is in a record.
 func (w *walker) describe(h *record.Head, off int64, right bool) (string, error) {
+	if erased, err := w.erased(h, off); err != nil || erased {
+		return fmt.Sprintf("erased, %d bytes", h.Size), err
+	}
 	switch {
 	case h.Locked:
 		return "encrypted", nil
@@ -242,6 +247,9 @@ func (w *walker) describe(h *record.Head, off int64, right bool) (string, error)
 		return "a control that makes no sense: " + err.Error(), nil //nolint:nilerr // it is shown
 	}
 	var parts []string
+	if ct.Erase {
+		parts = append(parts, "to be erased")
+	}
 	if ct.Skip > 0 {
 		why := []string{"never used", "passed over after an unclean stop", "lost with a torn tail"}[ct.Why]
 		parts = append(parts, fmt.Sprintf("%d sequences %s", ct.Skip, why))
@@ -251,6 +259,14 @@ func (w *walker) describe(h *record.Head, off int64, right bool) (string, error)
 		parts = append(parts, fmt.Sprintf("%d to %d (%d messages)", r.First, r.First+r.Count-1, r.Sums.Messages))
 	}
 	return strings.Join(parts, ", "), nil
+}
+
+// erased says whether the bytes of a message are zeros.
+func (w *walker) erased(h *record.Head, off int64) (bool, error) {
+	begin, size := h.Body(off)
+	b := make([]byte, min(size, 64))
+	_, err := w.f.ReadAt(b, begin)
+	return !h.Control() && record.AllZero(b), err
 }
 
 // flags names a record's flags.

@@ -112,6 +112,30 @@ func TestEveryFlippedBitIsShown(t *testing.T) {
 	}
 }
 
+func TestAnErasedMessageIsShownAsSuch(t *testing.T) {
+	dir := t.TempDir()
+	s, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever, BlockSize: 8192})
+	must(t, err)
+	st, err := s.Create(t.Context(), store.Config{Name: "ORDERS"})
+	must(t, err)
+	for i := range 100 {
+		_, err := st.Append(t.Context(), store.Entry{Subject: fmt.Sprintf("secret.%d", i), Data: bytes.Repeat([]byte("x"), 200)})
+		must(t, err)
+	}
+	_, err = st.Erase(t.Context(), 7)
+	must(t, err)
+	must(t, s.Close())
+	got := shown(t, dir, dump.Options{Records: true})
+	for _, want := range []string{"seq 7, time ", "erased, ", "to be erased, 7 to 7 (1 messages)", "overwritten, as a message was erased"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not shown", want)
+		}
+	}
+	if strings.Contains(got, "WRONG") || strings.Contains(got, `"secret.6"`) {
+		t.Errorf("got\n%.3000s", got)
+	}
+}
+
 func TestAnEncryptedStoreIsShownAsFarAsItsKeyIsNotNeeded(t *testing.T) {
 	secret, err := keys.OfKey(bytes.Repeat([]byte{7}, 32))
 	must(t, err)

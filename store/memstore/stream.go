@@ -16,8 +16,9 @@ import (
 // message is a message that was stored, live or removed.
 type message struct {
 	store.Msg
-	live bool
-	at   int // its index in stream.msgs
+	live   bool
+	erased bool // its header and payload are gone
+	at     int  // its index in stream.msgs
 }
 
 // space is what a message takes in memory, about.

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -135,24 +136,54 @@ func (st *stream) countLocked(m *message) {
 func (st *stream) Remove(_ context.Context, seq store.Seq) (bool, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
-	if err := st.openLocked(); err != nil {
-		return false, err
-	}
-	if err := st.cfg.CheckRemove(); err != nil {
-		return false, err
-	}
-	switch {
-	case seq == 0:
-		return false, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrNotFound)
-	case seq > st.last:
-		return false, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrBeyond)
-	}
-	m := st.findLocked(seq)
+	m, err := st.removableLocked(seq)
 	if m == nil || !m.live {
-		return false, nil
+		return false, err
 	}
 	st.removeLocked(m)
 	return true, nil
+}
+
+// removableLocked returns the message seq, nil if there is nothing left of it, or why it can't be removed.
+func (st *stream) removableLocked(seq store.Seq) (*message, error) {
+	if err := cmp.Or(st.openLocked(), st.cfg.CheckRemove()); err != nil {
+		return nil, err
+	}
+	switch {
+	case seq == 0:
+		return nil, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrNotFound)
+	case seq > st.last:
+		return nil, fmt.Errorf("message %d of stream %s: %w", seq, st.cfg.Name, store.ErrBeyond)
+	}
+	return st.findLocked(seq), nil
+}
+
+// Erase implements [store.Writer].
+func (st *stream) Erase(_ context.Context, seq store.Seq) (bool, error) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	m, err := st.removableLocked(seq)
+	if m == nil || m.erased {
+		return false, err
+	}
+	live := m.live
+	if live {
+		st.removeLocked(m)
+	}
+	st.s.used -= m.space()
+	st.s.removed -= m.space()
+	clear(m.Header)
+	clear(m.Data)
+	m.Header, m.Data, m.erased = nil, nil, true
+	if st.ids != nil {
+		st.ids.Erase(seq)
+	}
+	st.s.used += m.space()
+	st.s.removed += m.space()
+	if !live {
+		st.postLocked(store.Erased, m.Meta)
+	}
+	return live, nil
 }
 
 // removeLocked soft-deletes a live message.
@@ -182,7 +213,7 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 	switch {
 	case st.cfg.Sealed:
 		return fmt.Errorf("%s: %w", what, store.ErrSealed)
-	case m == nil:
+	case m == nil, m.erased:
 		return fmt.Errorf("%s: %w", what, store.ErrNotFound)
 	case m.live:
 		return fmt.Errorf("%s: %w", what, store.ErrExists)

@@ -29,6 +29,7 @@ const (
 	opAppend    op = "append"
 	opRestore   op = "restore"
 	opRemove    op = "remove"
+	opErase     op = "erase"
 	opUndelete  op = "undelete"
 	opSync      op = "sync"
 	opNext      op = "next"
@@ -64,7 +65,7 @@ const (
 )
 
 var ops = []op{
-	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opUndelete,
+	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,

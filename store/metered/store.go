@@ -228,6 +228,14 @@ func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 	return live, err
 }
 
+// Erase implements [store.Writer].
+func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
+	start := time.Now()
+	live, err := s.Stream.Erase(ctx, seq)
+	s.m.done(opErase, start, err)
+	return live, err
+}
+
 // Undelete implements [store.Writer].
 func (s *stream) Undelete(ctx context.Context, seq store.Seq) error {
 	start := time.Now()

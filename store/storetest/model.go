@@ -51,6 +51,7 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"restore all": m.restoreAll,
 		"skip to":     m.skipTo,
 		"remove":      m.remove,
+		"erase":       m.erase,
 		"undelete":    m.undelete,
 		"purge":       m.purge,
 		"compact":     m.compact,

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"jsfs/store"
@@ -71,6 +73,26 @@ func (w *Window) Seen(id string, now int64, span time.Duration) store.Seq {
 		w.forget()
 	}
 	return w.seqs[w.hash(id)]
+}
+
+// Erase forgets message seq: the message before it with the same id counts again, if there is one.
+func (w *Window) Erase(seq store.Seq) {
+	live := w.ring[w.head:]
+	i, ok := slices.BinarySearchFunc(live, seq, func(s sighting, seq store.Seq) int { return cmp.Compare(s.seq, seq) })
+	if !ok {
+		return
+	}
+	id := live[i].id
+	live[i].id = idHash{} // what no id has
+	if w.seqs[id] != seq {
+		return
+	}
+	delete(w.seqs, id)
+	for _, s := range live[:i] {
+		if s.id == id {
+			w.seqs[id] = s.seq
+		}
+	}
 }
 
 // Cut forgets the messages from seq on, which were not stored after all.

@@ -21,6 +21,8 @@ type Control struct {
 	Why  byte
 	// Discard says that what is removed need not be kept for anybody who wants it back.
 	Discard bool
+	// Erase says that the bytes of the message that is removed are overwritten, too, or are to be.
+	Erase bool
 }
 
 // Reasons for a skip.
@@ -37,8 +39,11 @@ const (
 	maxGroups = 1 << 20
 )
 
-// flagDiscard is the flag of the long form that stands for Control.Discard.
-const flagDiscard = 1
+// Flags of the long form, for the fields of a Control that have their names.
+const (
+	flagDiscard = 1 << 0
+	flagErase   = 1 << 1
+)
 
 // AppendControl appends ct twice to dst, the first record to stand at offset off: each
 // is valid by itself, so that no damage to one of them undoes it.
@@ -70,6 +75,9 @@ func (ct *Control) appendBody(b []byte) []byte {
 		if ct.Discard {
 			flags |= flagDiscard
 		}
+		if ct.Erase {
+			flags |= flagErase
+		}
 		b = appendUvarints(b, 0, flags, ct.Skip)
 	}
 	b = binary.AppendUvarint(b, uint64(len(ct.Ranges)))
@@ -87,7 +95,7 @@ func (ct *Control) appendBody(b []byte) []byte {
 
 // long says whether a removal or an undeletion needs the long form.
 func (ct *Control) long() bool {
-	if ct.Skip > 0 || ct.Discard || len(ct.Ranges) == 0 || len(ct.Ranges) > maxRanges {
+	if ct.Skip > 0 || ct.Discard || ct.Erase || len(ct.Ranges) == 0 || len(ct.Ranges) > maxRanges {
 		return true
 	}
 	for i := range ct.Ranges {
@@ -117,8 +125,8 @@ func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) 
 	long := n == 0 && r.err == nil
 	if long {
 		flags := r.uvarint()
-		ct.Discard, ct.Skip = flags&flagDiscard != 0, r.uvarint()
-		if flags&^flagDiscard != 0 && r.err == nil {
+		ct.Discard, ct.Erase, ct.Skip = flags&flagDiscard != 0, flags&flagErase != 0, r.uvarint()
+		if flags&^(flagDiscard|flagErase) != 0 && r.err == nil {
 			return ct, fmt.Errorf("control with flags %#x: %w", flags, store.ErrVersion)
 		}
 		if n = r.count(maxGroups, 7); ct.Skip > seq || n == 0 && ct.Skip == 0 || ct.Skip > 0 && kind != FlagRemove {
@@ -159,7 +167,7 @@ func (ct *Control) Same(b *Control) bool {
 		len(ct.Ranges) != len(b.Ranges) {
 		return false
 	}
-	if ct.Discard != b.Discard {
+	if ct.Discard != b.Discard || ct.Erase != b.Erase {
 		return false
 	}
 	for i := range ct.Ranges {

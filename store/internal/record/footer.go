@@ -245,9 +245,13 @@ func (t *Trailer) check(h *Header, size int64) error {
 	return nil
 }
 
-// CheckSum compares the checksum of a section, which is no proof that it was not forged.
+// CheckSum compares the checksum of a section, which is no proof that it was not forged. Names of subjects that were
+// erased give ErrDropped.
 func (t *Trailer) CheckSum(s Section, h *Header, b []byte) error {
 	p, c := t.parts[s], h.Coder()
+	if s == Subjects && len(b) > 0 && len(b) == int(p.size) && AllZero(b) {
+		return ErrDropped
+	}
 	if len(b) != int(p.size) || c.sum(b, p.off) != p.sum {
 		return fmt.Errorf("footer section %d: %w", s, ErrBad)
 	}

@@ -334,6 +334,9 @@ func (c *Coder) Open(h *Head, rec []byte, off int64) (subject, header, data []by
 		return nil, nil, nil, err
 	}
 	body := rec[h.Len : len(rec)-sumSize]
+	if h.Erased(rec) {
+		return nil, nil, nil, ErrErased
+	}
 	if c.sealed {
 		if body, err = c.openBody(body[:0], h, rec, off); err != nil {
 			return nil, nil, nil, err

@@ -81,7 +81,11 @@ func (t *SubjectTable) appendPlaces(places []uint32) {
 // hasList says whether n messages that span so many are not told by the first and the last alone.
 func hasList(n, span uint32) bool { return n > 2 && n <= span }
 
-// Subjects decodes the sections Subjects and Places.
+// ErrDropped means that the names of a block's subjects were overwritten, as one of them belonged to an erased
+// message alone. The records have those that are left.
+var ErrDropped = fmt.Errorf("names of the subjects were erased: %w", ErrBad)
+
+// Subjects decodes the sections Subjects and Places; ErrDropped if the names were erased.
 func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, error) {
 	n, err := t.section(Subjects, h, names)
 	if err != nil {
