@@ -19,10 +19,12 @@ const ctlHelp = `Write a command here, one a line:
   purge [subject=PATTERN] [seq=N] [keep=N]   remove messages: all, or those on a subject, below sequence N,
                                              but the newest N; all conditions hold together
   compact SEQ                                remove all below SEQ; above the last, the next message gets SEQ
+  erase SEQ                                  remove message SEQ, and overwrite its bytes on the disk; also if it was
+                                             removed before. Nothing brings it back
   sync                                       wait until everything is on disk
   seal                                       the stream can't be changed any more, for ever
 
-What is removed so is removed as by rm, in one step, however much it is.
+What purge and compact remove is removed as by rm, in one step, however much it is.
 `
 
 // openCtl opens a stream's ctl file.
@@ -112,6 +114,8 @@ func (w *ctlWriter) do(c *call, line string) error {
 		}
 		n, err := s.Compact(c, seq)
 		return w.removed(line, n, err)
+	case "erase":
+		return w.erase(c, line, args)
 	case "sync", "seal":
 		if len(args) != 0 {
 			return refuse(syscall.EINVAL, "%s takes nothing", words[0])
@@ -123,7 +127,24 @@ func (w *ctlWriter) do(c *call, line string) error {
 		cfg.Sealed = true
 		return w.fs.st.Update(c, cfg)
 	}
-	return refuse(syscall.EINVAL, "%q is no command: purge, compact, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
+	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
+}
+
+// erase erases one message.
+func (w *ctlWriter) erase(c *call, line string, args []string) error {
+	if len(args) != 1 {
+		return refuse(syscall.EINVAL, "erase takes one sequence: erase 42")
+	}
+	seq, err := parseSeq("erase", args[0])
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	live, err := w.stream.Erase(c, seq)
+	if live {
+		n = 1
+	}
+	return w.removed(line, n, err)
 }
 
 // removed notes that a command removed n messages.

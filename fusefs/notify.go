@@ -80,6 +80,10 @@ func (n *notifier) tell(events []store.Event) {
 		case store.Deleted:
 			s.changed.Store(n.fs.now().UnixNano())
 			n.deleted(s, e.Meta.Seq)
+		case store.Erased: // who had it open when it was removed has its pages
+			if id, ok := s.message(e.Meta.Seq); ok {
+				n.kernel.InodeNotify(id, 0, 0)
+			}
 		case store.Undeleted:
 			s.lowerFloor(e.Meta.Seq)
 			if id, ok := s.message(e.Meta.Seq); ok {

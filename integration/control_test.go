@@ -56,6 +56,34 @@ func TestCtlRemovesMuchInOneStep(t *testing.T) {
 	}
 }
 
+// What is erased is in no file of the store, in no page of the kernel, and does not come back.
+func TestCtlErasesAMessage(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && for i in 1 2 3 4 5; do echo secret-$i > S/s.$i; done")
+	m.sh("cat S/000000000002 > /dev/null; rm S/000000000004; echo erase 2 > S/.jsfs/ctl; echo erase 4 > S/.jsfs/ctl")
+	if got, want := m.sh("ls S; cat S/*"), "000000000001\n000000000003\n000000000005\nsecret-1\nsecret-3\nsecret-5\n"; got != want {
+		t.Errorf("left: got %q, want %q", got, want)
+	}
+	for _, name := range []string{"S/2", "S/000000000002", "S/s.2", "S/4"} {
+		if r := m.try("cat " + name); r.code == 0 {
+			t.Errorf("%s can be read: %+v", name, r)
+		}
+	}
+	if got := m.sh("exec 3<S/000000000003; echo erase 3 > S/.jsfs/ctl; sleep 0.2; cat <&3 || echo gone"); strings.Contains(got, "secret") {
+		t.Errorf("who had it open reads %q", got)
+	}
+	for _, bad := range []string{"erase", "erase x", "erase 0", "erase 1 2", "erase 99"} {
+		if r := m.try("echo " + bad + " > S/.jsfs/ctl"); r.code == 0 {
+			t.Errorf("%s: got %+v, want a refusal", bad, r)
+		}
+	}
+	m.crash()
+	m.sh("! grep -r -e secret-2 -e secret-3 -e secret-4 " + m.store)
+	if got := m.sh("cat S/* && grep -rc secret-5 " + m.store + "/streams | grep -c :1"); got != "secret-1\nsecret-5\n1\n" {
+		t.Errorf("after kill -9: %q", got)
+	}
+}
+
 // Whoever walks through the control directories meets no end that blocks, and changes nothing.
 func TestControlsCanBeCopiedAndSearched(t *testing.T) {
 	m := mount(t)
