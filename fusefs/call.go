@@ -107,7 +107,7 @@ func (fs *FS) path(node uint64, name string) string {
 			parts = append(parts, mapping.FormatSeq(store.Seq(n), fs.opt.SeqWidth))
 		case mapping.KindControl:
 			parts = append(parts, mapping.DirName)
-			if c := mapping.Control(n); !c.IsDir() {
+			if c := (place{n: n}).control(); c != mapping.ControlDir {
 				parts = append(parts, c.String())
 			}
 		case mapping.KindSubject, mapping.KindDraft:

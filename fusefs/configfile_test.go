@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"encoding/json"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,5 +130,25 @@ func TestCtlSeals(t *testing.T) {
 	}
 	if !strings.Contains(m.cat("S/.jsfs/ctl"), "purge") {
 		t.Error("reading ctl does not tell what it takes")
+	}
+}
+
+func TestTheMountsSettingsCanBeRead(t *testing.T) {
+	m := newMounted(t, Options{SeqWidth: 6, Subjects: []string{"a.>"}, Settings: map[string]any{"sync": "never"}, Umask: ref(uint32(0o27)), UID: ref(uint32(7))})
+	content := m.cat(".jsfs/config")
+	var got map[string]any
+	if err := json.Unmarshal([]byte(content), &got); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{"seq_width": 6.0, "sync": "never", "umask": "0027", "uid": 7.0, "control": "hidden", "ro": false} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if size := m.walk(".jsfs/config").Size; size != uint64(len(content)) {
+		t.Errorf("its size is %d, want %d", size, len(content))
+	}
+	if _, st := m.openAt(m.walk(".jsfs/config").NodeId, syscall.O_WRONLY); st != fuse.EPERM {
+		t.Errorf("written: got %v, want EPERM", st)
 	}
 }

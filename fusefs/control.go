@@ -41,6 +41,9 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 	case mapping.ControlVersion:
 		timeout(keep)
 		fs.fileAttr(a, id, int64(len(fs.opt.Version)+1), started)
+	case mapping.ControlMount:
+		timeout(keep)
+		fs.fileAttr(a, id, int64(len(fs.opt.config())), started)
 	case mapping.ControlErrors:
 		start, end := fs.errors.extent()
 		if h, ok := h.(*errorsHandle); ok {
@@ -225,6 +228,8 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		return &bytesHandle{content: []byte(readme)}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlVersion:
 		return &bytesHandle{content: []byte(fs.opt.Version + "\n")}, fuse.FOPEN_DIRECT_IO, nil
+	case mapping.ControlMount:
+		return &bytesHandle{content: fs.opt.config()}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlNewestOf:
 		return fs.openNewest(c, s, p.filter())
 	case mapping.ControlErrors:

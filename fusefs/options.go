@@ -28,6 +28,11 @@ type Options struct {
 	Subjects []string
 	// Transport says how requests come from the kernel; "" is TransportAuto.
 	Transport Transport
+	// ListControl lists .jsfs in the streams' own directories.
+	ListControl bool
+	// Settings are what .jsfs/config says besides these options: those of the engine, under
+	// the names of their options. They must be what JSON has, and must not change.
+	Settings map[string]any
 	// Source is what mount(8) and df name as the file system; "" is "jsfs".
 	Source string
 	// Version is what .jsfs/version says.

@@ -23,6 +23,8 @@ const (
 	cookieParent = 2
 	cookieFirst  = 2
 	cookieDrafts = 1 << 62
+	// cookieControl is that of .jsfs, where it is listed: behind the messages.
+	cookieControl = cookieDrafts - 1
 )
 
 // listing is a READDIR or READDIRPLUS that is being answered.
@@ -175,16 +177,30 @@ func (p place) parent(s *stream) uint64 {
 // listStream lists the messages of a message directory. In a stream's own directory its drafts
 // stand behind them; they are found in every other one that can be written to, and listed once.
 func (fs *FS) listStream(c *call, s *stream, at place, h *dirHandle, off uint64, l *listing) error {
-	if off < cookieDrafts {
+	if off < cookieControl {
 		if full, err := fs.listMessages(c, s, at, h, off, l); full || err != nil {
 			return err
 		}
-		off = cookieDrafts
 	}
 	if at.view != nil {
 		return nil
 	}
-	return fs.listDrafts(c, s, off, l)
+	if off < cookieControl && fs.opt.ListControl {
+		if full, err := fs.listControlDir(c, s, l); full || err != nil {
+			return err
+		}
+	}
+	return fs.listDrafts(c, s, max(off, cookieDrafts), l)
+}
+
+// listControlDir lists .jsfs in a stream's own directory, and says whether the answer is full.
+func (fs *FS) listControlDir(c *call, s *stream, l *listing) (full bool, err error) {
+	p := place{kind: mapping.KindControl, n: uint64(mapping.ControlDir)}
+	entry, ok := l.add(mapping.DirName, p.node(s), syscall.S_IFDIR, cookieControl)
+	if entry != nil {
+		err = fs.controlEntry(c, s, p, entry)
+	}
+	return !ok, err
 }
 
 // listMessages lists messages, and says whether the answer is full.

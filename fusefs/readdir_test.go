@@ -127,6 +127,24 @@ func TestListingStaysRightWhileMessagesComeAndGo(t *testing.T) {
 	}
 }
 
+func TestControlDirectoriesCanBeListed(t *testing.T) {
+	m := newMounted(t, Options{ListControl: true, SeqWidth: 1})
+	s := m.stream("S", "one", "two")
+	m.draft(s, ".tmp")
+	for _, plus := range []bool{false, true} {
+		for _, size := range []int{256, 4096} {
+			if got, want := m.list(s.node, size, plus, nil), []string{"1", "2", ".jsfs", ".tmp"}; !slices.Equal(got, want) {
+				t.Errorf("plus %v, %d bytes: got %q, want %q", plus, size, got, want)
+			}
+			for _, path := range []string{"S/.jsfs", "S/.jsfs/subjects/a.b"} {
+				if got := m.list(m.walk(path).NodeId, size, plus, nil); slices.Contains(got, mapping.DirName) {
+					t.Errorf("%s lists %q", path, got)
+				}
+			}
+		}
+	}
+}
+
 // rm -r lists and removes in turns.
 func TestDraftsAreListedWhileTheyAreRemoved(t *testing.T) {
 	m := newMounted(t, Options{})

@@ -26,6 +26,7 @@ const (
 	ControlSince                       // message directories: what came at a time or later
 	ControlRange                       // message directories: ranges of sequences
 	ControlMsgs                        // a directory for each message
+	ControlMount                       // the mount's settings as JSON
 
 	// These are inside of the directories above, and have names of many.
 	ControlNewestOf // the newest message on a subject
@@ -76,6 +77,7 @@ var controls = map[Control]control{
 	ControlErrors:  {name: "errors"},
 	ControlVersion: {name: "version"},
 	ControlMetrics: {name: "metrics"},
+	ControlMount:   {name: "config"},
 }
 
 // What is in the directory ".jsfs" of every message directory, of a stream's own directory besides, and of the root.
@@ -85,14 +87,14 @@ var (
 		ControlRange, ControlSince, ControlSubjects,
 	}
 	streamControls = []Control{ControlConfig, ControlCtl, ControlLog}
-	rootControls   = []Control{ControlReadme, ControlErrors, ControlMetrics, ControlVersion}
+	rootControls   = []Control{ControlReadme, ControlMount, ControlErrors, ControlMetrics, ControlVersion}
 )
 
 // What is in directories of other controls, if that is fixed. A message's directory has its payload,
 // which is no Control, as well.
 var insides = map[Control][]Control{
 	ControlDir:     byName(slices.Concat(streamControls, viewControls)),
-	ControlRootDir: rootControls,
+	ControlRootDir: byName(rootControls),
 	ControlMsg:     {ControlHeaders, ControlJSON, ControlSubject, ControlTime},
 }
 
@@ -130,7 +132,7 @@ func (c Control) IsListed() bool { return !controls[c].hidden }
 // IsRoot says whether c belongs to the root, and not to a stream.
 func (c Control) IsRoot() bool { return c == ControlRootDir || slices.Contains(rootControls, c) }
 
-// Children returns what is in a control directory, sorted by name but at the root; nothing for a file, and for a
+// Children returns what is in a control directory, sorted by name; nothing for a file, and for a
 // directory of names that are not fixed. own says whether the directory is that of a stream's own directory,
 // or of the root, and not that of another message directory.
 func (c Control) Children(own bool) []Control {

@@ -17,6 +17,7 @@ type settings struct {
 	readOnly   bool
 	allowOther bool
 	noXattr    bool
+	listed     bool // .jsfs is listed in streams' directories
 	nonEmpty   bool
 	debugFuse  bool
 	transport  string // how requests come from the kernel; "": the default
@@ -55,6 +56,7 @@ var mountOptions = []mountOption{
 	{"block_size", "BYTES", (*settings).setBlockSize},
 	{"cipher", "aes|chacha20", func(s *settings, v string) error { s.key.cipher = v; return nil }},
 	{"compression", "none|s2", (*settings).setCompression},
+	{"control", "hidden|listed", (*settings).setControl},
 	{"debug", "", func(s *settings, _ string) error { s.debugFuse = true; return nil }},
 	{"gid", "GROUP", (*settings).setGID},
 	{"key_file", "FILE", func(s *settings, v string) error { s.key.file = v; return nil }},
@@ -159,6 +161,14 @@ func (s *settings) setTransport(v string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is no transport; use auto, dev or uring", v)
+}
+
+func (s *settings) setControl(v string) error {
+	if v != "hidden" && v != "listed" {
+		return fmt.Errorf("%q is neither hidden nor listed", v)
+	}
+	s.listed = v == "listed"
+	return nil
 }
 
 func (s *settings) setCompression(v string) error {

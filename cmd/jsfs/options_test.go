@@ -27,6 +27,8 @@ func TestMountOptions(t *testing.T) {
 		{"owners are numbers", "uid=12,gid=0", settings{uid: id(12), gid: id(0)}},
 		{"owners may be names", "uid=root,gid=root", settings{uid: id(0), gid: id(0)}},
 		{"umask is octal", "umask=077", settings{umask: id(0o77)}},
+		{"control directories are listed", "control=listed", settings{listed: true}},
+		{"control directories are hidden again", "control=listed,control=hidden", settings{}},
 		{"sequences have a width", "seq_width=6", settings{seqWidth: 6}},
 		{"sizes may have a unit", "block_size=8M", settings{blockSize: 8 << 20}},
 	} {
@@ -55,6 +57,7 @@ func TestMountOptionsThatAreRefused(t *testing.T) {
 		{"a umask has three digits", "umask=7777", "up to 777"},
 		{"a user must exist", "uid=no-such-user-here", "no-such-user-here"},
 		{"a user is not negative", "uid=-1", "-1"},
+		{"control is hidden or listed", "control=maybe", "neither hidden nor listed"},
 		{"a width is a number", "seq_width=0", "1 to 20"},
 		{"a subject must be one", "subjects=a..b", "empty token"},
 		{"a size is above zero", "block_size=0", "no size"},

@@ -24,20 +24,22 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	defer signal.Stop(signals)
 
 	srv, err := fusefs.Mount(path, st, fusefs.Options{
-		ReadOnly:   s.readOnly,
-		AllowOther: s.allowOther,
-		UID:        s.uid,
-		GID:        s.gid,
-		Umask:      s.umask,
-		NoXattr:    s.noXattr,
-		SeqWidth:   s.seqWidth,
-		Subjects:   s.subjects,
-		Transport:  fusefs.Transport(s.transport),
-		Source:     src.name,
-		Version:    versionLine(),
-		Metrics:    metrics,
-		Logger:     logger,
-		Debug:      s.debugFuse,
+		ReadOnly:    s.readOnly,
+		AllowOther:  s.allowOther,
+		UID:         s.uid,
+		GID:         s.gid,
+		Umask:       s.umask,
+		NoXattr:     s.noXattr,
+		SeqWidth:    s.seqWidth,
+		ListControl: s.listed,
+		Subjects:    s.subjects,
+		Transport:   fusefs.Transport(s.transport),
+		Source:      src.name,
+		Settings:    s.ofEngine(src),
+		Version:     versionLine(),
+		Metrics:     metrics,
+		Logger:      logger,
+		Debug:       s.debugFuse,
 	})
 	if err != nil {
 		return &notServedError{explainMount(path, err)}
@@ -54,6 +56,29 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		close(ended)
 	}()
 	return awaitEnd(ctx, srv, path, signals, ended, logger)
+}
+
+// ofEngine returns what .jsfs/config says besides what the mount itself knows: how the engine was opened. Nothing
+// secret is among it.
+func (s *settings) ofEngine(src source) map[string]any {
+	m := map[string]any{}
+	if src.dir == "" {
+		return m
+	}
+	m["sync"] = s.sync
+	if s.sync == "interval" && s.interval != 0 {
+		m["sync"] = s.sync + "=" + s.interval.String()
+	}
+	if s.sync == "" {
+		m["sync"] = "always"
+	}
+	if s.blockSize != 0 {
+		m["block_size"] = s.blockSize
+	}
+	if s.compression != "" {
+		m["compression"] = s.compression
+	}
+	return m
 }
 
 // awaitEnd returns when the mount has ended. The first signal asks for that, and the second
