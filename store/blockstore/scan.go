@@ -77,7 +77,7 @@ const (
 func scanBlock(f io.ReaderAt, hdr *record.Header, limit int64, what want) (*contents, error) {
 	coder := hdr.Coder()
 	s := scanner{
-		c: &coder, w: window{f: f}, limit: limit, want: what,
+		c: &coder, w: window{f: f, end: limit}, limit: limit, want: what,
 		out: &contents{end: record.DataStart, durable: record.DataStart, next: hdr.First},
 	}
 	if what&subjects != 0 {
@@ -318,6 +318,7 @@ func (o *contents) subjectsAt(offs []uint32) []record.Subject {
 // window reads a file in large pieces.
 type window struct {
 	f   io.ReaderAt
+	end int64 // what is behind it is not looked at; 0 is not known
 	off int64
 	b   []byte // what was read at off
 	buf []byte
@@ -331,7 +332,11 @@ func (w *window) at(off, n int64) ([]byte, error) {
 	if off >= w.off && off+n <= w.off+int64(len(w.b)) {
 		return w.b[off-w.off:][:n], nil
 	}
-	if size := max(n, windowSize); int64(cap(w.buf)) < size {
+	size := int64(windowSize)
+	if w.end > 0 {
+		size = min(size, w.end-off)
+	}
+	if size = max(n, size); int64(cap(w.buf)) < size {
 		w.buf = make([]byte, size)
 	}
 	got, err := w.f.ReadAt(w.buf[:cap(w.buf)], off)

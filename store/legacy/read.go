@@ -45,7 +45,7 @@ type Line struct {
 // and comes with the line that needs a key which is not there.
 func Read(r io.Reader, stream string, keys []Key) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		rd := reader{in: bufio.NewReaderSize(r, 1<<20), keys: keys}
+		rd := reader{in: bufio.NewReaderSize(r, 64<<10), keys: keys}
 		rd.config = store.Config{Name: stream}.WithDefaults()
 		for {
 			l, err := rd.next()

@@ -17,7 +17,7 @@ import (
 // A counted store is as good as the engine below it.
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Engine{
-		Durable: true,
+		Durable: true, Few: true,
 		Open: func(tb testing.TB, dir string) store.Store {
 			tb.Helper()
 			st, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever})

@@ -218,7 +218,7 @@ var scanCases = []testCase{
 		}
 		b.wantSeqs(st, store.Query{From: 1<<20 + 1, To: 1<<24 - 1}, 1<<22)
 	}},
-	{name: "extents are small enough to be scanned", run: func(b *bench) {
+	{name: "extents are small enough to be scanned", many: true, run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 50_000)
 		extents, _, err := st.Extents(b.ctx)

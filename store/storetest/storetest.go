@@ -25,12 +25,15 @@ type Engine struct {
 	Durable bool
 	// Compression is what streams get that are created without saying: none unless set.
 	Compression store.Compression
+	// Few leaves out the cases about a great many messages, for one of several forms of an engine.
+	Few bool
 }
 
 // testCase is one row of the suite.
 type testCase struct {
 	name    string // what must hold
 	durable bool   // the case reopens the store, so it is for durable engines
+	many    bool   // the case is about a great many messages
 	run     func(b *bench)
 }
 
@@ -45,7 +48,7 @@ func Run(t *testing.T, e Engine) {
 		mirrorCases, sourceCases,
 	)
 	for _, c := range cases {
-		if c.durable && !e.Durable {
+		if c.durable && !e.Durable || c.many && e.Few {
 			continue
 		}
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {

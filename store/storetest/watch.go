@@ -140,7 +140,7 @@ var watchCases = []testCase{
 			buf = events
 		}
 	}},
-	{name: "who does not take loses events and is told", run: func(b *bench) {
+	{name: "who does not take loses events and is told", many: true, run: func(b *bench) {
 		st := b.create("S")
 		sub := st.Watch()
 		defer sub.Close()

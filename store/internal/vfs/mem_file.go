@@ -69,6 +69,23 @@ func (c *content) writable(i int64) (*page, bool) {
 
 var zeroPage [pageSize]byte
 
+// zeros is the page of everything that was overwritten with zeros; nobody owns it, so nobody writes to it.
+var zeros = &page{own: new(owner)}
+
+// put writes the beginning of p to page i, from byte in of that on. It returns how much that was, and whether the page is new.
+func (c *content) put(p []byte, i, in int64) (n int, fresh bool) {
+	if in == 0 && len(p) >= pageSize && bytes.Equal(p[:pageSize], zeroPage[:]) {
+		fresh = c.pageOrNil(i) == nil
+		for int64(len(c.pages)) <= i {
+			c.pages = append(c.pages, nil)
+		}
+		c.pages[i] = zeros
+		return pageSize, fresh
+	}
+	pg, fresh := c.writable(i)
+	return copy(pg.b[in:], p), fresh
+}
+
 // at returns the bytes of page i.
 func (c *content) at(i int64) []byte {
 	if i < int64(len(c.pages)) && c.pages[i] != nil {
@@ -102,7 +119,7 @@ func (c *content) mix(old *content, keep func() bool) content {
 	n := (out.size + pageSize - 1) / pageSize
 	for i := range n {
 		now, then := c.at(i), old.at(i)
-		if &now[0] == &then[0] {
+		if &now[0] == &then[0] || bytes.Equal(now, then) {
 			out.pages = append(out.pages, c.pageOrNil(i))
 			continue
 		}
@@ -182,11 +199,10 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		if f.m.limit > 0 && f.m.used+pageSize > f.m.limit && c.pageOrNil(i) == nil {
 			return n, pathError("write", f.name, syscall.ENOSPC)
 		}
-		pg, fresh := c.writable(i)
+		k, fresh := c.put(p[n:], i, off%pageSize)
 		if fresh {
 			f.m.used += pageSize
 		}
-		k := copy(pg.b[off%pageSize:], p[n:])
 		n, off = n+k, off+int64(k)
 		c.size = max(c.size, off)
 	}
