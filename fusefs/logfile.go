@@ -16,7 +16,11 @@ func (fs *FS) logAttr(c *call, s *stream, id uint64, a *fuse.Attr) error {
 	if err != nil {
 		return err
 	}
-	fs.fileAttr(a, id, s.log.SizeOf(st), fs.modTime(s, st))
+	size, err := s.log.Size(c)
+	if err != nil {
+		return err
+	}
+	fs.fileAttr(a, id, size, fs.modTime(s, st))
 	a.Blksize = logBlksize
 	return nil
 }

@@ -102,7 +102,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 		return nil, fmt.Errorf("stream %s can't be shown beside %s: their incarnations %d and %d have the same node numbers",
 			name, old.name, found.Incarnation(), old.Incarnation())
 	}
-	s := &stream{Stream: found, name: name, num: num, log: logview.New(found)}
+	s := &stream{Stream: found, name: name, num: num, log: logview.New(found, store.Query{}, logview.Payloads)}
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
 	return s, nil

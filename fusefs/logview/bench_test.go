@@ -38,7 +38,7 @@ func benchLog(b *testing.B, e engine) (*logview.Log, int64) {
 			b.Fatal(err)
 		}
 	}
-	l := logview.New(s)
+	l := logview.New(s, store.Query{}, logview.Payloads)
 	size, err := l.Size(b.Context())
 	if err != nil {
 		b.Fatal(err)

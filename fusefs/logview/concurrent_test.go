@@ -113,7 +113,7 @@ func TestReadersInAStorm(t *testing.T) {
 }
 
 func testStorm(t *testing.T, s store.Stream) {
-	x := &storm{t: t, s: s, log: logview.New(s), last: 6000}
+	x := &storm{t: t, s: s, log: logview.New(s, store.Query{}, logview.Payloads), last: 6000}
 	x.log.SetLimits(64, 256)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -151,7 +151,7 @@ func TestDamage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newMemStream(t)
 			appendLines(t, s, "a", "b", "c", "d", "e")
-			h := open(t, logview.New(&damaged{s, c.bad, c.lost}))
+			h := open(t, logview.New(&damaged{s, c.bad, c.lost}, store.Query{}, logview.Payloads))
 			if got := reads(t, h, c.off, c.n, c.times); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -163,7 +163,7 @@ func TestLostMessagesBehindRemovedOnesAreToldOf(t *testing.T) {
 	s := newMemStream(t)
 	appendLines(t, s, "a", "b", "c", "d", "e")
 	d := &damaged{s, nil, set(3)}
-	h := open(t, logview.New(d))
+	h := open(t, logview.New(d, store.Query{}, logview.Payloads))
 	if _, err := s.Remove(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestAMessageThatIsLostWhileTheLogIsOpenLeavesItsPlace(t *testing.T) {
 	s := newMemStream(t)
 	appendLines(t, s, "a", "bb", "c")
 	d := &damaged{s, nil, map[store.Seq]bool{}}
-	h := open(t, logview.New(d))
+	h := open(t, logview.New(d, store.Query{}, logview.Payloads))
 	d.lost[2] = true
 	p := make([]byte, 3)
 	if n, err := h.ReadAt(t.Context(), p, 4); err != nil && err != io.EOF || string(p[:n]) != "\nc\n" {
@@ -187,7 +187,7 @@ func TestAMessageThatIsLostWhileTheLogIsOpenLeavesItsPlace(t *testing.T) {
 func TestAnErrorOfTheStoreIsTheReaders(t *testing.T) {
 	s := newMemStream(t)
 	appendLines(t, s, "a")
-	l := logview.New(s)
+	l := logview.New(s, store.Query{}, logview.Payloads)
 	h := open(t, l)
 	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := s.Remove(ctx, 1); err != nil {
@@ -207,7 +207,7 @@ func TestALargeMessageIsReadInPieces(t *testing.T) {
 	s := newMemStream(t)
 	big := bytes.Repeat([]byte("0123456789abcdef"), 200_000) // 3.2 MB
 	appendLines(t, s, "a", string(big), string(big)+"\n", "b")
-	h := open(t, logview.New(s))
+	h := open(t, logview.New(s, store.Query{}, logview.Payloads))
 	want := "a\n" + string(big) + "\n" + string(big) + "\nb\n"
 	if got := reads(t, h, 0, 128<<10, 100); got != want {
 		t.Errorf("got %d bytes, want %d, or others", len(got), len(want))

@@ -1,6 +1,6 @@
-// Package logview shows the messages of one stream as one file: the log. Each
-// message is framed (its payload, and a newline if it lacks one), and a reader may
-// read anywhere in it while messages are appended and removed.
+// Package logview shows the messages of one stream, or of a part of it that a query names, as one file: the
+// log. Each message is framed ([Framing]: its payload, and a newline if it lacks one, or a JSON line), and a
+// reader may read anywhere in it while messages are appended and removed.
 //
 // Its terms. While anybody has the log open there is an epoch: the layout is that of
 // the messages that were live when it began, and of all that were appended since. In a
@@ -15,7 +15,7 @@
 //     layout's, never ahead. A message that the frontier is in the middle of is
 //     completed, also if it is removed meanwhile.
 //   - A position inside a pass keeps its meaning for the handle: what was read there is
-//     there again, or newlines in its place if it was removed since.
+//     there again, or newlines in its place if it was removed since. (Spaces, in a log of JSON lines.)
 //   - Any other position is one of the layout, and begins a new pass. Inside a run, and
 //     not at its first byte, it gives newlines to the run's end first.
 //   - A damaged message gives its error where it stands, each time, to whoever reads
@@ -28,4 +28,9 @@
 // may be off by the size of what was removed. A forward pass is exact all the same,
 // since it goes by sequences. A message that comes back after its removal is back in its place
 // if it was one of the last thousand removed, else it shows when the next epoch begins.
+//
+// The log of a part follows no events, which don't tell a message's subject: who reads or asks for the size looks for
+// what was stored since. It is scanned once when it is opened. What was removed from it while it is open is found when
+// something near is read: then positions may be off by its size within the thousand messages around it. A forward pass is exact, and
+// the size never shrinks, as ever. A message that comes back to a part meanwhile may be shown or not.
 package logview

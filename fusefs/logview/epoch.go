@@ -21,48 +21,60 @@ const maxEvents = 4096
 // epoch keeps a layout in step with its stream. A goroutine of its own takes the
 // events, so that few get lost while nobody reads; who reads takes them too, and so sees what
 // was done before the call.
+//
+// Events don't tell on which subject a message is. So the epoch of a part of a stream has no use
+// for them: who reads looks for what was stored since the last time; see growLocked.
 type epoch struct {
 	r        Source
-	sub      store.Subscription
-	done     chan struct{} // closed when the goroutine has ended
-	base     int64         // bytes in the layout when the epoch began
-	appended int64         // State.Appended.Log then
+	q        store.Query
+	part     bool // q is not the whole stream
+	framing  Framing
+	sub      store.Subscription // nil for a part, as is done
+	done     chan struct{}      // closed when the goroutine has ended
+	base     int64              // bytes in the layout when the epoch began
+	appended int64              // those of State.Appended then
 
 	// changes counts what may make a handle's read-ahead wrong; returns what may have put
 	// messages back. Both are changed under mu and read without it.
 	changes, returns atomic.Uint64
 
 	// mu guards the rest. No other lock is taken under it but the engine's; the store is
-	// called under it only after events were lost.
+	// called under it only after events were lost, or for a part.
 	mu     sync.Mutex
 	l      layout
+	seen   seen          // what of the stream a part's layout has
 	lost   bool          // events were lost, and the layout is not mended yet
 	events []store.Event // the buffer for Take
 	moved  chan struct{} // closed when the layout's rev has risen; nil if nobody waits
 }
 
-func newEpoch(ctx context.Context, r Source, lim limits) (*epoch, error) {
-	e := &epoch{r: r, sub: r.Watch(), done: make(chan struct{})}
-	extents, st, err := r.Extents(ctx)
+func (l *Log) newEpoch(ctx context.Context) (*epoch, error) {
+	e := &epoch{r: l.r, q: l.q, part: l.part, framing: l.framing}
+	if e.part {
+		e.l = newLayout(l.limits, l.framing, nil, store.State{})
+		return e, e.take(ctx)
+	}
+	e.sub, e.done = l.r.Watch(), make(chan struct{})
+	extents, st, err := l.r.Extents(ctx)
 	if err != nil {
 		e.sub.Close()
 		return nil, err
 	}
-	e.l = newLayout(lim, extents, st)
-	e.base, e.appended = e.l.end, st.Appended.Log
+	e.l = newLayout(l.limits, l.framing, extents, st)
+	e.base, e.appended = e.l.end, l.framing.total(st.Appended)
 	go e.follow()
 	return e, nil
 }
 
-// sizeOf returns the log's size in a State of the stream; e may be nil.
+// sizeOf returns the size of a whole stream's log in a State of the stream.
 func (e *epoch) sizeOf(st store.State) int64 {
-	if e == nil {
-		return st.Live.Log
-	}
-	return e.base + max(0, st.Appended.Log-e.appended)
+	return e.base + max(0, e.framing.total(st.Appended)-e.appended)
 }
 
 func (e *epoch) close() {
+	if e.part {
+		return
+	}
 	e.sub.Close()
 	<-e.done
 }
@@ -85,6 +97,9 @@ func (e *epoch) take(ctx context.Context) error {
 }
 
 func (e *epoch) takeLocked(ctx context.Context) error {
+	if e.part {
+		return e.growLocked(ctx)
+	}
 	events, lost := e.sub.Take(e.events)
 	e.events = events
 	if lost {
@@ -118,9 +133,9 @@ func (e *epoch) applyLocked(ev *store.Event) {
 	e.l.rev = ev.Rev
 	switch ev.Kind {
 	case store.Stored:
-		e.l.place(ev.Meta.Seq, sizeOf(ev.Meta))
+		e.l.place(ev.Meta.Seq, e.framing.size(ev.Meta))
 	case store.Deleted:
-		e.l.remove(ev.Meta.Seq, sizeOf(ev.Meta))
+		e.l.remove(ev.Meta.Seq, e.framing.size(ev.Meta))
 		e.changes.Add(1)
 	case store.Undeleted:
 		e.l.bringBack(ev.Meta.Seq)

@@ -37,6 +37,7 @@ type frontier struct {
 	fromStart int64     // start, then
 	ahead     int       // how much to load at once
 	told      store.Seq // that something was lost below this was told to the reader
+	settled   store.Seq // up to here the pass knows what was removed from a part
 	owed      error     // see owe
 	scratch   []byte
 
@@ -135,13 +136,18 @@ func (f *frontier) reset(e *epoch, want int) {
 
 // loadNext adds the next message to buf. more is false if there is no use in going on.
 func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err error) {
-	m, err := h.r.Load(ctx, f.next, f.scratch)
+	m, err := h.e.load(ctx, f.next, f.scratch)
 	var damage *store.CorruptError
+	if m.Seq > f.next && f.into == 0 && !h.e.isHidden(m.Seq) {
+		if err := f.jump(ctx, h.e, m.Seq); err != nil {
+			return false, err
+		}
+	}
 	switch {
-	case err == nil && !h.e.isHidden(f.next):
-		f.add(m)
+	case err == nil && m.Seq == f.next && !h.e.isHidden(f.next):
+		f.add(h, m)
 		return true, nil
-	case f.into > 0 && errors.Is(err, store.ErrNotFound):
+	case f.into > 0 && (errors.Is(err, store.ErrNotFound) || m.Seq > f.next):
 		// What the reader sought into is gone: the rest of it is.
 		f.blank, f.into = f.size-f.into, 0
 		f.start += f.size
@@ -158,10 +164,10 @@ func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err erro
 	return false, err
 }
 
-func (f *frontier) add(m store.Msg) {
+func (f *frontier) add(h *Handle, m store.Msg) {
 	f.grow(m)
 	begin := len(f.buf)
-	f.buf = frame(f.buf, m)
+	f.buf = h.e.framing.Append(f.buf, m)
 	f.msgs = append(f.msgs, framed{f.next, len(f.buf), f.start})
 	f.start += int64(len(f.buf) - begin)
 	f.next++
@@ -187,7 +193,7 @@ func (f *frontier) skip(ctx context.Context, h *Handle) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if st.Lost > 0 {
+	if st.Lost > 0 && !h.e.part {
 		end := to
 		if end == 0 {
 			end = st.Last + 1
@@ -209,7 +215,7 @@ func (f *frontier) skip(ctx context.Context, h *Handle) (more bool, err error) {
 
 // nextShown returns the first live message from next on that is not hidden, or 0.
 func (f *frontier) nextShown(ctx context.Context, h *Handle) (store.Seq, error) {
-	for m, err := range h.r.Scan(ctx, store.Query{From: f.next}) {
+	for m, err := range h.r.Scan(ctx, h.e.within(f.next, 0)) {
 		if err != nil {
 			return 0, err
 		}

@@ -126,7 +126,7 @@ func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
 		switch {
 		case f.blank > 0:
 			k := min(f.blank, int64(len(p)-n))
-			fillNewlines(p[n : n+int(k)])
+			h.e.framing.blank(p[n : n+int(k)])
 			f.blank -= k
 			h.pos += k
 			n += int(k)

@@ -21,7 +21,8 @@ var defaultLimits = limits{segment: 1024, fresh: 1024}
 // without a gap by segments; inside of one, a scan of the stream and the runs
 // tell the places.
 type layout struct {
-	limits limits
+	limits  limits
+	framing Framing
 
 	segs []segment
 	end  int64     // the size
@@ -52,11 +53,11 @@ type run struct {
 	rev   uint64 // of the last removal in it
 }
 
-func newLayout(lim limits, extents []store.Extent, st store.State) layout {
-	l := layout{limits: lim, rev: st.Rev, sealed: true}
+func newLayout(lim limits, f Framing, extents []store.Extent, st store.State) layout {
+	l := layout{limits: lim, framing: f, rev: st.Rev, sealed: true}
 	for _, x := range extents {
 		if x.Live.Messages > 0 {
-			l.add(segment{first: l.last + 1, last: x.Last, bytes: x.Live.Log, count: int(x.Live.Messages)})
+			l.add(segment{first: l.last + 1, last: x.Last, bytes: f.total(x.Live), count: int(x.Live.Messages)})
 		}
 	}
 	l.last = st.Last
@@ -193,7 +194,7 @@ func (l *layout) extend(extents []store.Extent, st store.State, size int64) {
 		if x.Last <= l.last {
 			continue
 		}
-		s := segment{last: x.Last, bytes: x.Live.Log, count: int(x.Live.Messages)}
+		s := segment{last: x.Last, bytes: l.framing.total(x.Live), count: int(x.Live.Messages)}
 		if x.First <= l.last { // it is partly placed: its share is what the others leave over
 			s.bytes = 0
 		}

@@ -10,7 +10,7 @@ import (
 
 // streamOf is a layout of n messages of 10 bytes that were stored while the log was open.
 func streamOf(n int) *layout {
-	l := newLayout(defaultLimits, nil, store.State{})
+	l := newLayout(defaultLimits, Payloads, nil, store.State{})
 	for seq := range store.Seq(n) {
 		l.rev++
 		l.place(seq+1, 10)
@@ -84,7 +84,7 @@ func TestMemoryDoesNotGrowWithMessages(t *testing.T) {
 // TestAStreamThatIsKeptShortTakesLittleMemory removes from the front what is appended at the back, the
 // way retention does for as long as somebody follows the log.
 func TestAStreamThatIsKeptShortTakesLittleMemory(t *testing.T) {
-	l := newLayout(defaultLimits, nil, store.State{})
+	l := newLayout(defaultLimits, Payloads, nil, store.State{})
 	for seq := store.Seq(1); seq <= 1_000_000; seq++ {
 		l.rev++
 		l.place(seq, 10)

@@ -11,12 +11,18 @@ import (
 type Source interface {
 	store.Reader
 	store.Follower
+	// Next is that of store.Finder.
+	Next(ctx context.Context, q store.Query, buf []byte) (store.Msg, error)
 }
 
-// Log is the log of one stream, shared by all who have it open.
+// Log is the log of one stream, or of a part of it, in one framing, shared by all who have it open.
 type Log struct {
-	r      Source
-	limits limits
+	r       Source
+	q       store.Query
+	part    bool // q is not the whole stream
+	framing Framing
+	limits  limits
+	whole   partSize // of a part
 
 	// mu guards the rest. It is held while an epoch begins or ends.
 	mu    sync.Mutex
@@ -24,27 +30,33 @@ type Log struct {
 	open  int    // handles
 }
 
-// New returns the log of a stream. It costs nothing until it is opened.
-func New(r Source) *Log { return &Log{r: r, limits: defaultLimits} }
+// New returns the log of a stream's messages that are in q. It costs nothing until it is used.
+func New(r Source, q store.Query, f Framing) *Log {
+	part := q.From > 1 || q.To > 0 || q.Subject != ""
+	return &Log{r: r, q: q, part: part, framing: f, limits: defaultLimits}
+}
 
 // Size returns the log's size: that of the live messages if nobody has it open, else
-// that of the layout, which never shrinks.
+// that of the layout, which never shrinks. For a part of a stream it costs a scan of it if nobody has it
+// open, the first time, and whenever something was removed from the stream.
 func (l *Log) Size(ctx context.Context) (int64, error) {
 	l.mu.Lock()
 	e := l.epoch
 	l.mu.Unlock()
-	st, err := l.r.State(ctx)
-	if err != nil {
+	switch {
+	case !l.part:
+		st, err := l.r.State(ctx)
+		if err != nil || e == nil {
+			return l.framing.total(st.Live), err
+		}
+		return e.sizeOf(st), nil
+	case e == nil:
+		return l.whole.get(ctx, l)
+	}
+	if err := e.take(ctx); err != nil {
 		return 0, err
 	}
-	return e.sizeOf(st), nil
-}
-
-// SizeOf is Size for who has the stream's State at hand.
-func (l *Log) SizeOf(st store.State) int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.epoch.sizeOf(st)
+	return e.size(), nil
 }
 
 // Open opens the log for reading, and begins an epoch if nobody else has it open.
@@ -52,7 +64,7 @@ func (l *Log) Open(ctx context.Context) (*Handle, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.epoch == nil {
-		e, err := newEpoch(ctx, l.r, l.limits)
+		e, err := l.newEpoch(ctx)
 		if err != nil {
 			return nil, err
 		}

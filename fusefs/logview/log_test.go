@@ -23,6 +23,14 @@ func TestAMessageThatComesBackIsInItsPlace(t *testing.T) {
 	})
 }
 
+func TestJSONLinesAgainstModel(t *testing.T) {
+	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) {
+		testAgainstModel(t, newStream, variant{seeks: true, framing: logview.JSONLines})
+		testAgainstModel(t, newStream, variant{seeks: true, returns: true, framing: logview.JSONLines})
+		testAgainstModel(t, newStream, variant{losses: true, framing: logview.JSONLines})
+	})
+}
+
 func TestReadingOnIsExactThoughEventsAreLost(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, newStream func(testing.TB) store.Stream) {
 		testAgainstModel(t, newStream, variant{losses: true})
@@ -31,16 +39,12 @@ func TestReadingOnIsExactThoughEventsAreLost(t *testing.T) {
 
 func TestTheSize(t *testing.T) {
 	s := newMemStream(t)
-	l := logview.New(s)
+	l := logview.New(s, store.Query{}, logview.Payloads)
 	want := func(n int64, when string) {
 		t.Helper()
 		got, err := l.Size(t.Context())
 		if err != nil || got != n {
 			t.Errorf("%s the size is %d, %v, want %d", when, got, err, n)
-		}
-		st, err := s.State(t.Context())
-		if of := l.SizeOf(st); err != nil || of != n {
-			t.Errorf("%s SizeOf gives %d, %v, want %d", when, of, err, n)
 		}
 	}
 	want(0, "of an empty stream")

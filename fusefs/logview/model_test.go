@@ -13,14 +13,16 @@ import (
 
 	"jsfs/fusefs/logview"
 	"jsfs/store"
+	"jsfs/store/jsonl"
 )
 
 // model is the plain truth about a stream and its log: every message that was ever
 // stored, and while the log is open the list of those that have a place.
 type model struct {
-	msgs []*modelMsg
-	open int
-	laid []*modelMsg // nil while nobody has the log open
+	blank byte // what stands where messages were removed
+	msgs  []*modelMsg
+	open  int
+	laid  []*modelMsg // nil while nobody has the log open
 }
 
 type modelMsg struct {
@@ -30,11 +32,7 @@ type modelMsg struct {
 	start int // in the layout
 }
 
-func (m *model) append(seq store.Seq, data string) {
-	text := []byte(data)
-	if len(text) == 0 || text[len(text)-1] != '\n' {
-		text = append(text, '\n')
-	}
+func (m *model) append(seq store.Seq, text []byte) {
 	msg := &modelMsg{seq: seq, text: text, live: true, start: m.size()}
 	m.msgs = append(m.msgs, msg)
 	if m.open > 0 {
@@ -112,7 +110,7 @@ func (h *modelHandle) read(off, n int) []byte {
 		if msg.live {
 			out = append(out, msg.text[at-msg.start])
 		} else {
-			out = append(out, '\n')
+			out = append(out, h.m.blank)
 		}
 	}
 	for len(out) < n {
@@ -152,7 +150,7 @@ func (h *modelHandle) advance() (byte, bool) {
 		msg := h.m.laid[i]
 		if h.front < h.blank {
 			h.give()
-			return '\n', true
+			return h.m.blank, true
 		}
 		if h.front == msg.start && !msg.live {
 			h.front += len(msg.text)
@@ -173,6 +171,7 @@ func (h *modelHandle) give() {
 type machine struct {
 	ctx     context.Context
 	s       store.Stream
+	framing logview.Framing
 	log     *logview.Log
 	m       *model
 	handles []*logview.Handle
@@ -187,8 +186,24 @@ func (x *machine) append(t *rapid.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.m.append(seq, data)
+		x.m.append(seq, x.framed(t, seq, data))
 	}
+}
+
+// framed is how the log shows a message that was stored.
+func (x *machine) framed(t *rapid.T, seq store.Seq, data string) []byte {
+	if x.framing == logview.JSONLines {
+		m, err := x.s.Load(x.ctx, seq, nil)
+		if err != nil || string(m.Data) != data {
+			t.Fatalf("message %d is %q, %v, want %q", seq, m.Data, err, data)
+		}
+		return jsonl.Append(nil, m)
+	}
+	text := []byte(data)
+	if len(text) == 0 || text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return text
 }
 
 func (x *machine) remove(t *rapid.T) {
@@ -265,7 +280,7 @@ func (x *machine) seek(t *rapid.T) {
 }
 
 func (x *machine) read(t *rapid.T, i, off int) {
-	p := bytes.Repeat([]byte{0}, rapid.IntRange(1, 200).Draw(t, "len"))
+	p := bytes.Repeat([]byte{0}, rapid.IntRange(1, 400).Draw(t, "len"))
 	n, err := x.handles[i].ReadAt(x.ctx, p, int64(off))
 	want := x.models[i].read(off, len(p))
 	if string(p[:n]) != string(want) {
@@ -288,6 +303,7 @@ type variant struct {
 	seeks   bool // reads at random offsets
 	returns bool // removed messages come back, as long as their place is remembered
 	losses  bool // events get lost
+	framing logview.Framing
 }
 
 // testAgainstModel runs random operations on a log and compares everything that it shows.
@@ -298,7 +314,10 @@ func testAgainstModel(t *testing.T, newStream func(t testing.TB) store.Stream, v
 		if v.losses {
 			source = forgetful{s}
 		}
-		x := &machine{ctx: t.Context(), s: s, log: logview.New(source), m: &model{}}
+		x := &machine{ctx: t.Context(), s: s, framing: v.framing, log: logview.New(source, store.Query{}, v.framing), m: &model{blank: '\n'}}
+		if v.framing == logview.JSONLines {
+			x.m.blank = ' '
+		}
 		fresh := rapid.IntRange(0, 20).Draw(rt, "fresh")
 		if v.returns {
 			fresh = 1 << 30

@@ -78,19 +78,19 @@ func (e *epoch) readStretch(ctx context.Context, s *stretch, p []byte, off int64
 		}
 		n += len(piece)
 	}
-	fillNewlines(p[n:])
+	e.framing.blank(p[n:])
 	return len(p), nil
 }
 
 // readItem fills p with an item's bytes from into on.
 func (e *epoch) readItem(ctx context.Context, it item, buf *[]byte, p []byte, into int64) error {
 	if it.dead {
-		fillNewlines(p)
+		e.framing.blank(p)
 		return nil
 	}
 	m, err := e.r.Load(ctx, it.first, *buf)
 	if errors.Is(err, store.ErrNotFound) {
-		fillNewlines(p)
+		e.framing.blank(p)
 		return nil
 	}
 	if err != nil {
@@ -99,10 +99,14 @@ func (e *epoch) readItem(ctx context.Context, it item, buf *[]byte, p []byte, in
 	if cap(m.Data) > cap(*buf) {
 		*buf = m.Data[:0]
 	}
+	if e.framing == JSONLines {
+		copy(p, e.framing.Append(nil, m)[into:])
+		return nil
+	}
 	k := 0
 	if into < int64(len(m.Data)) {
 		k = copy(p, m.Data[into:])
 	}
-	fillNewlines(p[k:]) // the one that frame adds
+	e.framing.blank(p[k:]) // the newline that the framing adds
 	return nil
 }

@@ -134,14 +134,7 @@ func (e *epoch) startOf(ctx context.Context, seq store.Seq) (off int64, ok bool,
 	if err != nil || !ok {
 		return 0, false, err
 	}
-	off = s.start
-	for _, it := range s.items {
-		if it.first >= seq {
-			break
-		}
-		off += it.size
-	}
-	return off, true, nil
+	return s.startOf(seq), true, nil
 }
 
 // reach brings the layout up to the stream's State as it is now.
@@ -199,11 +192,11 @@ func (e *epoch) stretch(ctx context.Context, which func(*layout) int) (s stretch
 // scan collects the live messages from first to last.
 func (e *epoch) scan(ctx context.Context, first, last store.Seq, about int) ([]item, error) {
 	items := make([]item, 0, about)
-	for m, err := range e.r.Scan(ctx, store.Query{From: first, To: last}) {
+	for m, err := range e.r.Scan(ctx, e.within(first, last)) {
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, item{m.Seq, m.Seq, sizeOf(m), false})
+		items = append(items, item{m.Seq, m.Seq, e.framing.size(m), false})
 	}
 	return items, nil
 }
