@@ -29,6 +29,14 @@ func (d *damaged) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Ms
 	return d.Source.Load(ctx, seq, buf)
 }
 
+func (d *damaged) Next(ctx context.Context, q store.Query, buf []byte) (store.Msg, error) {
+	m, err := d.Source.Next(ctx, q, buf)
+	if d.bad[m.Seq] || d.lost[m.Seq] {
+		return store.Msg{Meta: store.Meta{Seq: m.Seq}}, errChecksum
+	}
+	return m, err
+}
+
 func (d *damaged) Stat(ctx context.Context, seq store.Seq) (store.Meta, error) {
 	if d.lost[seq] {
 		return store.Meta{}, errChecksum
