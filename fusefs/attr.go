@@ -193,9 +193,9 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		return obj.setAttr(c, h, in)
 	case mapping.KindControl:
 		switch at.control() {
-		case mapping.ControlLog:
+		case mapping.ControlLog, mapping.ControlLogJSON:
 			return fs.setLogAttr(c, s, h, in)
-		case mapping.ControlConfig, mapping.ControlCtl:
+		case mapping.ControlConfig, mapping.ControlCtl, mapping.ControlPost:
 			return setControlAttr(h, in)
 		}
 	}

@@ -167,7 +167,7 @@ func setControlAttr(h handle, in *fuse.SetAttrIn) error {
 	switch h := h.(type) {
 	case *configWriter:
 		return h.truncate(size)
-	case *ctlWriter:
+	case *ctlWriter, *postWriter:
 		return nil
 	}
 	return refuse(syscall.EPERM, "truncate it through a descriptor")

@@ -70,8 +70,8 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 			return err
 		}
 		fs.linkAttr(a, id, target, mtime)
-	case mapping.ControlLog:
-		return fs.logAttr(c, s, id, a)
+	case mapping.ControlLog, mapping.ControlLogJSON, mapping.ControlFollow, mapping.ControlFollowJSON, mapping.ControlPost:
+		return fs.messagesAttr(c, p.messages(s), p.control(), id, h, a)
 	default:
 		content, mtime, err := fs.made(c, s, p)
 		if err != nil {
@@ -90,7 +90,7 @@ func (fs *FS) made(c *call, s *stream, p place) (content []byte, mtime int64, er
 	switch p.control() {
 	case mapping.ControlInfo:
 		return fs.info(c, s, p.filter())
-	case mapping.ControlHeaders, mapping.ControlSubject, mapping.ControlTime, mapping.ControlJSON:
+	case mapping.ControlHeaders, mapping.ControlSubject, mapping.ControlTime, mapping.ControlJSON, mapping.ControlRaw:
 		return fs.messagePart(c, s, p)
 	case mapping.ControlMetrics:
 		content, err = fs.metrics()
@@ -213,8 +213,8 @@ func (fs *FS) Readlink(cancel <-chan struct{}, hdr *fuse.InHeader) (target []byt
 // openControl opens a control file for reading.
 func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle, uint32, error) {
 	switch p.control() {
-	case mapping.ControlLog:
-		return fs.openLog(c, s, in)
+	case mapping.ControlLog, mapping.ControlLogJSON, mapping.ControlFollow, mapping.ControlFollowJSON, mapping.ControlPost:
+		return fs.openMessages(c, p.messages(s), p.control(), in)
 	case mapping.ControlConfig:
 		return fs.openConfig(s, in)
 	case mapping.ControlCtl:

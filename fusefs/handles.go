@@ -46,6 +46,12 @@ func (h *bytesHandle) read(_ *call, p []byte, off int64) (int, error) {
 	return copy(p, h.content[off:]), nil
 }
 
+// waiter is a handle whose reads wait for something to happen.
+type waiter interface{ waits() }
+
+// waitsBit is set in the number of a handle whose reads wait: the transport must know them by that.
+const waitsBit = 1 << 63
+
 // handles numbers the open handles from 1 on.
 type handles struct {
 	// mu guards all below. It is a leaf.
@@ -62,8 +68,12 @@ func (t *handles) add(h handle) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last++
-	t.m[t.last] = h
-	return t.last
+	fh := t.last
+	if _, ok := h.(waiter); ok {
+		fh |= waitsBit
+	}
+	t.m[fh] = h
+	return fh
 }
 
 // get returns the handle with a number, nil if there is none.

@@ -5,20 +5,25 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/fusefs/logview"
 	"jsfs/fusefs/publish"
 	"jsfs/store"
 )
 
 // openLogWriter opens a log for appending.
-func (fs *FS) openLogWriter(c *call, s *stream, in *fuse.OpenIn) (handle, uint32, error) {
+func (fs *FS) openLogWriter(c *call, m *messages, f logview.Framing, in *fuse.OpenIn) (handle, uint32, error) {
+	s := m.stream
 	if in.Flags&syscall.O_TRUNC != 0 {
 		return nil, 0, refuseTruncate(s)
 	}
 	if in.Flags&syscall.O_APPEND == 0 {
 		return nil, 0, refuse(syscall.EPERM, "a log is only appended to: open it with >>, or O_APPEND")
 	}
-	target := fs.target(s, s.Config().DefaultSubject())
-	if err := target.Check(c, 0); err != nil {
+	if err := m.takes(); err != nil {
+		return nil, 0, err
+	}
+	target := fs.target(s, m.subject())
+	if err := canWriteLines(c, target, f, m); err != nil {
 		return nil, 0, err
 	}
 	h := &logWriter{stream: s}
@@ -26,12 +31,28 @@ func (fs *FS) openLogWriter(c *call, s *stream, in *fuse.OpenIn) (handle, uint32
 		read := *in
 		read.Flags &^= syscall.O_ACCMODE | syscall.O_APPEND
 		var err error
-		if h.reader, _, err = fs.openLog(c, s, &read); err != nil {
+		if h.reader, _, err = fs.openLog(c, m, f, &read); err != nil {
 			return nil, 0, err
 		}
 	}
-	h.lines = fs.pub.begin().NewLines(target, publish.Open{Inode: c.hdr.NodeId, Thread: c.hdr.Pid})
+	open := publish.Open{Inode: c.hdr.NodeId, Thread: c.hdr.Pid}
+	if f == logview.Payloads {
+		h.lines = fs.pub.begin().NewLines(target, open)
+	} else {
+		h.lines = fs.pub.begin().NewJSONLines(target, m.filter.Subject, open)
+	}
 	return h, fuse.FOPEN_DIRECT_IO, nil
+}
+
+// canWriteLines refuses who opens a log where no line would be taken.
+func canWriteLines(c *call, target publish.Subject, f logview.Framing, m *messages) error {
+	switch {
+	case f == logview.JSONLines:
+		return target.Room(c, 0)
+	case target.Name == "":
+		return refuse(syscall.EPERM, "the messages are on many subjects (%s): append lines in the directory of one, or lines with a subject to log.jsonl", m.filter.Subject)
+	}
+	return target.Check(c, 0)
 }
 
 // logWriter is a log that is open for appending.

@@ -9,29 +9,36 @@ import (
 	"jsfs/fusefs/logview"
 )
 
-// logAttr fills in the attributes of a stream's log. While somebody has it open its
-// size never shrinks.
-func (fs *FS) logAttr(c *call, s *stream, id uint64, a *fuse.Attr) error {
-	st, err := s.State(c)
+// logAttr fills in the attributes of a log. While somebody has it open its size never shrinks.
+func (fs *FS) logAttr(c *call, m *messages, f logview.Framing, id uint64, a *fuse.Attr) error {
+	st, err := m.stream.State(c)
 	if err != nil {
 		return err
 	}
-	size, err := s.log.Size(c)
+	l, err := m.log(c, f)
 	if err != nil {
 		return err
 	}
-	fs.fileAttr(a, id, size, fs.modTime(s, st))
+	size, err := l.Size(c)
+	if err != nil {
+		return err
+	}
+	fs.fileAttr(a, id, size, fs.modTime(m.stream, st))
 	a.Blksize = logBlksize
 	return nil
 }
 
-// openLog opens a stream's log. It is read past the kernel's page cache: pages of a
+// openLog opens a log. It is read past the kernel's page cache: pages of a
 // file that grows would show zeros to readers that come at the wrong moment.
-func (fs *FS) openLog(c *call, s *stream, in *fuse.OpenIn) (handle, uint32, error) {
+func (fs *FS) openLog(c *call, m *messages, f logview.Framing, in *fuse.OpenIn) (handle, uint32, error) {
 	if wantsWrite(in.Flags) {
-		return fs.openLogWriter(c, s, in)
+		return fs.openLogWriter(c, m, f, in)
 	}
-	h, err := s.log.Open(c)
+	l, err := m.log(c, f)
+	if err != nil {
+		return nil, 0, err
+	}
+	h, err := l.Open(c)
 	if err != nil {
 		return nil, 0, err
 	}

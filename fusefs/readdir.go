@@ -314,6 +314,16 @@ func (fs *FS) listControls(c *call, s *stream, at place, off uint64, l *listing)
 		if err != nil {
 			return err
 		}
+		if p.view != nil && !child.IsLink() { // it is there, and left to LOOKUP
+			mode := uint32(syscall.S_IFREG)
+			if child.IsDir() {
+				mode = syscall.S_IFDIR
+			}
+			if !l.place(s, p, child.String(), mode, cookie) {
+				return nil
+			}
+			continue
+		}
 		var got fuse.EntryOut
 		if err := fs.controlEntry(c, s, p, &got); errors.Is(err, errAbsent) {
 			continue

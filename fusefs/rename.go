@@ -31,7 +31,7 @@ func (fs *FS) renameObject(c *call, r renaming) error {
 	}
 	switch r.target.Kind {
 	case mapping.NameControl:
-		if r.target.Control == mapping.ControlLog {
+		if r.target.Control == mapping.ControlLog || r.target.Control == mapping.ControlLogJSON {
 			return refuse(syscall.EPERM, "a log can't be replaced: append with >>, remove messages with rm %s/NUMBER", r.to.name)
 		}
 		return refuse(syscall.EPERM, "%s is a view of the stream", r.newName)

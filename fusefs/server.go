@@ -60,6 +60,10 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 		return nil, fmt.Errorf("begin to serve: %w", err)
 	}
 	s := &Server{fs: fs, mountpoint: mountpoint, ended: make(chan struct{})}
+	go func() {
+		<-tr.ended
+		fs.endFollowing()
+	}()
 	go s.serve(tr, sub)
 	return s, nil
 }
@@ -90,12 +94,13 @@ const (
 	unmountPause = 10 * time.Millisecond
 )
 
-// Unmount ends the mount: nothing is opened for writing any more, what was written
-// through .log is appended, and the mount is taken away. An error that wraps
+// Unmount ends the mount: nothing is opened for writing any more, who waits for a message gets the end
+// of the file, what was written through .log is appended, and the mount is taken away. An error that wraps
 // syscall.EBUSY means that files are open in it or somebody works there: it goes on,
 // for reading, and Unmount can be called again.
 func (s *Server) Unmount() error {
 	s.fs.stopping.Store(true)
+	s.fs.endFollowing()
 	s.fs.drain()
 	pause := unmountPause
 	for try := 1; ; try++ {
@@ -117,6 +122,7 @@ func (s *Server) Unmount() error {
 // them closes its files, or with the process. What was written and not closed is kept in drafts.
 func (s *Server) Detach() error {
 	s.fs.stopping.Store(true)
+	s.fs.endFollowing()
 	s.fs.drain()
 	err := disconnect(s.mountpoint, true)
 	if err == nil {

@@ -19,7 +19,11 @@ type stream struct {
 	// of the stream's directory.
 	num, node uint64
 
-	log *logview.Log
+	// messages are all of them.
+	messages *messages
+
+	// bell rings for who waits for the next message.
+	bell *logview.Bell
 
 	// broken is set when a handler panicked: the stream is only read from then on.
 	broken atomic.Bool
@@ -102,7 +106,8 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 		return nil, fmt.Errorf("stream %s can't be shown beside %s: their incarnations %d and %d have the same node numbers",
 			name, old.name, found.Incarnation(), old.Incarnation())
 	}
-	s := &stream{Stream: found, name: name, num: num, log: logview.New(found, store.Query{}, logview.Payloads)}
+	s := &stream{Stream: found, name: name, num: num, bell: logview.NewBell(found)}
+	s.messages = &messages{stream: s}
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
 	return s, nil
@@ -115,6 +120,7 @@ func (t *streams) drop(incarnation uint64) {
 	num := mapping.Incarnation(incarnation)
 	if s := t.byNum[num]; s != nil && s.Incarnation() == incarnation {
 		delete(t.byNum, num)
+		s.bell.End()
 	}
 }
 

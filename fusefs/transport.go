@@ -176,7 +176,9 @@ func (t *transport) read(r *reader) {
 			t.watched <- struct{}{}
 		}
 		op := x.opcode()
-		if p := &t.paces[op]; p.waits() {
+		if p := &t.paces[op]; x.waits() {
+			t.answerApart(x)
+		} else if p.waits() {
 			x := t.parted(x)
 			t.running.Add(1)
 			t.waiting.add(unique)
@@ -298,7 +300,7 @@ func (t *transport) parted(x *exchange) *exchange {
 
 // give takes back an exchange that nobody uses any more.
 func (t *transport) give(x *exchange) {
-	if len(x.out) == smallAnswer {
+	if len(x.out) != maxWrite+maxEnvelope {
 		return
 	}
 	select {

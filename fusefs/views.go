@@ -24,7 +24,8 @@ type view struct {
 	// arg tells controls of one kind apart that have names of many: a subject, a sequence, a duration.
 	arg string
 	// path is its name below the stream's directory.
-	path string
+	path     string
+	messages *messages // those of filter
 }
 
 // maxViewPath is the longest path that a view has, in bytes: what open(2) takes.
@@ -150,7 +151,7 @@ func (p place) below(s *stream, n uint64, name string, f mapping.Filter, arg str
 	if len(path) > maxViewPath {
 		return place{}, refuseDepth()
 	}
-	v := &view{parent: p.node(s), stream: s, n: n, filter: f, arg: arg, path: path}
+	v := &view{parent: p.node(s), stream: s, n: n, filter: f, arg: arg, path: path, messages: &messages{stream: s, filter: f}}
 	v.id = v.number()
 	return v.place(), nil
 }

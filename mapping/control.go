@@ -36,6 +36,12 @@ const (
 	ControlSubject  // its subject
 	ControlTime     // its time
 	ControlJSON     // all of it as a JSON line
+	ControlRaw      // all of it as post takes it
+
+	ControlLogJSON    // all messages as JSON lines
+	ControlFollow     // the payloads from now on: reading waits
+	ControlFollowJSON // the messages from now on as JSON lines: reading waits
+	ControlPost       // takes a message in its raw form
 )
 
 // DirName is the name of the control directories.
@@ -71,6 +77,7 @@ var controls = map[Control]control{
 	ControlSubject: {name: "subject"},
 	ControlTime:    {name: "time"},
 	ControlJSON:    {name: "json"},
+	ControlRaw:     {name: "raw"},
 
 	ControlRootDir: {name: DirName, dir: true},
 	ControlReadme:  {name: "README"},
@@ -78,15 +85,20 @@ var controls = map[Control]control{
 	ControlVersion: {name: "version"},
 	ControlMetrics: {name: "metrics"},
 	ControlMount:   {name: "config"},
+
+	ControlLogJSON:    {name: "log.jsonl"},
+	ControlFollow:     {name: "follow", short: ".follow", hidden: true},
+	ControlFollowJSON: {name: "follow.jsonl", hidden: true},
+	ControlPost:       {name: "post"},
 }
 
 // What is in the directory ".jsfs" of every message directory, of a stream's own directory besides, and of the root.
 var (
 	viewControls = []Control{
-		ControlFirst, ControlInfo, ControlLast, ControlNewest, ControlMsgs,
-		ControlRange, ControlSince, ControlSubjects,
+		ControlFirst, ControlFollow, ControlFollowJSON, ControlInfo, ControlLast, ControlNewest, ControlLog, ControlLogJSON,
+		ControlMsgs, ControlPost, ControlRange, ControlSince, ControlSubjects,
 	}
-	streamControls = []Control{ControlConfig, ControlCtl, ControlLog}
+	streamControls = []Control{ControlConfig, ControlCtl}
 	rootControls   = []Control{ControlReadme, ControlMount, ControlErrors, ControlMetrics, ControlVersion}
 )
 
@@ -95,7 +107,7 @@ var (
 var insides = map[Control][]Control{
 	ControlDir:     byName(slices.Concat(streamControls, viewControls)),
 	ControlRootDir: byName(rootControls),
-	ControlMsg:     {ControlHeaders, ControlJSON, ControlSubject, ControlTime},
+	ControlMsg:     {ControlHeaders, ControlJSON, ControlRaw, ControlSubject, ControlTime},
 }
 
 var viewInside = byName(viewControls)
@@ -110,9 +122,6 @@ func byName(cs []Control) []Control {
 	})
 	return cs
 }
-
-// reserved are short names that later versions will give to controls: nothing else may take them.
-var reserved = map[string]bool{".follow": true}
 
 // String is the control's name inside its control directory, or the directory's own; "" if it has many.
 func (c Control) String() string { return controls[c].name }
@@ -157,7 +166,7 @@ func controlNamed(name string) (Control, bool) {
 	if name == DirName {
 		return ControlDir, true
 	}
-	for _, c := range ControlDir.Children(true) {
+	for _, c := range viewControls {
 		if c.Short() != "" && c.Short() == name {
 			return c, true
 		}

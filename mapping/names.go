@@ -67,8 +67,6 @@ func ParseName(name string, width int) (Name, error) {
 		return Name{}, fmt.Errorf("name of %d bytes: %w (at most %d)", len(name), store.ErrNameTooLong, MaxName)
 	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00"):
 		return Name{}, fmt.Errorf("name %q: %w", name, store.ErrInvalid)
-	case reserved[name]:
-		return Name{}, fmt.Errorf("name %q: %w: this version does not offer it yet", name, store.ErrInvalid)
 	case allDigits(name):
 		return parseSeq(name, width)
 	}
@@ -99,7 +97,7 @@ func ParseFile(name string, width int, subject string) (Name, error) {
 		return n, nil
 	}
 	if err == nil || !errors.Is(err, store.ErrNameTooLong) && name != "" && name != "." && name != ".." &&
-		!reserved[name] && !allDigits(name) && !strings.ContainsAny(name, "/\x00") {
+		!allDigits(name) && !strings.ContainsAny(name, "/\x00") {
 		return Name{Kind: NameSubject, Subject: subject, File: name}, nil
 	}
 	return Name{}, err
@@ -121,7 +119,7 @@ func parseSeq(name string, width int) (Name, error) {
 // as letters, since Python's tempfile uses them.
 func IsTemp(name string, flags, mode uint32) bool {
 	const suffix = 6
-	if len(name) < suffix || allDigits(name) || reserved[name] {
+	if _, control := controlNamed(name); control || len(name) < suffix || allDigits(name) {
 		return false
 	}
 	if flags&syscall.O_ACCMODE != syscall.O_RDWR || flags&syscall.O_CREAT == 0 || flags&syscall.O_EXCL == 0 ||

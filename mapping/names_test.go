@@ -51,7 +51,7 @@ func TestParseName(t *testing.T) {
 		{name: "the first message", in: ".first", want: Name{Kind: NameControl, Control: ControlFirst}},
 		{name: "the last message", in: ".last", want: Name{Kind: NameControl, Control: ControlLast}},
 		{name: "the control directory", in: ".jsfs", want: Name{Kind: NameControl, Control: ControlDir}},
-		{name: "a view that is not offered yet", in: ".follow", err: store.ErrInvalid},
+		{name: "a control that is not listed", in: ".follow", want: Name{Kind: NameControl, Control: ControlFollow}},
 
 		{name: "any other dot file is a draft", in: ".orders.new.Xy12ab", want: Name{Kind: NameDraft}},
 		{name: "so is one whose name is no subject", in: ". \xff", want: Name{Kind: NameDraft}},
@@ -111,7 +111,7 @@ func TestIsTemp(t *testing.T) {
 		{"a dot in it", "orders.ab.cd", flags, 0o600, false},
 		{"too short", "aB3dE", flags, 0o600, false},
 		{"only digits is a sequence", "123456", flags, 0o600, false},
-		{"a reserved name", ".follow", flags, 0o600, false},
+		{"a control's name", ".follow", flags, 0o600, false},
 		{"another mode", "sedAb12cD", flags, 0o644, false},
 		{"not exclusive", "sedAb12cD", syscall.O_RDWR | syscall.O_CREAT, 0o600, false},
 		{"write only", "sedAb12cD", syscall.O_WRONLY | syscall.O_CREAT | syscall.O_EXCL, 0o600, false},

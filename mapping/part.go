@@ -15,6 +15,8 @@ func MessagePart(c Control, m store.Msg) []byte {
 		return []byte(m.Subject + "\n")
 	case ControlTime:
 		return []byte(FormatTime(m.Time) + "\n")
+	case ControlRaw:
+		return AppendRaw(nil, m.Subject, m.Header, m.Data)
 	case ControlJSON:
 		return jsonl.Append(nil, m)
 	}

@@ -74,6 +74,13 @@ func (l *Log) Open(ctx context.Context) (*Handle, error) {
 	return &Handle{log: l, e: l.epoch, r: l.r}, nil
 }
 
+// InUse says whether somebody has the log open.
+func (l *Log) InUse() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open > 0
+}
+
 // release ends a handle's use of the epoch.
 func (l *Log) release() {
 	l.mu.Lock()

@@ -11,24 +11,34 @@ import (
 // maxBatch is how many lines are appended in one call at most.
 const maxBatch = 16 << 10
 
-// batches recycles the entries of AppendAll: they are many, and needed during a call only.
-var batches = sync.Pool{New: func() any { return new([]store.Entry) }}
+// batches recycles the lines of a write: they are many, and needed during a call only.
+var batches = sync.Pool{New: func() any { return new([][]byte) }}
 
-// Lines is an open of a log: each line that is written becomes a message, its newline
-// included, before the write returns. What follows the last newline waits for the
-// rest of its line, or for a commit by the package's rule.
+// sink is a Target that takes whole lines.
+type sink interface {
+	Target
+	// storeAll stores lines in order, newlines included, and returns how many were stored, from the first
+	// one on: all of them if the error is nil.
+	storeAll(ctx context.Context, lines [][]byte) (int, error)
+}
+
+// Lines is an open of a log: each line that is written becomes a message before the write
+// returns. What follows the last newline waits for the rest of its line, or for a commit by
+// the package's rule.
 type Lines struct {
 	*open
-	subject Subject
+	sink sink
 	// pending is an error that the next Write gives: the last one was refused in the middle.
 	// Guarded by mu.
 	pending error
 }
 
-// NewLines returns the Lines of a log that was opened.
-func (d *Desk) NewLines(s Subject, o Open) *Lines {
+// NewLines returns the Lines of a log that was opened: a line's bytes, newline included, are the payload.
+func (d *Desk) NewLines(s Subject, o Open) *Lines { return d.newLines(s.Stream, textLines{s}, o) }
+
+func (d *Desk) newLines(s store.Stream, to sink, o Open) *Lines {
 	o.Empty = false
-	return &Lines{open: d.open(s.Stream, s, o), subject: s}
+	return &Lines{open: d.open(s, to, o), sink: to}
 }
 
 // Write appends the lines that p completes, with one sync at most for each maxBatch of them,
@@ -64,7 +74,7 @@ func (l *Lines) appendLocked(ctx context.Context, p []byte) (n int, err error) {
 	if end == 0 {
 		return 0, nil
 	}
-	batch := batches.Get().(*[]store.Entry)
+	batch := batches.Get().(*[][]byte)
 	defer func() {
 		clear(*batch)
 		*batch = (*batch)[:0]
@@ -72,19 +82,19 @@ func (l *Lines) appendLocked(ctx context.Context, p []byte) (n int, err error) {
 	}()
 	carried := int(l.buf.size)
 	for n < end && err == nil {
-		es := (*batch)[:0]
-		for at := n; at < end && len(es) < maxBatch; {
+		lines := (*batch)[:0]
+		for at := n; at < end && len(lines) < maxBatch; {
 			i := at + bytes.IndexByte(p[at:end], '\n') + 1
-			es = append(es, store.Entry{Subject: l.subject.Name, Data: p[at:i]})
+			lines = append(lines, p[at:i])
 			at = i
 		}
-		*batch = es
+		*batch = lines
 		var k int
-		if k, err = l.storeLocked(ctx, es); k == 0 {
+		if k, err = l.storeLocked(ctx, lines); k == 0 {
 			break
 		}
-		for _, e := range es[:k] {
-			n += len(e.Data)
+		for _, line := range lines[:k] {
+			n += len(line)
 		}
 		n -= carried // the carry is not part of p
 		carried = 0
@@ -92,15 +102,15 @@ func (l *Lines) appendLocked(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// storeLocked appends the entries, the first one behind what was carried over, and returns how
-// many were stored. Of the first one Data is replaced by the whole line.
-func (l *Lines) storeLocked(ctx context.Context, es []store.Entry) (int, error) {
+// storeLocked appends the lines, the first one behind what was carried over, and returns how
+// many were stored. The first one is replaced by the whole line.
+func (l *Lines) storeLocked(ctx context.Context, lines [][]byte) (int, error) {
 	if l.buf.size > 0 {
-		size := l.buf.size + int64(len(es[0].Data))
+		size := l.buf.size + int64(len(lines[0]))
 		if size > l.limit {
 			return 0, tooLarge(size, l.limit)
 		}
-		if err := l.stream.Config().CheckEntry(store.Entry{Subject: l.subject.Name}); err != nil {
+		if err := l.target.Check(ctx, 0); err != nil {
 			return 0, err
 		}
 		head, done, err := l.buf.load(ctx)
@@ -108,9 +118,9 @@ func (l *Lines) storeLocked(ctx context.Context, es []store.Entry) (int, error) 
 			return 0, err
 		}
 		defer done()
-		es[0].Data = append(head[:len(head):len(head)], es[0].Data...)
+		lines[0] = append(head[:len(head):len(head)], lines[0]...)
 	}
-	k, err := l.stream.AppendAll(ctx, es)
+	k, err := l.sink.storeAll(ctx, lines)
 	if k > 0 && l.buf.size > 0 {
 		if cerr := l.settleLocked(); err == nil {
 			err = cerr

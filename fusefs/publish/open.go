@@ -35,6 +35,7 @@ type open struct {
 	// where: what there is of it is not the message, unless they are written again.
 	spoiled   error
 	spoiledAt int64
+	judged    bool // the message's beginning was found good; see judge
 }
 
 func (d *Desk) open(s store.Stream, t Target, o Open) *open {
@@ -150,7 +151,7 @@ func (o *open) commitLocked(ctx context.Context) (store.Seq, error) {
 func (o *open) settleLocked() error {
 	o.base += o.buf.size
 	o.settled = true
-	o.dirty, o.empty = false, false
+	o.dirty, o.empty, o.judged = false, false, false
 	o.modTime, o.refused, o.spoiled = nil, nil, nil
 	o.rule.wrote.reset()
 	return o.buf.reset()

@@ -67,6 +67,9 @@ func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 			return err
 		}
 	}
+	if err := w.judgeLocked(p, off-base); err != nil {
+		return err
+	}
 	if w.buf.size > 0 && base < w.base {
 		if err := w.buf.shift(ctx, w.base-base); err != nil {
 			return err
@@ -74,6 +77,25 @@ func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 	}
 	w.base = base
 	return w.buf.writeAt(ctx, p, off-base)
+}
+
+// judgeLocked has the beginning of a message looked at while it is written, until it is judged.
+func (w *Writer) judgeLocked(p []byte, at int64) error {
+	j, ok := w.target.(judge)
+	if !ok || w.judged || at != w.buf.size || at > maxJudged {
+		return nil
+	}
+	head := p
+	if at > 0 {
+		head = make([]byte, at, int(at)+len(p))
+		if n, err := w.buf.ReadAt(head, 0); n < len(head) {
+			return err
+		}
+		head = append(head, p...)
+	}
+	done, err := j.judge(head)
+	w.judged = done && err == nil
+	return err
 }
 
 // Truncate sets the file's size. At 0 nothing is left to commit but, if there was no commit
@@ -87,7 +109,7 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 		return store.ErrInvalid
 	case size <= w.base:
 		w.base = size
-		w.dirty, w.empty = false, !w.settled
+		w.dirty, w.empty, w.judged = false, !w.settled, false
 		w.modTime, w.spoiled = nil, nil
 		return w.buf.reset()
 	case size == end:
