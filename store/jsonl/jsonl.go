@@ -13,6 +13,7 @@ package jsonl
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"math"
 	"strconv"
 	"time"
@@ -73,6 +74,9 @@ func appendBytes(dst, b []byte) []byte {
 }
 
 func bytesSize(b []byte) int {
+	if n, ascii := asciiSize(b); ascii {
+		return len(`":`) + n
+	}
 	if utf8.Valid(b) {
 		return len(`":`) + stringSize(b)
 	}
@@ -121,6 +125,35 @@ func appendString(dst, b []byte) []byte {
 	}
 	dst = append(dst, b[start:]...)
 	return append(dst, '"')
+}
+
+// asciiSize is stringSize, eight bytes at a time; ascii says that b has ASCII characters only, without which there
+// is no size.
+func asciiSize(b []byte) (n int, ascii bool) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n = len(b) + 2
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		if w&highs != 0 {
+			return 0, false
+		}
+		// Of a byte below 0x80 the high bit is set in the difference where it is below 0x20, or has become 0 by the
+		// xor. A borrow may set that of a byte above one that is such, never another: all eight are counted then.
+		quote, slash := w^ones*'"', w^ones*'\\'
+		if ((w-ones*0x20)|(quote-ones)|(slash-ones))&highs == 0 {
+			continue
+		}
+		for _, c := range b[:8] {
+			n += int(escapeSize[c])
+		}
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return 0, false
+		}
+		n += int(escapeSize[c])
+	}
+	return n, true
 }
 
 func stringSize(b []byte) int {

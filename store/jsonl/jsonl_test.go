@@ -94,6 +94,24 @@ func TestEveryMessageComesBack(t *testing.T) {
 	})
 }
 
+// TestSizeSeesEveryByteAtEveryPlace has each byte, beside others that may hide it, in each place of a few words.
+func TestSizeSeesEveryByteAtEveryPlace(t *testing.T) {
+	for _, fill := range "a \x00\"\\!#[]\x7f" {
+		for n := range 20 {
+			for at := range n {
+				for c := range 256 {
+					data := bytes.Repeat([]byte{byte(fill)}, n)
+					data[at] = byte(c)
+					m := msg(1, 0, "x", "", string(data))
+					if got, want := jsonl.Size(1, "x", nil, data), int64(len(jsonl.Append(nil, m))); got != want {
+						t.Fatalf("%q: Size says %d, the line has %d bytes", data, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestSizeKnowsHowManyDigitsASequenceHas(t *testing.T) {
 	for n := uint64(1); ; n *= 10 {
 		for _, seq := range []uint64{n - 1, n, n + 1} {

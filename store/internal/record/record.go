@@ -190,13 +190,6 @@ func (c *Coder) bodySeed(off int64) uint64 {
 	return c.body ^ uint64(off)*spreadBody
 }
 
-func sum64(seed uint64, b []byte) uint64 {
-	var d xxhash.Digest
-	d.ResetWithSeed(seed)
-	_, _ = d.Write(b)
-	return d.Sum64()
-}
-
 // Head decodes the head of the record at offset off, of which b has the first bytes:
 // [MaxHead] of them are always enough.
 func (c *Coder) Head(b []byte, off int64) (Head, error) {
