@@ -185,6 +185,7 @@ func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
 		w.runs = append(w.runs, record.Run{Seq: seq, Index: uint32(k)})
 	}
 	w.offs = append(w.offs, uint32(off))
+	w.notes.message(e.Subject)
 	w.made++
 	w.time = time
 	w.told = append(w.told, subjectSeq{e.Subject, seq})
@@ -213,6 +214,7 @@ func (s *Stream) flushLocked() error {
 	w.next = w.coming()
 	w.flushed += w.made
 	w.made, w.skipped = 0, 0
+	w.notes.flushed()
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil
 	}
@@ -224,6 +226,7 @@ func (s *Stream) flushLocked() error {
 func (s *Stream) forgetLocked() {
 	w := &s.w
 	w.offs = w.offs[:len(w.offs)-w.made]
+	w.notes.forget(len(w.offs))
 	for len(w.runs) > 0 && int(w.runs[len(w.runs)-1].Index) >= len(w.offs) {
 		w.runs = w.runs[:len(w.runs)-1]
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/record"
 )
 
 // checkInvariants panics if a published snapshot contradicts itself.
@@ -30,5 +31,21 @@ func (s *Stream) checkInvariants(n *snapshot) {
 	}
 	if n.live.Messages < 0 || n.first-1 > n.last {
 		panic(fmt.Sprintf("%d live messages from %d to %d", n.live.Messages, n.first, n.last))
+	}
+}
+
+// checkNotes panics if a footer that was made without a look at the records, all of them whole, says anything else
+// than they do. wmu is held.
+func (s *Stream) checkNotes(f *record.Footer) {
+	w := &s.w
+	c, err := scanBlock(w.file, &w.tail.hdr, w.end, subjects)
+	if err != nil || len(c.bad) > 0 || c.end != w.end {
+		return // the disk fails
+	}
+	scanned := *f
+	scanned.Listed, scanned.Controls, scanned.Subjects = nil, c.controls, c.subjectsAt(w.offs)
+	if !f.Same(&scanned, &w.tail.hdr) {
+		panic(fmt.Sprintf("footer of %s: noted are %d subjects and %d controls, the records have %d and %d",
+			w.tail.name, len(f.Subjects), f.Listed.Len(), len(scanned.Subjects), len(scanned.Controls)))
 	}
 }

@@ -183,6 +183,10 @@ func (s *Stream) writeControlLocked(ct *record.Control) error {
 		w.buf = w.tail.coder.AppendControl(w.buf[:0], w.end, w.synced, ct)
 		return s.writeTailLocked(w.buf)
 	})
+	if err == nil {
+		w.notes.control(&w.tail.hdr, ct)
+		w.notes.flushed()
+	}
 	if w.buf = w.buf[:0]; cap(w.buf) > keepBuffer {
 		w.buf = nil
 	}

@@ -159,6 +159,7 @@ func (s *Stream) encodeSkip(n uint64, why byte, t int64) {
 	w := &s.w
 	ct := record.Control{Kind: record.FlagSkip, Seq: w.coming(), Time: t, Skip: n, Why: why}
 	w.buf = w.tail.coder.AppendControl(w.buf, w.end+int64(len(w.buf)), w.synced, &ct)
+	w.notes.control(&w.tail.hdr, &ct)
 	w.skipped += n
 }
 

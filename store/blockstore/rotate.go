@@ -27,21 +27,9 @@ func (s *Stream) rotateLocked() error {
 func (s *Stream) sealTailLocked() error {
 	w := &s.w
 	b := w.tail
-	c, err := scanBlock(w.file, &b.hdr, w.end, subjects)
+	f, err := s.tailFooterLocked()
 	if err != nil {
-		return s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
-	}
-	f := record.Footer{
-		Trailer:  record.Trailer{DataEnd: w.end, Next: w.next, All: w.all, FirstTime: w.first, LastTime: w.newest},
-		Offsets:  w.offs,
-		Runs:     w.runs,
-		Controls: c.controls,
-		Subjects: c.subjectsAt(w.offs),
-	}
-	for _, e := range c.bad {
-		f.Bad = append(f.Bad, e.Span)
-		s.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error(),
-			First: store.Seq(e.seq), Last: store.Seq(e.seq)})
+		return err
 	}
 	footer := f.Append(nil, &b.hdr)
 	if err := s.writeTailLocked(footer); err != nil {
@@ -53,8 +41,8 @@ func (s *Stream) sealTailLocked() error {
 	}
 	w.synced = w.end
 	s.publishStored()
-	f.Offsets, f.Controls, f.Subjects = nil, nil, nil
-	b.seal(&f.Trailer, f.DataEnd+int64(len(footer)), w.runs)
+	t := f.Trailer // without what is in the sections
+	b.seal(&t, f.DataEnd+int64(len(footer)), w.runs)
 	b.times.Store(nil) // nobody counts what the tail has
 	s.cache.addIndex(b, w.offs)
 	_ = w.file.Close()
@@ -109,6 +97,7 @@ func (s *Stream) beginBlockLocked() error {
 		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
 	}
 	w.lastBlock = hdr.Block
+	w.notes.begin()
 	w.file, w.tail, w.end, w.synced = f, b, record.DataStart, record.DataStart
 	n := *s.cur.Load()
 	n.blocks = append(n.blocks, b)

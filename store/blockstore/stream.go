@@ -177,6 +177,7 @@ type writer struct {
 	skipped uint64       // how many sequences are skipped in buf
 	flushed int          // how many messages were written since the stream was opened
 	told    []subjectSeq // the subjects of metas, for the subject index
+	notes   tailNotes    // of what is in the tail, and in buf
 }
 
 // Config implements [store.Stream].

@@ -1,8 +1,6 @@
 package blockstore
 
 import (
-	"cmp"
-	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -163,49 +161,16 @@ func (m *subjectMap) sort() {
 	if old == m.n {
 		return
 	}
-	type keyed struct {
-		key uint64
-		id  uint32
-	}
-	fresh := make([]keyed, 0, m.n-old)
-	skip := m.commonPrefix(old)
-	for id := uint32(old); id < uint32(m.n); id++ {
-		var key [8]byte
-		copy(key[:], m.name(id)[skip:])
-		fresh = append(fresh, keyed{binary.BigEndian.Uint64(key[:]), id})
-	}
-	slices.SortFunc(fresh, func(a, b keyed) int {
-		if a.key != b.key {
-			return cmp.Compare(a.key, b.key)
-		}
-		return strings.Compare(m.name(a.id), m.name(b.id))
-	})
+	fresh := sortNames(old, m.n, m.name)
 	m.order = slices.Grow(m.order, len(fresh))[:m.n]
 	for end, hi := m.n, old; len(fresh) > 0; { // merge from behind
-		id := fresh[len(fresh)-1].id
+		id := fresh[len(fresh)-1]
 		at := m.search(m.order[:hi], m.name(id))
 		end -= hi - at
 		copy(m.order[end:], m.order[at:hi])
 		end--
 		m.order[end], hi, fresh = id, at, fresh[:len(fresh)-1]
 	}
-}
-
-// commonPrefix returns how many bytes the names from number id on have in common.
-func (m *subjectMap) commonPrefix(id int) int {
-	first := m.name(uint32(id))
-	n := len(first)
-	for i := id + 1; i < m.n && n > 0; i++ {
-		name := m.name(uint32(i))
-		n = min(n, len(name))
-		for k := range n {
-			if name[k] != first[k] {
-				n = k
-				break
-			}
-		}
-	}
-	return n
 }
 
 // search returns the place in order of the first subject that is not below name.

@@ -61,8 +61,9 @@ type Footer struct {
 	Trailer
 	Offsets  []uint32
 	Runs     []Run
-	Controls []Control // one of each pair
-	Subjects []Subject // sorted by name
+	Controls []Control    // one of each pair
+	Listed   *ControlList // more of them, behind those; nil if there are none
+	Subjects []Subject    // sorted by name
 	Bad      []Span
 }
 
@@ -121,7 +122,7 @@ func (f *Footer) Append(dst []byte, h *Header) []byte {
 
 // count returns the number of entries in a section of size bytes; of Places, that is the bytes.
 func (f *Footer) count(s Section, size int) int {
-	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls), len(f.Subjects), size, len(f.Bad)}[s]
+	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls) + f.Listed.Len(), len(f.Subjects), size, len(f.Bad)}[s]
 }
 
 func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
@@ -138,12 +139,9 @@ func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
 		}
 	case Controls:
 		for i := range f.Controls {
-			ct := &f.Controls[i]
-			body := ct.appendBody(nil)
-			b = append(b, ct.Kind)
-			b = appendUvarints(b, ct.Seq-h.First, uint64(ct.Time-h.Time), uint64(len(body)))
-			b = append(b, body...)
+			b = h.appendListed(b, &f.Controls[i])
 		}
+		b = append(b, f.Listed.bytes()...)
 	case Bad:
 		for _, e := range f.Bad {
 			b = appendUvarints(b, uint64(e.Off), uint64(e.Len))
