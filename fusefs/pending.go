@@ -179,7 +179,8 @@ func restored(s *stream, meta *draftMeta, seq store.Seq, data []byte, now time.T
 		}
 		m.Header = header
 	}
-	return m, s.Config().WithDefaults().CheckRestore(store.Entry{Subject: m.Subject, Header: m.Header, Data: data})
+	cfg := s.Config().WithDefaults()
+	return m, cfg.CheckRestore(&store.Entry{Subject: m.Subject, Header: m.Header, Data: data})
 }
 
 func (n *pendingNode) stat(_ *call, h handle, a *fuse.Attr) error {

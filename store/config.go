@@ -141,7 +141,7 @@ func (c Config) First() Seq { return max(c.FirstSeq, 1) }
 func (c *Config) hasOrigins() bool { return c.Mirror != nil || len(c.Sources) > 0 }
 
 // Takes says whether the stream takes messages on a literal subject that don't come from an origin.
-func (c Config) Takes(subject string) bool {
+func (c *Config) Takes(subject string) bool {
 	return len(c.Subjects) == 0 && !c.hasOrigins() ||
 		slices.ContainsFunc(c.Subjects, func(p string) bool { return MatchSubject(p, subject) })
 }

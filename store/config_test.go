@@ -154,7 +154,7 @@ func TestCheckEntryReportsInOrder(t *testing.T) {
 	for _, r := range rows {
 		c := cfg
 		c.Sealed = r.sealed
-		if err := c.CheckEntry(r.e); !errors.Is(err, r.want) {
+		if err := c.CheckEntry(&r.e); !errors.Is(err, r.want) {
 			t.Errorf("%s: got %v, want %v", r.name, err, r.want)
 		}
 	}

@@ -120,7 +120,7 @@ func (c Config) CheckUpdate(to Config, state State) error {
 
 // CheckEntry returns nil if the stream can take e by an append: the checks that every engine
 // makes before it changes anything, in the order in which they are reported.
-func (c Config) CheckEntry(e Entry) error {
+func (c *Config) CheckEntry(e *Entry) error {
 	switch {
 	case c.Sealed:
 		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
@@ -142,7 +142,7 @@ func (c Config) CheckEntry(e Entry) error {
 
 // CheckRestore is CheckEntry for a message that comes with its sequence. A stream with origins takes
 // every subject then, as theirs are not limited to its own.
-func (c Config) CheckRestore(e Entry) error {
+func (c *Config) CheckRestore(e *Entry) error {
 	if c.Sealed {
 		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
 	}
@@ -162,7 +162,7 @@ func (c *Config) notTaken(subject string) error {
 	return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), subject)
 }
 
-func (c *Config) checkSize(e Entry) error {
+func (c *Config) checkSize(e *Entry) error {
 	if len(e.Header) > MaxHeader {
 		return fmt.Errorf("header of %d bytes: %w (at most %d)", len(e.Header), ErrTooLarge, MaxHeader)
 	}

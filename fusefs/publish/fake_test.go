@@ -79,7 +79,7 @@ func (s *fakeStream) Append(ctx context.Context, e store.Entry) (store.Seq, erro
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := s.cfg.CheckEntry(e); err != nil {
+	if err := s.cfg.CheckEntry(&e); err != nil {
 		return 0, err
 	}
 	s.mu.Lock()

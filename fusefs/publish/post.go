@@ -63,7 +63,8 @@ func (p Post) parse(b []byte) (store.Entry, error) {
 		return store.Entry{}, err
 	}
 	e := store.Entry{Subject: r.Subject, Header: r.Header, Data: r.Data}
-	return e, p.Stream.Config().WithDefaults().CheckEntry(e)
+	cfg := p.Stream.Config().WithDefaults()
+	return e, cfg.CheckEntry(&e)
 }
 
 // inPattern refuses a subject that a pattern does not match; "" matches every one.

@@ -37,7 +37,7 @@ func (s Subject) Limit() int64 { return s.Stream.Config().WithDefaults().MaxMsgS
 // Check implements Target.
 func (s Subject) Check(ctx context.Context, size int64) error {
 	cfg := s.Stream.Config().WithDefaults()
-	if err := cfg.CheckEntry(store.Entry{Subject: s.Name}); err != nil {
+	if err := cfg.CheckEntry(&store.Entry{Subject: s.Name}); err != nil {
 		return err
 	}
 	if size > cfg.MaxMsgSize {

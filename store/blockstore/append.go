@@ -18,6 +18,8 @@ const (
 	keepBuffer = 4 << 20
 	// reserveStep is by how much the durable mark runs ahead of the sequences.
 	reserveStep = 65536
+	// sameTime is how many messages of one call get the time that the first of them came.
+	sameTime = 64
 )
 
 // Append implements [store.Writer].
@@ -84,6 +86,7 @@ type repeat struct {
 // publishes them.
 func (s *Stream) writeLocked(es []store.Entry) (r written) {
 	cfg, before, done := s.config.Load(), s.w.flushed, 0
+	s.w.fresh = 0
 	for ; done < len(es) && r.err == nil; done++ {
 		var dup store.Seq
 		if dup, r.err = s.takeEntryLocked(cfg, &es[done]); r.err != nil {
@@ -127,7 +130,7 @@ func (s *Stream) seqOf(r *written, i int) store.Seq {
 
 // encodeNextLocked puts e behind what is encoded already; where the block is full it
 // writes that and begins a new one.
-func (s *Stream) encodeNextLocked(e store.Entry) error {
+func (s *Stream) encodeNextLocked(e *store.Entry) error {
 	w := &s.w
 	seq := w.coming()
 	if seq == 0 {
@@ -141,12 +144,16 @@ func (s *Stream) encodeNextLocked(e store.Entry) error {
 	if err := s.roomLocked(recordSize(e)); err != nil {
 		return err
 	}
-	s.encode(e, seq, max(s.opt.Now(), w.time))
+	if w.fresh == 0 {
+		w.now, w.fresh = s.opt.Now(), sameTime
+	}
+	w.fresh--
+	s.encode(e, seq, max(w.now, w.time))
 	return nil
 }
 
 // recordSize is no less than what e takes on disk.
-func recordSize(e store.Entry) int64 {
+func recordSize(e *store.Entry) int64 {
 	return int64(record.Overhead + len(e.Subject) + len(e.Header) + len(e.Data))
 }
 
@@ -167,7 +174,7 @@ func (s *Stream) roomLocked(n int64) error {
 }
 
 // encode puts the record of e into the buffer.
-func (s *Stream) encode(e store.Entry, seq uint64, time int64) {
+func (s *Stream) encode(e *store.Entry, seq uint64, time int64) {
 	w := &s.w
 	off := w.end + int64(len(w.buf))
 	m := record.Message{
@@ -275,7 +282,7 @@ func (s *Stream) publishStored() {
 		return
 	}
 	old := s.cur.Load()
-	n, sums := *old, w.sums
+	n, sums := w.successor(old), w.sums
 	if n.live.Messages == 0 {
 		n.first = uint64(w.metas[0].Seq)
 	}
@@ -283,7 +290,7 @@ func (s *Stream) publishStored() {
 	n.last, n.lastTime = w.next-1, w.time
 	n.live, n.appended = n.live.Plus(sums), n.appended.Plus(sums)
 	n.tail = w.view()
-	s.publish(&n, w.tail, sums)
+	s.publish(n, w.tail, sums)
 	if s.subjects.listening() {
 		s.subjects.stored(w.tail, w.told)
 	}
@@ -301,6 +308,18 @@ func (s *Stream) publishStored() {
 	}
 	w.metas, w.sums = w.metas[:0], store.Totals{}
 	s.lim.news = true
+}
+
+// successor returns a copy of n that is still to be changed and published. They are made some at a time: one by one they
+// would be most of what an append allocates.
+func (w *writer) successor(n *snapshot) *snapshot {
+	if len(w.spare) == 0 {
+		w.spare = make([]snapshot, 16)
+	}
+	m := &w.spare[0]
+	w.spare = w.spare[1:]
+	*m = *n
+	return m
 }
 
 // view is the tail as the writer has it.

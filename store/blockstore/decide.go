@@ -17,7 +17,7 @@ type writing struct {
 // takeEntryLocked encodes e if the stream takes it. dup is not 0 if e is stored already, under that
 // sequence.
 func (s *Stream) takeEntryLocked(cfg *store.Config, e *store.Entry) (dup store.Seq, err error) {
-	if err := cfg.CheckEntry(*e); err != nil {
+	if err := cfg.CheckEntry(e); err != nil {
 		return 0, err
 	}
 	var acts policy.Acts
@@ -36,7 +36,7 @@ func (s *Stream) takeEntryLocked(cfg *store.Config, e *store.Entry) (dup store.S
 	if err := s.prepareLocked(); err != nil {
 		return 0, err
 	}
-	if err := s.encodeNextLocked(*e); err != nil {
+	if err := s.encodeNextLocked(e); err != nil {
 		return 0, err
 	}
 	s.noteLocked(cfg, e, &acts)

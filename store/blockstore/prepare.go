@@ -28,6 +28,9 @@ func (s *Stream) writableLocked() error {
 // prepareLocked does what has to be done before the first write. Each step that is
 // done is not done again if a later one finds the disk full.
 func (s *Stream) prepareLocked() error {
+	if s.w.ready && s.w.failed == nil {
+		return nil
+	}
 	if err := s.writableLocked(); err != nil || s.w.ready {
 		return err
 	}

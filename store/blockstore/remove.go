@@ -43,7 +43,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 
 // publishRemovedLocked shows that message i of b, which is m, is gone, and tells of it.
 func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta) {
-	n := *s.cur.Load()
+	n := s.w.successor(s.cur.Load())
 	v := n.viewOf(b)
 	v.setDeleted(i, v.count, true)
 	n.rev++
@@ -51,7 +51,7 @@ func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta) {
 	if n.first == uint64(m.Seq) {
 		n.first = n.nextLive(n.first)
 	}
-	s.publish(&n, b, store.Totals{}.Minus(totals(m)))
+	s.publish(n, b, store.Totals{}.Minus(totals(m)))
 	s.unindex(&v, func(yield func(int, int) bool) { yield(i, i+1) })
 	s.post(store.Deleted, n.rev, m)
 }

@@ -55,19 +55,19 @@ func (s *Stream) restoreLocked(ms []store.Msg) (int, error) {
 func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
 	w, m, seq := &s.w, &ms[0], uint64(ms[0].Seq)
 	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-	if err := s.config.Load().CheckRestore(e); err != nil {
+	if err := s.config.Load().CheckRestore(&e); err != nil {
 		return err
 	}
 	if err := s.takeLocked(seq, ms); err != nil {
 		return fmt.Errorf("restore of message %d: %w", seq, err)
 	}
-	if err := s.roomLocked(recordSize(e) + skipSize); err != nil {
+	if err := s.roomLocked(recordSize(&e) + skipSize); err != nil {
 		return err
 	}
 	if gap := seq - w.coming(); gap > 0 {
 		s.encodeSkip(gap, record.SkipUnused, w.time)
 	}
-	s.encode(e, seq, max(m.Time, w.time))
+	s.encode(&e, seq, max(m.Time, w.time))
 	s.noteRestoredLocked(s.config.Load(), &e)
 	return nil
 }
@@ -94,7 +94,7 @@ func (s *Stream) highest(ms []store.Msg) (seq uint64) {
 	cfg := s.config.Load()
 	for i := range ms {
 		m := &ms[i]
-		if uint64(m.Seq) <= seq || cfg.CheckEntry(store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}) != nil {
+		if uint64(m.Seq) <= seq || cfg.CheckEntry(&store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}) != nil {
 			break
 		}
 		seq = uint64(m.Seq)

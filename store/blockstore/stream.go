@@ -178,6 +178,9 @@ type writer struct {
 	flushed int          // how many messages were written since the stream was opened
 	told    []subjectSeq // the subjects of metas, for the subject index
 	notes   tailNotes    // of what is in the tail, and in buf
+	now     int64        // when the last message came that was asked the time of
+	fresh   int          // how many more messages get that time
+	spare   []snapshot   // that were not published yet
 }
 
 // Config implements [store.Stream].

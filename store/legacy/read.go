@@ -133,7 +133,7 @@ func (r *reader) check(m store.Msg) error {
 	if h := m.Header; len(h) > 0 && !(bytes.HasPrefix(h, []byte("NATS/1.0")) && bytes.HasSuffix(h, []byte("\r\n\r\n"))) {
 		return bad("%s is no NATS/1.0 header block", keyHeaders)
 	}
-	return r.config.CheckEntry(store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	return r.config.CheckEntry(&store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data})
 }
 
 // readLine reads a line into buf, and says whether it ends in a newline. Of a line that is too long

@@ -37,7 +37,7 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 	if err := st.openLocked(); err != nil {
 		return 0, err
 	}
-	if err := st.cfg.CheckEntry(e); err != nil {
+	if err := st.cfg.CheckEntry(&e); err != nil {
 		return 0, err
 	}
 	if st.last == math.MaxUint64 {
@@ -75,7 +75,7 @@ func (st *stream) restoreLocked(m store.Msg) error {
 		return err
 	}
 	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-	if err := st.cfg.CheckRestore(e); err != nil {
+	if err := st.cfg.CheckRestore(&e); err != nil {
 		return err
 	}
 	if m.Seq <= st.last {
