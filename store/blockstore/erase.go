@@ -204,6 +204,9 @@ func (s *Stream) eraseLocked(e *erasure) error {
 // overwriteLocked puts zeros where a removed message's bytes are, and its name if it has to go, and syncs them.
 func (s *Stream) overwriteLocked(e *erasure) error {
 	s.erasing.Store(e.h.Seq)
+	if s.w.tail == e.v.block {
+		s.w.notes.drop() // they have the message's subject
+	}
 	err := e.overwrite()
 	if err == nil && e.names {
 		off, size := e.v.trailer.Place(record.Subjects)

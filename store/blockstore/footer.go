@@ -20,7 +20,7 @@ func (s *Stream) tailFooterLocked() (*record.Footer, error) {
 		s.checkNotes(f)
 		return f, nil
 	}
-	// Some of it was there when the stream was opened: only the records can tell.
+	// Some of it was there when the stream was opened, or is overwritten: only the records can tell.
 	b := w.tail
 	c, err := scanBlock(w.file, &b.hdr, w.end, subjects)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // so that sealing needs no look at the records. It takes 4 bytes a message, each subject once, and less than half of what
 // controls take in the block.
 type tailNotes struct {
-	whole    bool     // it has all that is in the tail; if not, the tail was there when the stream was opened
+	whole    bool     // it has all that is in the tail; if not, the tail was there when the stream was opened, or one of its messages erased
 	ids      []uint32 // of the subjects of the tail's messages, in order
 	controls record.ControlList
 	written  record.Listed // how much of controls was written
@@ -37,6 +37,12 @@ func (t *tailNotes) begin() {
 	} else {
 		clear(t.slots)
 	}
+}
+
+// drop forgets all: the records have to be read when the tail is sealed.
+func (t *tailNotes) drop() {
+	clear(t.names[:cap(t.names)])
+	t.whole, t.ids, t.ends, t.names = false, t.ids[:0], t.ends[:0], t.names[:0]
 }
 
 // message notes that the next message is on a subject.
