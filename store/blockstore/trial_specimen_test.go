@@ -23,6 +23,8 @@ type specimen struct {
 	size   map[string]int64
 	msgs   []*kept
 	last   map[string]store.Seq
+	// earlier are the files as they were when half of the messages were stored.
+	earlier map[string]string
 }
 
 // kept is a message of a specimen.
@@ -50,6 +52,9 @@ func newSpecimen(tb testing.TB, seed int) *specimen {
 		incs[st.Incarnation()] = name
 		for i := range map[string]int{"S": 240, "T": 15}[name] {
 			k := &kept{stream: name, e: entry(rng, seed*10_000+len(sp.msgs), 20+rng.IntN(150)), live: true}
+			if name == "S" && i == 120 {
+				sp.earlier = files(tb, sp.fs, ".")
+			}
 			if i%50 == 49 {
 				k.seq = sp.last[name] + 1 + store.Seq(rng.IntN(2000)) //nolint:gosec // small
 				must(tb, st.Restore(bg, store.Msg{Meta: store.Meta{Seq: k.seq}, Subject: k.e.Subject, Header: k.e.Header, Data: k.e.Data}))

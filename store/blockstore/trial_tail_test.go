@@ -18,12 +18,15 @@ import (
 // gets a number of its own.
 func TestTrialTornTail(t *testing.T) {
 	t.Parallel()
+	tails := 0
 	for _, v := range variants {
-		t.Run(v.name, func(t *testing.T) { tornTail(t, v) })
+		t.Run(v.name, func(t *testing.T) { tails += tornTail(t, v) })
 	}
+	t.Logf("%d tails", tails)
 }
 
-func tornTail(t *testing.T, v variant) {
+// tornTail returns how many tails it tried.
+func tornTail(t *testing.T, v variant) (tails int) {
 	mem, opt := vfs.NewMem(), v.of(trialOptions(blockstore.SyncNever))
 	opt.BlockSize = 64 << 10
 	s, err := openTrial(mem, opt)
@@ -64,9 +67,11 @@ func tornTail(t *testing.T, v variant) {
 				if err := afterTornTail(image, stored, ends, cut); err != nil {
 					t.Fatalf("%s at %d of %d: %v", d.name, cut, len(whole), err)
 				}
+				tails++
 			}
 		}
 	}
+	return tails
 }
 
 // endsOf returns where the records of n messages in a block end, as far as they are in it.
@@ -124,19 +129,22 @@ func lastWhole(ends []int, cut int) int {
 // content is the same as before.
 func TestTrialIndexFiles(t *testing.T) {
 	t.Parallel()
+	tried := 0
 	var sp, other *specimen
+	var later map[string]string
 	rng := seeded(20)
 	for i := range rounds(240, 2400) {
 		if i%40 == 0 {
 			sp, other = newSpecimen(t, i/40), newSpecimen(t, i/40+len(variants))
+			later = sp.later(t)
 		}
 		f := sp.fs.Kill()
 		name := sp.others[rng.IntN(len(sp.others))]
-		if name == "jsfs.store" || name == "jsfs.key" || strings.Contains(name, "/drafts/") {
-			continue // the one tells what the place is, the others are users' files
+		for name == "jsfs.store" || name == "jsfs.key" || strings.Contains(name, "/drafts/") {
+			name = sp.others[rng.IntN(len(sp.others))] // the one tells what the place is, the others are users' files
 		}
 		how := ""
-		switch rng.IntN(5) {
+		switch rng.IntN(7) {
 		case 0:
 			how = "removed"
 			must(t, f.Remove(name))
@@ -152,7 +160,18 @@ func TestTrialIndexFiles(t *testing.T) {
 		case 4:
 			how = "replaced by another store's"
 			put(t, f, name, readAll(t, other.fs, name))
+		case 5:
+			how = "replaced by an older one"
+			content, ok := sp.earlier[name]
+			if !ok {
+				continue // there was none
+			}
+			put(t, f, name, content)
+		case 6:
+			how = "replaced by a later one"
+			put(t, f, name, later[name])
 		}
+		tried++
 		at := fmt.Sprintf("round %d: %s %s", i, name, how)
 		if strings.HasSuffix(name, "/config") {
 			sp.wantMessagesUnderAnyName(t, at, f)
@@ -166,6 +185,27 @@ func TestTrialIndexFiles(t *testing.T) {
 			t.Fatalf("%s: %d messages are lost, %d revived, %d vanished", at, len(found.lost), len(found.revived), len(found.vanished))
 		}
 	}
+	t.Logf("%d files", tried)
+}
+
+// later returns the files of the store as they are when more was stored, removed and drafted.
+func (sp *specimen) later(tb testing.TB) map[string]string {
+	tb.Helper()
+	f := sp.fs.Kill()
+	s, err := openTrial(f, sp.opt)
+	must(tb, err)
+	for name, last := range sp.last {
+		st, err := s.Stream(bg, name)
+		must(tb, err)
+		for i := range 60 {
+			_, err := st.Append(bg, store.Entry{Subject: "later", Data: fmt.Appendf(nil, "%0200d", i)})
+			must(tb, err)
+		}
+		_, err = st.Remove(bg, last+3)
+		must(tb, err)
+	}
+	must(tb, s.Close())
+	return files(tb, f, ".")
 }
 
 // wantMessagesUnderAnyName demands that a stream whose configuration is gone keeps its messages.

@@ -144,6 +144,26 @@ func TestAThousandRandomKeysAreRefused(t *testing.T) {
 	}
 }
 
+func TestAThousandRandomPassphrasesAreRefused(t *testing.T) {
+	cheap(t)
+	const right = "correct horse battery staple"
+	b, err := Wrap(seal.NewKey(AES), phrase(t, right), [16]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		p := []byte(right)
+		if i < 8*len(p) {
+			p[i/8] ^= 1 << (i % 8)
+		} else {
+			p = fmt.Appendf(nil, "%s %d", rand.Text(), i)
+		}
+		if _, err := Unwrap(b, phrase(t, string(p)), [16]byte{}); !errors.Is(err, store.ErrKey) {
+			t.Fatalf("passphrase %d: got %v, want ErrKey", i, err)
+		}
+	}
+}
+
 func TestAnEnvelopeCannotAskForMoreThanTheBounds(t *testing.T) {
 	cheap(t)
 	s := phrase(t, "p")
