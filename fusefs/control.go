@@ -45,13 +45,7 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		timeout(keep)
 		fs.fileAttr(a, id, int64(len(fs.opt.config())), started)
 	case mapping.ControlErrors:
-		start, end := fs.errors.extent()
-		if h, ok := h.(*errorsHandle); ok {
-			start = h.start
-		}
-		fs.fileAttr(a, id, end-start, fs.now().UnixNano())
-		a.Mode = syscall.S_IFREG | 0o600
-		return nil
+		return fs.errorsAttr(c, p, h, a)
 	case mapping.ControlNewestOf:
 		m, err := fs.newestOf(c, s, p.filter())
 		if err != nil {
@@ -71,13 +65,16 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		}
 		fs.linkAttr(a, id, target, mtime)
 	case mapping.ControlLog, mapping.ControlLogJSON, mapping.ControlFollow, mapping.ControlFollowJSON, mapping.ControlPost:
+		if fs.opt.Unchanging {
+			timeout(keep)
+		}
 		return fs.messagesAttr(c, p.messages(s), p.control(), id, h, a)
 	default:
-		content, mtime, err := fs.made(c, s, p)
+		size, mtime, err := fs.madeSize(c, s, p)
 		if err != nil {
 			return err
 		}
-		fs.fileAttr(a, id, int64(len(content)), mtime)
+		fs.fileAttr(a, id, size, mtime)
 	}
 	if a.Mode&syscall.S_IFMT == syscall.S_IFREG {
 		a.Mode &^= 0o222
@@ -97,6 +94,42 @@ func (fs *FS) made(c *call, s *stream, p place) (content []byte, mtime int64, er
 		return content, fs.now().UnixNano(), err
 	}
 	return nil, 0, errStale
+}
+
+// madeSize is the size of a file that is made when it is opened, and its time.
+func (fs *FS) madeSize(c *call, s *stream, p place) (size, mtime int64, err error) {
+	if !fs.opt.Unchanging {
+		content, mtime, err := fs.made(c, s, p)
+		return int64(len(content)), mtime, err
+	}
+	h, giveBack, err := fs.borrowControl(c, s, p)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer giveBack()
+	if b, ok := h.(*bytesHandle); ok {
+		return int64(len(b.content)), b.mtime, nil
+	}
+	return 0, fs.started.UnixNano(), nil
+}
+
+// errorsAttr fills in the attributes of the errors file, which h has open or nobody.
+func (fs *FS) errorsAttr(c *call, p place, h handle, a *fuse.Attr) error {
+	if fs.opt.Unchanging {
+		shared, giveBack, err := fs.borrowControl(c, nil, p)
+		if err != nil {
+			return err
+		}
+		defer giveBack()
+		h = shared
+	}
+	start, end := fs.errors.extent()
+	if h, ok := h.(*errorsHandle); ok {
+		start = h.start
+	}
+	fs.fileAttr(a, p.node(nil), end-start, fs.now().UnixNano())
+	a.Mode = syscall.S_IFREG | 0o600
+	return nil
 }
 
 // controlDirAttr fills in the attributes of a control directory.
@@ -236,11 +269,11 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		start, _ := fs.errors.extent()
 		return &errorsHandle{start: start}, fuse.FOPEN_DIRECT_IO, nil
 	}
-	content, _, err := fs.made(c, s, p)
+	content, mtime, err := fs.made(c, s, p)
 	if err != nil {
 		return nil, 0, err
 	}
-	return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, nil
+	return &bytesHandle{content: content, mtime: mtime}, fuse.FOPEN_DIRECT_IO, nil
 }
 
 // errorsHandle is an open errors file. Its offset 0 is the oldest line that was held

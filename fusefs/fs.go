@@ -33,6 +33,7 @@ type FS struct {
 	pub     publisher
 
 	prefetch prefetcher
+	borrowed borrowed
 
 	// changed is when a stream was created or removed last, in nanoseconds since the
 	// Unix epoch.

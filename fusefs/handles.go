@@ -37,6 +37,7 @@ func (readHandle) release(*call)     {}
 type bytesHandle struct {
 	readHandle
 	content []byte
+	mtime   int64 // of a file whose content is made for its reader; else 0
 }
 
 func (h *bytesHandle) read(_ *call, p []byte, off int64) (int, error) {

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,9 @@ import (
 type Options struct {
 	// ReadOnly refuses every change with EROFS.
 	ReadOnly bool
+	// Unchanging says that nobody else changes the store either while it is mounted. With ReadOnly, files are read
+	// without being opened then, which halves what reading many files costs. It goes with ReadOnly alone.
+	Unchanging bool
 	// AllowOther lets other users in, as far as owner and mode let them.
 	AllowOther bool
 	// UID and GID own everything; nil is whoever runs the program.
@@ -82,6 +86,9 @@ func (o Options) validate() error {
 	}
 	if *o.Umask > 0o777 {
 		return fmt.Errorf("umask=%o: it must be between 0 and 777", *o.Umask)
+	}
+	if o.Unchanging && !o.ReadOnly {
+		return errors.New("a mount that can be written to is not unchanging")
 	}
 	return o.Transport.validate()
 }

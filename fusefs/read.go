@@ -18,6 +18,9 @@ const maxStateless = 128 << 10
 func (fs *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) (st fuse.Status) {
 	c := fs.call("open", &in.InHeader, cancel, "")
 	defer c.recover(&st)
+	if fs.opt.Unchanging {
+		return fuse.ENOSYS // the kernel opens no file any more
+	}
 	h, flags, err := fs.open(c, in)
 	if err == nil {
 		out.Fh, out.OpenFlags = fs.handles.add(h), flags
@@ -71,9 +74,12 @@ func (fs *FS) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (res fus
 	defer c.recover(&st)
 	var n int
 	var err error
-	if h := fs.handles.get(in.Fh); h != nil {
+	switch h := fs.handles.get(in.Fh); {
+	case h != nil:
 		n, err = h.read(c, buf, int64(in.Offset))
-	} else {
+	case fs.opt.Unchanging:
+		n, err = fs.readUnopened(c, buf, in.Offset)
+	default:
 		n, err = fs.readMessage(c, buf, in.Offset)
 	}
 	if n > 0 {
@@ -154,6 +160,9 @@ func (fs *FS) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (n ui
 func (fs *FS) Flush(cancel <-chan struct{}, in *fuse.FlushIn) (st fuse.Status) {
 	c := fs.call("close", &in.InHeader, cancel, "")
 	defer c.recover(&st)
+	if fs.opt.Unchanging {
+		return fuse.ENOSYS
+	}
 	if h := fs.handles.get(in.Fh); h != nil {
 		return c.status(h.flush(c))
 	}

@@ -79,6 +79,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	tr.serve()
 	s.fs.prefetch.wait()
 	s.fs.releaseAll()
+	s.fs.borrowed.clean(s.fs, true)
 	sub.Close()
 	<-notified
 	_ = syscall.Close(tr.fd) // nobody uses it any more, and the mount is gone

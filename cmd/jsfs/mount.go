@@ -61,7 +61,7 @@ there is taken away first. A directory with streams of the first generation
 	_ = f.MarkHidden("detached")
 	f.StringVar(&syncArg, "sync", "always", "when a message is on disk: always (when close returns), interval[=200ms] or never")
 	f.StringArrayVar(&s.legacyKeys, "legacy-key-file", nil, "a key that encrypted payloads of the first generation need: a file of 32 bytes or 64 hex digits")
-	f.BoolVarP(&s.readOnly, "read-only", "r", false, "change nothing")
+	f.BoolVarP(&s.readOnly, "read-only", "r", false, "change nothing; many files are read faster, as none needs to be opened")
 	f.BoolVar(&s.allowOther, "allow-other", false, "let other users in, as the files' modes say")
 	s.addKeyFlags(c)
 	f.StringVar(&uid, "uid", "", "who owns all files (default: who mounts)")

@@ -25,6 +25,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 
 	srv, err := fusefs.Mount(path, st, fusefs.Options{
 		ReadOnly:    s.readOnly,
+		Unchanging:  s.readOnly, // a block store is locked, and a memory store is ours alone
 		AllowOther:  s.allowOther,
 		UID:         s.uid,
 		GID:         s.gid,

@@ -1,0 +1,124 @@
+package integration
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// On a read-only mount the kernel opens nothing: reading many files takes a few requests cold, and none warm.
+func TestAReadOnlyMountIsReadWithoutOpening(t *testing.T) {
+	const n = 3000
+	m := mount(t)
+	m.fill("S", n)
+	m.stop()
+	m.args = append(m.args, "-o", "ro", "--debug-fuse")
+	m.start()
+	m.try("cat S/1") // the kernel learns that there is no OPEN
+	for _, script := range []string{"cat S/0* > /dev/null", "grep -r nothing S || true"} {
+		got := m.requests(script)
+		if got["OPEN"]+got["RELEASE"]+got["FLUSH"] > 0 || got["READ"] > n/3 || got["LOOKUP"] > n/10 { // it is n/70 on an idle machine
+			t.Errorf("%s: got %v, want no OPEN, and few READs", script, got)
+		}
+		eventually(t, 20*time.Second, script+" asks for nothing but names once more", func() bool { // others may drop caches
+			before := len(m.serverLog())
+			m.sh(script)
+			log := m.serverLog()[before:]
+			return !strings.Contains(log, ": READ ") && !strings.Contains(log, ": OPEN ")
+		})
+	}
+}
+
+// What a read-only mount shows is what the one shows that wrote it, read in any way.
+func TestAReadOnlyMountShowsTheSame(t *testing.T) {
+	m := mount(t)
+	m.sh(`mkdir S T; echo one > S/a.b; : > S/empty; seq 2000 >> S/.log
+		head -c 131072 /dev/urandom > S/exact; head -c 131073 /dev/urandom > S/more; head -c 5000000 /dev/urandom > S/large
+		echo draft > S/.draft; rm S/7; echo two > T/a.b`)
+	const look = `cd "$M"; md5sum S/0*; stat -c '%s %i %Y' S/0*; for f in S/.log S/.jsfs/log.jsonl S/.jsfs/subjects/a.b/.log S/.draft S/a.b S/large S/more S/.jsfs/config S/.jsfs/ctl S/.jsfs/first \
+			S/.jsfs/msg/2005/* S/.jsfs/subjects/a.b/0* S/.jsfs/last-by-subject/* T/* T/.log .jsfs/README .jsfs/version; do
+			echo "$f $(stat -c '%s %i' "$f") $(md5sum < "$f")"; done
+		tail -c 100 S/.log | md5sum; head -c 100 S/.log | md5sum; tail -n 3 S/.log | md5sum; dd if=S/.log bs=4097 status=none | md5sum
+		dd if=S/2005 bs=999 skip=4000 status=none | md5sum; dd if=S/2005 bs=64k iflag=direct status=none | md5sum; ls S; wc -c S/.info`
+	want := m.command().ok(t, look)
+	m.stop()
+	m.args = append(m.args, "-o", "ro")
+	m.start()
+	for range 2 { // cold and warm
+		if got := m.command().ok(t, look); got != want {
+			t.Errorf("got %s\nwant %s", difference(got, want), difference(want, got))
+		}
+	}
+	if r := m.try("timeout 20 cat S/.follow"); r.code != 0 || r.out != "" {
+		t.Errorf("following where nothing can come: got %+v, want the end", r)
+	}
+	m.sh(`for p in 1 2 3 4 5 6; do (cat S/0* | md5sum; md5sum < S/.log) & done | sort -u | wc -l > ../n; wait`)
+	if got, err := os.ReadFile(m.path("../n")); string(got) != "2\n" || err != nil {
+		t.Errorf("six readers at a time saw %s different contents (%v), want 2", got, err)
+	}
+	r := m.try(`for c in 'echo x > S/y' 'echo x >> S/.log' 'rm S/1' 'mkdir U' 'echo x > S/1' 'mv S/1 S/x' 'touch S/1' 'rm S/.draft'; do
+		bash -c "$c" 2>/dev/null && echo "done: $c"; done; ls S | wc -l`)
+	if r.out != "2004\n" {
+		t.Errorf("changes through a read-only mount: got %q", r.out)
+	}
+}
+
+// difference returns the lines of a that b has not.
+func difference(a, b string) string {
+	var out strings.Builder
+	for line := range strings.Lines(a) {
+		if !strings.Contains(b, line) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// What changes all the same, what is told about the mount itself, is up to date, and whole.
+func TestAReadOnlyMountTellsWhatHappensNow(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S; seq 5000 >> S/.log")
+	m.stop()
+	blocks, err := filepath.Glob(filepath.Join(m.store, "streams", "*", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("no blocks: %v", err)
+	}
+	spoil(t, blocks[0], []byte("4321"))
+	m.args = append(m.args, "-o", "ro")
+	m.start()
+	before := m.sh("cat .jsfs/errors")
+	if r := m.try("cat S/4321"); r.code == 0 || !strings.Contains(r.err, "Input/output error") {
+		t.Errorf("a damaged message: got %+v, want EIO", r)
+	}
+	if got := m.sh("cat .jsfs/errors"); len(got) <= len(before) || !strings.HasPrefix(got, before) || strings.Contains(got, "\x00") {
+		t.Errorf("errors: got %q after %q, want a line more", got, before)
+	}
+	loads := func() string {
+		return m.sh(`cat .jsfs/metrics > ../m; test "$(tail -c 1 ../m | od -An -c | tr -d ' ')" = '\n' && ! grep -qaP '\x00' ../m && grep 'seconds_count{op="load"}' ../m`)
+	}
+	first := loads()
+	eventually(t, 10*time.Second, "metrics tell of new loads", func() bool {
+		m.sh("for i in $(seq 100 150); do cat S/$i; done > /dev/null")
+		return loads() != first
+	})
+}
+
+// spoil changes a byte of a message in a block.
+func spoil(t *testing.T, file string, payload []byte) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(data, payload)
+	if i < 0 {
+		t.Fatalf("%s has no %q", file, payload)
+	}
+	data[i] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
