@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"jsfs/mapping"
 )
 
 // draftMeta is what a draft has besides its bytes. The store does not keep it: it is
@@ -81,6 +83,28 @@ func (m *draftMeta) setXattr(name string, value []byte, flags uint32) error {
 	}
 	m.xattrs[name] = slices.Clone(value)
 	return nil
+}
+
+// header is the header block that the attributes make for a message that is appended. One that acts on
+// the stream is refused: whoever copies a message with its attributes does not ask for that.
+func (m *draftMeta) header() ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	block, err := mapping.HeaderFromXattrs(m.xattrs)
+	if err != nil {
+		return nil, err
+	}
+	if name, ok := mapping.ActingHeader(block); ok {
+		return nil, refuse(syscall.EPERM, "header %s would act on the stream: write the message to .jsfs/post, with %s: true as its first line", name, mapping.HeaderApply)
+	}
+	return block, nil
+}
+
+// clearXattrs forgets the attributes: they were those of a message that is stored.
+func (m *draftMeta) clearXattrs() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.xattrs = nil
 }
 
 func (m *draftMeta) removeXattr(name string) error {

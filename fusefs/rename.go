@@ -127,7 +127,7 @@ func (fs *FS) appendDraft(c *call, r renaming, data []byte, meta *draftMeta) err
 		modTime = &ns
 	}
 	target := fs.target(r.to, r.target.Subject)
-	target.File = r.target.File
+	target.File, target.Header = r.target.File, meta.header
 	seq, err := target.Commit(c, data, modTime)
 	r.to.noteFailed(err)
 	if err == nil {

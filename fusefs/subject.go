@@ -350,8 +350,10 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 	}
 	desk := n.fs.pub.begin()
 	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.name()))
+	meta := &draftMeta{}
+	target.Header = meta.header
 	h := &subjectHandle{
-		node: n, at: n.fs.now(), thread: c.hdr.Pid,
+		node: n, at: n.fs.now(), thread: c.hdr.Pid, meta: meta,
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
 		w:        desk.NewWriter(n.stream, target, publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}),
 	}
@@ -360,31 +362,3 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 	n.opens = append(n.opens, h)
 	return h, nil
 }
-
-func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
-	m, err := n.load(c, nil)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, errNoAttr
-	}
-	if err != nil {
-		return nil, err
-	}
-	if value, ok := mapping.Xattr(m, name); ok {
-		return value, nil
-	}
-	return nil, errNoAttr
-}
-
-func (n *subjectNode) xattrs(c *call) ([]string, error) {
-	m, err := n.load(c, nil)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return mapping.XattrNames(m), nil
-}
-
-func (n *subjectNode) setXattr(*call, string, []byte, uint32) error { return errNoXattr }
-func (n *subjectNode) removeXattr(*call, string) error              { return errNoXattr }

@@ -16,8 +16,9 @@ import (
 type subjectHandle struct {
 	node     *subjectNode
 	w        *publish.Writer
-	at       time.Time // when it was opened
-	thread   uint32    // that opened it
+	at       time.Time  // when it was opened
+	thread   uint32     // that opened it
+	meta     *draftMeta // of the message that is being written
 	readable bool
 
 	// newest is the message that is read as long as nothing was written, opened by the first read.
@@ -60,6 +61,7 @@ func (h *subjectHandle) fsync(c *call) error { return h.note(h.w.Fsync(c)) }
 func (h *subjectHandle) note(seq store.Seq, err error) error {
 	h.node.stream.noteFailed(err)
 	if seq != 0 {
+		h.meta.clearXattrs()
 		h.node.stream.writing.unhide(h.node.name())
 		h.node.stream.writing.written.add(h.node.subject, h.node.file, seq)
 	}

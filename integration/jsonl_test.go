@@ -146,3 +146,57 @@ func TestTheLogsOfAStreamAreWrittenAtOnce(t *testing.T) {
 		return m.sh(`wc -l < S/.log; wc -l < S/.jsfs/log.jsonl; ls S | wc -l`) == strings.Repeat(fmt.Sprintf("%d\n", 3*n), 3)
 	})
 }
+
+// A stream that goes to another disk and back as files is the same stream, to the last byte of log.jsonl.
+func TestFilesThatComeBackAreTheSameStream(t *testing.T) {
+	needs(t, "rsync", "tar")
+	for _, c := range []struct{ name, script string }{
+		{"cp -a", `cp -a A/0* ../disk/ && cp -a ../disk/0* B/`},
+		{"cp -a of the directory", `cp -a A ../disk/ && cp -a ../disk/A/. B/`},
+		{"rsync -aX", `rsync -aX A/ ../disk/ && rsync -aX ../disk/ B/`},
+		{"rsync -aX, which is interrupted, and again", `rsync -aX A/ ../disk/ && rsync -aX --include='00000000000?' --exclude='*' ../disk/ B/ && rsync -aX ../disk/ B/ && test "$(rsync -aXi ../disk/ B/ | grep -v '^[.]d')" = ""`},
+		{"tar --xattrs", `tar --xattrs --xattrs-include='user.*' -C A -cf ../disk/t.tar . && tar --xattrs --xattrs-include='user.*' -C B -xf ../disk/t.tar`},
+		{"tar through a pipe", `tar --xattrs --xattrs-include='user.*' -C A -cf - . | tar --xattrs --xattrs-include='user.*' -C ../disk -xf - && tar --sort=name --xattrs --xattrs-include='user.*' -C ../disk -cf - . | tar --xattrs --xattrs-include='user.*' -C B -xf -`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mount(t)
+			m.sh(variety)
+			m.sh(`mkdir B ../disk; ` + c.script)
+			if got := m.sh(`cmp A/.jsfs/log.jsonl B/.jsfs/log.jsonl && diff <(ls A) <(ls -A B) && echo same`); got != "same\n" {
+				t.Errorf("got %q; %s", got, m.read(".jsfs/errors"))
+			}
+		})
+	}
+}
+
+// The tools that follow a log follow its JSON lines, too.
+func TestToolsFollowJSONLines(t *testing.T) {
+	for _, c := range []struct{ name, flags, want string }{
+		{"from the end", "-n 2 -f", "4 5 6 7 8"},
+		{"from the beginning", "-n +1 -f", "1 2 3 4 5 6 7 8"},
+		{"by name", "-n 2 -F", "4 5 6 7 8"},
+		{"by bytes", "-c 90 -f", "5 6 7 8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mount(t, withSource("mem:"))
+			m.sh(`mkdir S; seq 5 >> S/.log`)
+			f := m.follow("exec tail -s 0.05 " + c.flags + " S/.jsfs/log.jsonl")
+			last := func() string { return m.sh(`tail -n 1 S/.jsfs/log.jsonl`) }
+			f.await(last())
+			m.sh(`rm S/5; echo 6 >> S/.log`)
+			f.await(last())
+			m.sh(`rm S/1 S/6; seq 7 8 >> S/.log`)
+			f.await(last())
+			f.interrupt()
+			if got := strings.TrimSpace(command{stdin: []byte(f.text())}.ok(t, `sed -nE 's/.*"data":"(.*).n"}$/\1/p' | tr '\n' ' '`)); got != c.want {
+				t.Errorf("tail %s prints %q", c.flags, f.text())
+			}
+		})
+	}
+	m := mount(t, withSource("mem:"))
+	got := m.sh(`mkdir S; seq 5 >> S/.log; wc -l < S/.jsfs/log.jsonl; head -c 7 S/.jsfs/log.jsonl; echo; grep -c data S/.jsfs/log.jsonl
+		dd if=S/.jsfs/log.jsonl bs=64 2>/dev/null | cmp - S/.jsfs/log.jsonl && tac S/.jsfs/log.jsonl | wc -l`)
+	if want := "5\n{\"seq\":\n5\n5\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

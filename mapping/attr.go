@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,6 +81,38 @@ func Xattr(m store.Msg, name string) ([]byte, bool) {
 		}
 	}
 	return []byte(strings.Join(values, ", ")), len(values) > 0
+}
+
+// HeaderFromXattrs makes the header block of a new message of the attributes that its file was given: XattrHeaders, or
+// without that a field for each of XattrHeader, sorted by name. Attributes that tell of another message's
+// place (its sequence, subject, time) are passed over. The error wraps store.ErrInvalid.
+func HeaderFromXattrs(attrs map[string][]byte) ([]byte, error) {
+	if block, ok := attrs[XattrHeaders]; ok {
+		_, err := ParseHeader(block)
+		return block, err
+	}
+	var block []byte
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		field, ok := strings.CutPrefix(name, XattrHeader)
+		if !ok {
+			continue
+		}
+		var err error
+		if block, err = AppendHeader(block, field, string(attrs[name])); err != nil {
+			return nil, err
+		}
+	}
+	return block, nil
+}
+
+// CanBeSet says whether a new message's file can have the attribute.
+func CanBeSet(xattr string) bool {
+	switch xattr {
+	case XattrSeq, XattrSubject, XattrTime, XattrHeaders:
+		return true
+	}
+	field, ok := strings.CutPrefix(xattr, XattrHeader)
+	return ok && headerName(field)
 }
 
 // StreamXattrNames returns the names of the attributes of a stream's directory.

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -194,5 +195,55 @@ func TestControls(t *testing.T) {
 	}
 	if ControlLog.IsDir() || ControlLog.IsLink() || !ControlFirst.IsLink() {
 		t.Error("the log is a directory or a link, or first is none")
+	}
+}
+
+func TestHeaderFromXattrs(t *testing.T) {
+	const block = "NATS/1.0\r\nB: 2\r\nA: 1\r\nA: 3\r\n\r\n"
+	for _, c := range []struct {
+		name  string
+		attrs map[string]string
+		want  string
+		err   error
+	}{
+		{"none", nil, "", nil},
+		{"a message's place alone", map[string]string{XattrSeq: "3", XattrSubject: "a", XattrTime: "x"}, "", nil},
+		{"fields, by name", map[string]string{XattrHeader + "B": "2", XattrHeader + "A": "1"}, "NATS/1.0\r\nA: 1\r\nB: 2\r\n\r\n", nil},
+		{"the block has all of them", map[string]string{XattrHeaders: block, XattrHeader + "A": "1, 3", XattrSeq: "3"}, block, nil},
+		{"a block that is none", map[string]string{XattrHeaders: "x"}, "x", store.ErrInvalid},
+		{"a value with a line break", map[string]string{XattrHeader + "A": "1\r\nB: 2"}, "", store.ErrInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			attrs := map[string][]byte{}
+			for name, value := range c.attrs {
+				attrs[name] = []byte(value)
+			}
+			got, err := HeaderFromXattrs(attrs)
+			if string(got) != c.want || !errors.Is(err, c.err) {
+				t.Errorf("got %q, %v, want %q, %v", got, err, c.want, c.err)
+			}
+		})
+	}
+	for name, want := range map[string]bool{XattrSeq: true, XattrHeaders: true, XattrHeader + "A": true, XattrHeader: false, XattrHeader + "a b": false, XattrConfig: false} {
+		if got := CanBeSet(name); got != want {
+			t.Errorf("CanBeSet(%q) is %v", name, got)
+		}
+	}
+}
+
+func TestWithoutHeader(t *testing.T) {
+	const block = "NATS/1.0\r\nA: 1\r\nB: 2\r\nA: 3\r\n\r\n"
+	for name, want := range map[string]string{
+		"A": "NATS/1.0\r\nB: 2\r\n\r\n", "B": "NATS/1.0\r\nA: 1\r\nA: 3\r\n\r\n", "a": block,
+	} {
+		if got := string(WithoutHeader([]byte(block), name)); got != want {
+			t.Errorf("without %s: got %q, want %q", name, got, want)
+		}
+	}
+	if got := WithoutHeader([]byte("NATS/1.0\r\nA: 1\r\n\r\n"), "A"); len(got) != 0 {
+		t.Errorf("without its only field: got %q", got)
+	}
+	if got := string(WithoutHeader([]byte("x"), "A")); got != "x" {
+		t.Errorf("of a malformed block: got %q", got)
 	}
 }

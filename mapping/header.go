@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,17 @@ func AppendHeader(block []byte, name, value string) ([]byte, error) {
 	b = append(b, block[:len(block)-2]...)
 	b = append(append(append(b, name...), ": "...), value...)
 	return append(b, "\r\n\r\n"...), nil
+}
+
+// WithoutHeader returns the header block without the fields of a name, in memory of its own if it has any. A
+// malformed block is left as it is. A block of which nothing is left is empty.
+func WithoutHeader(block []byte, name string) []byte {
+	fields, err := ParseHeader(block)
+	kept := slices.DeleteFunc(slices.Clone(fields), func(f Field) bool { return f.Name == name })
+	if err != nil || len(kept) == len(fields) {
+		return block
+	}
+	return joinHeader(kept)
 }
 
 func headerName(name string) bool {

@@ -26,6 +26,8 @@ type Subject struct {
 	Name   string
 	// File is the name of the file that becomes the message; "" if that is the subject's.
 	File string
+	// Header, unless nil, gives the header block of the next message, besides what Commit adds.
+	Header func() ([]byte, error)
 	// Room, unless nil, refuses a message of that size where the store is full or can't
 	// be written.
 	Room func(ctx context.Context, size int64) error
@@ -53,8 +55,14 @@ func (s Subject) Check(ctx context.Context, size int64) error {
 // the message would be too large for them.
 func (s Subject) Commit(ctx context.Context, data []byte, modTime *int64) (store.Seq, error) {
 	var header []byte
+	if s.Header != nil {
+		var err error
+		if header, err = s.Header(); err != nil {
+			return 0, err
+		}
+	}
 	add := func(name, value string) error {
-		h, err := mapping.AppendHeader(header, name, value)
+		h, err := mapping.AppendHeader(mapping.WithoutHeader(header, name), name, value)
 		if err == nil && int64(len(h)+len(data)) <= s.Limit() {
 			header = h
 		}
