@@ -61,13 +61,13 @@ func (fs *FS) lookupControl(c *call, s *stream, at place, name string, out *fuse
 }
 
 // placeEntry answers for a control, or for a message directory that is a view. It enters the view in the
-// table. Names of views are asked for at each use: so the kernel forgets them as soon as nobody uses them, and the
-// table holds only what is in use.
+// table. Names of views are asked for at each use.
 func (fs *FS) placeEntry(c *call, s *stream, p place, out *fuse.EntryOut) error {
 	if p.view == nil {
 		return fs.controlEntry(c, s, p, out)
 	}
 	p.view = fs.views.enter(p.view)
+	fs.prune.look(&fs.views)
 	out.NodeId = p.view.id
 	out.SetEntryTimeout(fresh)
 	err := fs.placeAttr(c, s, p, nil, out)

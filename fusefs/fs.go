@@ -34,6 +34,7 @@ type FS struct {
 
 	prefetch prefetcher
 	borrowed borrowed
+	prune    pruner
 
 	// changed is when a stream was created or removed last, in nanoseconds since the
 	// Unix epoch.

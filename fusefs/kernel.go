@@ -62,6 +62,15 @@ func (c connection) EpochNotify() fuse.Status {
 	return c.notify(-fuse.NOTIFY_INC_EPOCH)
 }
 
+// PruneNotify is kernel's. Linux has it from 6.18 on.
+func (c connection) PruneNotify(nodes []uint64) fuse.Status {
+	parts := []any{uint32(len(nodes)), uint32(0), uint64(0)}
+	for _, n := range nodes {
+		parts = append(parts, n)
+	}
+	return c.notify(-fuse.NOTIFY_PRUNE, parts...)
+}
+
 // StoreNotify is kernel's.
 func (c connection) StoreNotify(node uint64, data []byte) fuse.Status {
 	return c.notify(-fuse.NOTIFY_STORE_CACHE, node, uint64(0), uint32(len(data)), uint32(0), data)

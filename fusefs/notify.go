@@ -21,6 +21,8 @@ type kernel interface {
 	DeleteNotify(parent, child uint64, name string) fuse.Status
 	// EpochNotify makes the kernel look up every name again, once.
 	EpochNotify() fuse.Status
+	// PruneNotify makes the kernel forget nodes that nobody uses. Linux has it from 6.18 on.
+	PruneNotify(nodes []uint64) fuse.Status
 	// StoreNotify gives the first pages of a file to the page cache. It may wait for a READ of
 	// them that is under way.
 	StoreNotify(node uint64, data []byte) fuse.Status

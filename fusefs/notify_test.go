@@ -49,6 +49,11 @@ func (r *recorder) DeleteNotify(parent, child uint64, name string) fuse.Status {
 	return fuse.ENOENT
 }
 
+func (r *recorder) PruneNotify(nodes []uint64) fuse.Status {
+	r.told = append(r.told, fmt.Sprintf("prune %d", len(nodes)))
+	return fuse.OK
+}
+
 func (r *recorder) StoreNotify(node uint64, data []byte) fuse.Status {
 	r.told = append(r.told, fmt.Sprintf("store %s %q", r.name(node), data))
 	return fuse.OK

@@ -45,6 +45,7 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 		return nil, err
 	}
 	fs.prefetch.kernel = connection(fd)
+	fs.prune.kernel = connection(fd)
 	sub := st.Watch() // before anything is told to the kernel
 	tr, err := newTransport(fd, fs, opt.serverOptions(), overRing, opt.Logger)
 	if err == nil {
@@ -78,6 +79,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	}()
 	tr.serve()
 	s.fs.prefetch.wait()
+	s.fs.prune.wait()
 	s.fs.releaseAll()
 	s.fs.borrowed.clean(s.fs, true)
 	sub.Close()

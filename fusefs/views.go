@@ -71,13 +71,19 @@ type views struct {
 	mu    sync.Mutex
 	byID  map[uint64]*viewEntry
 	byKey map[viewKey]*viewEntry
+	// clock counts lookups, and entered the new views since the kernel was asked to forget some.
+	clock, entered uint64
 }
 
 type viewEntry struct {
 	*view
 	key     viewKey
 	lookups uint64 // how often the kernel was told of it, less what it forgot
+	last    uint64 // the clock at the last lookup
 }
+
+// name is the view's name in its directory.
+func (v *view) name() string { return v.path[strings.LastIndexByte(v.path, '/')+1:] }
 
 // enter finds the view that is the same as v, or enters v, for an answer that tells the kernel of it:
 // each call is to be undone by a FORGET.
@@ -92,8 +98,11 @@ func (t *views) enter(v *view) *view {
 		}
 		e = &viewEntry{view: v, key: key}
 		t.byID[v.id], t.byKey[key] = e, e
+		t.entered++
 	}
 	e.lookups++
+	t.clock++
+	e.last = t.clock
 	return e.view
 }
 

@@ -36,6 +36,9 @@ func (fs *FS) xattr(c *call, name string) ([]byte, error) {
 	var ok bool
 	switch at.kind {
 	case mapping.KindStream:
+		if at.view != nil {
+			break // the configuration is that of the stream's own directory
+		}
 		value, ok = mapping.StreamXattr(s.Config(), name)
 	case mapping.KindMessage:
 		m, err := s.Load(c, store.Seq(at.n), nil)
@@ -78,7 +81,9 @@ func (fs *FS) xattrs(c *call) ([]string, error) {
 	}
 	switch at.kind {
 	case mapping.KindStream:
-		return mapping.StreamXattrNames(), nil
+		if at.view == nil {
+			return mapping.StreamXattrNames(), nil
+		}
 	case mapping.KindMessage:
 		m, err := s.Load(c, store.Seq(at.n), nil)
 		if err != nil {

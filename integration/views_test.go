@@ -115,3 +115,45 @@ func TestHostileSubjectsAreDirectories(t *testing.T) {
 		{"names of times and ranges", `for n in '' 1 a-b 2-1 yesterday 5y -- '*'; do test -d "S/.jsfs/range/$n/.jsfs" && echo "$n"; test -d "S/.jsfs/since/$n/.jsfs" && echo "$n"; done; true`, ""},
 	})
 }
+
+// Who works in a view of a stream that is removed sees that it is gone, and nothing of another one that gets its name.
+func TestViewsEndWithTheirStream(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && echo old > S/a.b")
+	got := m.sh(`cd S/.jsfs/subjects/a.b && cat 000000000001 && rm -r "$M/S" && mkdir "$M/S" && echo new > "$M/S/a.b"
+		cat 000000000001 2>&1 | sed 's/.*: //'; ls "$M/S/.jsfs/subjects/a.b"; cat "$M/S/.jsfs/subjects/a.b/000000000001"; echo more >> .log || echo refused`)
+	if !strings.HasPrefix(got, "old\n") || strings.Count(got, "old") != 1 || !strings.HasSuffix(got, "000000000001\nnew\nrefused\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAHundredThousandSubjects(t *testing.T) {
+	m := mount(t)
+	const n = 100_000
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, `{"subject":"s.%06d","data":"%d\n"}`+"\n", i*7919%n, i)
+	}
+	long := "t." + strings.Repeat("x", 300)
+	fmt.Fprintf(&lines, `{"subject":"%s","data":"long\n"}`+"\n", long)
+	c := m.command()
+	c.stdin = []byte(lines.String())
+	c.ok(t, "mkdir S && cat >> S/.jsfs/log.jsonl")
+	before := m.memory()
+	for _, dir := range []string{"subjects", "last-by-subject"} {
+		got := m.sh("ls -f S/.jsfs/" + dir + " | grep -v '^[.]' > ../names; sort -cu ../names; wc -l < ../names; sed -n '1p;50001p;100000p' ../names; tail -n 1 ../names | head -c 30")
+		want := fmt.Sprintf("%d\ns.000000\ns.050000\ns.099999\n%s", n+1, long[:30])
+		if got != want {
+			t.Errorf("%s: got %q, want %q", dir, got, want)
+		}
+	}
+	if grown := m.memory() - before; grown > 64<<20 {
+		t.Errorf("two listings left %d MiB more in the server", grown>>20)
+	}
+	m.scripts(t, []scriptCase{
+		{"some of them", "cat S/.jsfs/subjects/s.007919/* S/.jsfs/last-by-subject/s.000000; ls S/.jsfs/subjects/s.05000? | grep -c :", "1\n0\n10\n"},
+		{"a subject that is too long for a name", "cd S/.jsfs/subjects; cat t.*/* ../last-by-subject/t.*; ls -d t.* | tr -d '\\n' | wc -c", "long\nlong\n255\n"},
+		{"a pattern of all", "ls -f 'S/.jsfs/subjects/s.*' | wc -l", fmt.Sprintf("%d\n", n+2)},
+		{"subjects of a range", "ls S/.jsfs/range/1-3/.jsfs/subjects", "s.000000\ns.007919\ns.015838\n"},
+	})
+}
