@@ -97,13 +97,12 @@ func findHashed(c *call, s *stream, name string) (string, error) {
 			q.Subject = prefix[:i] + ".>"
 		}
 	}
-	for m, err := range s.Scan(c, q) {
+	for found, err := range s.Subjects(c, q.Subject, "") {
 		if err != nil {
 			return "", err
 		}
-		msg, err := s.Load(c, m.Seq, nil)
-		if err == nil && mapping.EscapeSubject(msg.Subject) == name {
-			return msg.Subject, nil
+		if mapping.EscapeSubject(found.Subject) == name {
+			return found.Subject, nil
 		}
 	}
 	return "", errAbsent
