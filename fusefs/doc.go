@@ -4,7 +4,10 @@
 // the incarnation of a stream and a number alone, so that messages, directories and
 // control files need no table: what was listed, looked up or read leaves nothing
 // behind. An object is a node that has a name but no number of its own: a subject
-// node or a draft; objects live in a table for as long as the kernel knows them. A
+// node or a draft; objects live in a table for as long as the kernel knows them. A message
+// directory shows the messages of a stream that a filter lets through; the stream's own shows all. A
+// view is a message directory other than the stream's own, or a file or directory that is made
+// from one; views live in a table of their own, likewise. A place is what a node number stands for. A
 // handle is an open file that has state; what is open without state has handle 0.
 //
 // What users may see, and for how long it may be stale, is in SEMANTICS.md.

@@ -138,3 +138,28 @@ func TestSemanticsHasTheRightNumbers(t *testing.T) {
 		}
 	}
 }
+
+// The page for users has a row for every control, in a table of the directory that it is in.
+func TestLayoutHasAllControls(t *testing.T) {
+	text, err := os.ReadFile("../docs/layout.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	for dir, heading := range map[mapping.Control]string{
+		mapping.ControlDir: "## `.jsfs/` of a stream's own directory", mapping.ControlRootDir: "## The root", mapping.ControlMsg: "| in `msg/42/` |",
+	} {
+		for _, c := range dir.Children(true) {
+			in := heading
+			if _, ok := mapping.ControlDir.Child(c.String(), false); ok && dir == mapping.ControlDir {
+				in = "## `.jsfs/` of every message directory"
+			}
+			_, section, ok := strings.Cut(page, in)
+			section, _, _ = strings.Cut(section, "\n## ")
+			name := regexp.QuoteMeta(c.String())
+			if row := regexp.MustCompile("(?m)^\\|[^|]*`(\\.jsfs/)?" + name + "/?`[^|]*\\|"); !ok || !row.MatchString(section) {
+				t.Errorf("docs/layout.md has no row for %s under %q", c, in)
+			}
+		}
+	}
+}
