@@ -17,8 +17,8 @@ var layout = map[string]string{
 	"jsfs/integration":           "std",
 	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
 	"jsfs/store":                 "std",
-	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/legacy jsfs/store/replicate jsfs/store/internal/policy jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/internal/watch jsfs/store/keys xxhash x/sys",
-	"jsfs/store/dump":            "jsfs/store jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/keys",
+	"jsfs/store/blockstore":      "jsfs/store jsfs/store/jsonl jsfs/store/legacy jsfs/store/replicate jsfs/store/internal/consume jsfs/store/internal/policy jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/internal/watch jsfs/store/keys xxhash x/sys",
+	"jsfs/store/dump":            "jsfs/store jsfs/store/internal/consume jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/keys",
 	"jsfs/store/internal/policy": "jsfs/store jsfs/store/jsonl",
 	"jsfs/store/internal/record": "jsfs/store jsfs/store/internal/seal s2 xxhash",
 	"jsfs/store/internal/seal":   "x/crypto",
@@ -27,11 +27,13 @@ var layout = map[string]string{
 	"jsfs/store/keys":            "jsfs/store jsfs/store/internal/seal x/crypto",
 	"jsfs/store/jsonl":           "jsfs/store",
 	"jsfs/store/legacy":          "jsfs/store s2 x/crypto",
-	"jsfs/store/memstore":        "jsfs/store jsfs/store/jsonl jsfs/store/replicate jsfs/store/internal/policy jsfs/store/internal/watch",
+	"jsfs/store/memstore":        "jsfs/store jsfs/store/jsonl jsfs/store/replicate jsfs/store/internal/consume jsfs/store/internal/policy jsfs/store/internal/watch",
 	"jsfs/store/metered":         "jsfs/store prometheus",
 	"jsfs/store/replicate":       "jsfs/store",
 	"jsfs/store/storetest":       "jsfs/store jsfs/store/jsonl jsfs/store/memstore go-cmp rapid",
 	"jsfs/store/transfer":        "jsfs/store jsfs/store/jsonl xxhash zstd",
+
+	"jsfs/store/internal/consume": "jsfs/store",
 }
 
 // modules are the short names of what is imported from elsewhere.

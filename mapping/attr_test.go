@@ -102,7 +102,7 @@ func TestInfo(t *testing.T) {
 		{
 			"an empty stream has no times", cfg, store.State{First: 1}, nil, nil,
 			`{"name": "ORDERS", "subjects": [">"], "messages": 0, "bytes": 0, "log_bytes": 0,
-			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0}`,
+			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0}`,
 		},
 		{
 			"a damaged one says what is lost", cfg,
@@ -113,7 +113,7 @@ func TestInfo(t *testing.T) {
 			[]store.Damage{{Stream: "ORDERS", File: "1.blk", Offset: 7, Length: 3, First: 4, Last: 4, Cause: "checksum"}}, nil,
 			`{"name": "ORDERS", "subjects": [">"], "messages": 2, "bytes": 10, "log_bytes": 12,
 			"first_seq": 2, "first_ts": "1970-01-01T00:00:01.000000000Z",
-			"last_seq": 5, "last_ts": "1970-01-01T00:00:02.000000000Z", "num_deleted": 1, "num_lost": 1,
+			"last_seq": 5, "last_ts": "1970-01-01T00:00:02.000000000Z", "num_deleted": 1, "num_lost": 1, "consumer_count": 0,
 			"damage": [{"stream": "ORDERS", "file": "1.blk", "offset": 7, "length": 3, "first_seq": 4, "last_seq": 4,
 			"cause": "checksum"}]}`,
 		},
@@ -121,14 +121,14 @@ func TestInfo(t *testing.T) {
 			"a mirror says how far it is", mirror, store.State{First: 1}, nil,
 			[]store.SourceState{{Source: *mirror.Mirror, Lag: 3, Active: 1e9}},
 			`{"name": "M", "subjects": [], "messages": 0, "bytes": 0, "log_bytes": 0,
-			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0,
+			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0,
 			"mirror": {"name": "ORDERS", "filter_subject": "orders.>", "lag": 3, "active": 4000000000}}`,
 		},
 		{
 			"a stream with sources says it of each", sourced, store.State{First: 1}, nil,
 			[]store.SourceState{{Source: sourced.Sources[0], Error: "not found"}, {Source: sourced.Sources[1], Active: 9e9}},
 			`{"name": "S", "subjects": [], "messages": 0, "bytes": 0, "log_bytes": 0,
-			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "sources": [
+			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0, "sources": [
 			{"name": "A", "lag": 0, "active": -1, "error": {"description": "not found"}},
 			{"name": "B", "lag": 0, "active": 0}]}`,
 		},

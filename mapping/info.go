@@ -21,6 +21,7 @@ type info struct {
 	LastTime  string         `json:"last_ts,omitempty"`
 	Deleted   uint64         `json:"num_deleted"`
 	Lost      uint64         `json:"num_lost"`
+	Consumers int            `json:"consumer_count"`
 	Damage    []store.Damage `json:"damage,omitempty"`
 	Mirror    *sourceInfo    `json:"mirror,omitempty"`
 	Sources   []sourceInfo   `json:"sources,omitempty"`
@@ -69,8 +70,8 @@ func Info(cfg store.Config, st store.State, damage []store.Damage, origins []sto
 		FirstSeq: st.First,
 		LastSeq:  st.Last,
 		Deleted:  st.Deleted,
-		Lost:     st.Lost,
-		Damage:   damage,
+		Lost:     st.Lost, Consumers: st.Consumers,
+		Damage: damage,
 	}
 	if st.Live.Messages > 0 {
 		v.FirstTime = FormatTime(st.FirstTime)

@@ -16,6 +16,16 @@ const (
 	DiscardNew Discard = "new" // the new one is refused with ErrLimit
 )
 
+// Retention says what keeps a message in a stream, besides its limits.
+type Retention string
+
+// The ways to retain.
+const (
+	RetentionLimits    Retention = "limits"    // nothing else removes it
+	RetentionInterest  Retention = "interest"  // consumers that want it and have not acknowledged it; without one it is not kept
+	RetentionWorkQueue Retention = "workqueue" // that no consumer acknowledged it; consumers don't share subjects
+)
+
 // Compression says how a stream's messages are compressed in the storage.
 type Compression string
 
@@ -53,6 +63,13 @@ type Config struct {
 	// MaxMsgSize bounds header and payload together, in bytes; 0 is DefaultMaxMsgSize, -1 the
 	// constant MaxMsgSize.
 	MaxMsgSize int64 `json:"max_msg_size,omitempty"`
+
+	// Retention says what becomes of messages that consumers acknowledge. It can't be changed to or from
+	// RetentionWorkQueue. A change to RetentionInterest removes at once what no consumer wants. What comes with its sequence, by a
+	// restore, is kept without interest until a consumer is removed, or its configuration changed.
+	Retention Retention `json:"retention,omitempty"`
+	// MaxConsumers bounds how many consumers can be made. Those that are there stay if it is lowered.
+	MaxConsumers int `json:"max_consumers,omitempty"`
 
 	// DuplicateWindow is for how long a Nats-Msg-Id is remembered: a message that repeats one is
 	// not stored. 0 is DefaultDuplicateWindow, or MaxAge if that is shorter; never less than 100 ms.
@@ -99,6 +116,9 @@ func (c Config) WithDefaults() Config {
 			*limit = 0
 		}
 	}
+	if c.MaxConsumers == NoLimit {
+		c.MaxConsumers = 0
+	}
 	switch c.MaxMsgSize {
 	case 0:
 		c.MaxMsgSize = DefaultMaxMsgSize
@@ -107,6 +127,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Discard == "" {
 		c.Discard = DiscardOld
+	}
+	if c.Retention == "" {
+		c.Retention = RetentionLimits
 	}
 	if c.Compression == "" {
 		c.Compression = CompressionNone

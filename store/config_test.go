@@ -48,7 +48,7 @@ func TestConfigDefaults(t *testing.T) {
 	got := store.Config{Name: "S"}.WithDefaults()
 	want := store.Config{
 		Name: "S", Subjects: []string{">"}, MaxMsgSize: store.DefaultMaxMsgSize, Discard: store.DiscardOld,
-		DuplicateWindow: 2 * time.Minute, Compression: store.CompressionNone,
+		DuplicateWindow: 2 * time.Minute, Compression: store.CompressionNone, Retention: store.RetentionLimits,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -57,11 +57,12 @@ func TestConfigDefaults(t *testing.T) {
 		Name: "S", Subjects: []string{"a"}, MaxMsgSize: 5, MaxMsgs: 1, MaxBytes: 2, MaxAge: time.Hour, MaxMsgsPerSubject: 3,
 		Discard: store.DiscardNew, DiscardNewPerSubject: true, DuplicateWindow: time.Minute, FirstSeq: 9,
 		DenyDelete: true, AllowRollup: true, AllowMsgTTL: true, Compression: store.CompressionS2,
+		Retention: store.RetentionInterest, MaxConsumers: 7,
 	}
 	if d := cmp.Diff(full, full.WithDefaults()); d != "" {
 		t.Errorf("what is set was changed (-want +got):\n%s", d)
 	}
-	none := store.Config{Name: "S", MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1}.WithDefaults()
+	none := store.Config{Name: "S", MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1}.WithDefaults()
 	want.MaxMsgSize = store.MaxMsgSize
 	if d := cmp.Diff(want, none); d != "" {
 		t.Errorf("-1 is not no limit (-want +got):\n%s", d)

@@ -27,9 +27,23 @@ func (e *UnknownFieldError) Unwrap() error { return ErrInvalid }
 // fields of NATS that streams here lack may have the values that ask for nothing. Other
 // unknown fields are an *UnknownFieldError. It fills in no defaults and checks no values.
 func ParseConfig(b []byte) (Config, error) {
+	b, err := onlyKnown(b, known, neutral)
+	if err != nil {
+		return Config{}, err
+	}
+	var c Config
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Config{}, jsonError(err)
+	}
+	return c, nil
+}
+
+// onlyKnown returns b, a JSON object, without the fields that are not known and have a neutral value. Other
+// ones are an *UnknownFieldError.
+func onlyKnown(b []byte, known map[string]bool, neutral map[string][]string) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
-		return Config{}, jsonError(err)
+		return nil, jsonError(err)
 	}
 	unknown := &UnknownFieldError{}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -42,17 +56,13 @@ func ParseConfig(b []byte) (Config, error) {
 		delete(fields, name)
 	}
 	if len(unknown.Fields) > 0 {
-		return Config{}, unknown
+		return nil, unknown
 	}
 	b, err := json.Marshal(fields)
 	if err != nil {
-		return Config{}, jsonError(err)
+		return nil, jsonError(err)
 	}
-	var c Config
-	if err := json.Unmarshal(b, &c); err != nil {
-		return Config{}, jsonError(err)
-	}
-	return c, nil
+	return b, nil
 }
 
 func jsonError(err error) error {
@@ -68,20 +78,21 @@ func jsonError(err error) error {
 }
 
 // known are the names of Config's fields.
-var known = func() map[string]bool {
+var known = fieldNames(reflect.TypeFor[Config]())
+
+// fieldNames returns the names that a struct's fields have in JSON.
+func fieldNames(t reflect.Type) map[string]bool {
 	names := map[string]bool{}
-	for f := range reflect.TypeFor[Config]().Fields() {
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names[name] = true
 	}
 	return names
-}()
+}
 
 // neutral are NATS's fields that streams here lack, and the values that ask for nothing
 // that a stream would not do anyway.
 var neutral = map[string][]string{
-	"retention":                 {`"limits"`},
-	"max_consumers":             {"0", "-1"},
 	"storage":                   {`"file"`, `"memory"`},
 	"num_replicas":              {"0", "1"},
 	"no_ack":                    {"false"},

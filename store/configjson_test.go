@@ -21,6 +21,7 @@ func TestParseConfigReadsWhatMarshalWrites(t *testing.T) {
 			Name: "S", Description: "d", Metadata: map[string]string{"k": "<v>"}, Subjects: []string{"a.>", "b"},
 			MaxMsgs: 1, MaxBytes: 2, Discard: store.DiscardNew, MaxAge: time.Hour, MaxMsgsPerSubject: 3, DiscardNewPerSubject: true,
 			MaxMsgSize: 4, DuplicateWindow: time.Minute, FirstSeq: 1<<64 - 1, Compression: store.CompressionS2,
+			Retention: store.RetentionWorkQueue, MaxConsumers: 5,
 			Sealed: true, DenyDelete: true, DenyPurge: true, AllowRollup: true, AllowMsgTTL: true,
 		},
 	} {
@@ -44,7 +45,7 @@ func TestParseConfigReadsNATS(t *testing.T) {
 	want := store.Config{
 		Name: "ORDERS", Subjects: []string{"orders.>"}, MaxMsgs: 1000, MaxBytes: -1, MaxAge: time.Hour, MaxMsgsPerSubject: -1,
 		MaxMsgSize: -1, Discard: store.DiscardOld, DuplicateWindow: 2 * time.Minute, Compression: store.CompressionS2,
-		AllowRollup: true, AllowMsgTTL: true,
+		AllowRollup: true, AllowMsgTTL: true, Retention: store.RetentionLimits, MaxConsumers: -1,
 	}
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v (-want +got):\n%s", err, d)

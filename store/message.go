@@ -93,6 +93,8 @@ type State struct {
 	// Deleted is how many sequences between First and Last were removed or skipped;
 	// Lost how many messages are known to be unreadable because of damage.
 	Deleted, Lost uint64
+	// Consumers is how many consumers there are.
+	Consumers int
 }
 
 // Extent is a run of sequences and the totals of the live messages in it.

@@ -59,6 +59,7 @@ type Stream interface {
 	Follower
 	Drafts
 	Replica
+	Consumers
 }
 
 // Reader is the role of reading messages. Reading never waits for a writer.
@@ -151,12 +152,12 @@ type Writer interface {
 	Erase(ctx context.Context, seq Seq) (bool, error)
 
 	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it
-	// is live, ErrNotFound if nothing is left of it, ErrLimit if max_msgs, max_bytes or
-	// max_msgs_per_subject would take it away again.
+	// is live, ErrNotFound if nothing is left of it, ErrLimit if max_msgs, max_bytes,
+	// max_msgs_per_subject or interest retention would take it away again.
 	Undelete(ctx context.Context, seq Seq) error
 
 	// Sync returns when everything that was stored or removed before it is durable,
-	// whatever the sync policy.
+	// whatever the sync policy, and what consumers remember of it.
 	Sync(ctx context.Context) error
 }
 

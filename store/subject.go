@@ -86,3 +86,21 @@ func MatchSubject(pattern, subject string) bool {
 		pattern, subject = restP, restS
 	}
 }
+
+// Overlap says whether there is a subject that both patterns match. Both are valid.
+func Overlap(p, q string) bool {
+	for {
+		if p == ">" || q == ">" {
+			return true
+		}
+		a, restP, moreP := strings.Cut(p, ".")
+		b, restQ, moreQ := strings.Cut(q, ".")
+		if a != b && a != "*" && b != "*" || moreP != moreQ {
+			return false
+		}
+		if !moreP {
+			return true
+		}
+		p, q = restP, restQ
+	}
+}

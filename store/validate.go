@@ -30,7 +30,10 @@ func (c *Config) checkLimits() error {
 	for _, limit := range []struct {
 		field string
 		value int64
-	}{{"max_msgs", c.MaxMsgs}, {"max_bytes", c.MaxBytes}, {"max_msgs_per_subject", c.MaxMsgsPerSubject}} {
+	}{
+		{"max_msgs", c.MaxMsgs}, {"max_bytes", c.MaxBytes}, {"max_msgs_per_subject", c.MaxMsgsPerSubject},
+		{"max_consumers", int64(c.MaxConsumers)},
+	} {
 		if limit.value < 0 {
 			return bad(limit.field, "%d is less than -1, which is no limit", limit.value)
 		}
@@ -67,11 +70,19 @@ func (c *Config) checkWords() error {
 	if c.Compression != CompressionNone && c.Compression != CompressionS2 {
 		return bad("compression", "%q is neither %q nor %q", c.Compression, CompressionNone, CompressionS2)
 	}
-	if n := len(c.Description); n > MaxDescription {
+	if r := c.Retention; r != RetentionLimits && r != RetentionInterest && r != RetentionWorkQueue {
+		return bad("retention", "%q is none of %q, %q and %q", r, RetentionLimits, RetentionInterest, RetentionWorkQueue)
+	}
+	return checkNotes(c.Description, c.Metadata)
+}
+
+// checkNotes checks what a configuration says to people.
+func checkNotes(description string, metadata map[string]string) error {
+	if n := len(description); n > MaxDescription {
 		return bad("description", "it has %d bytes, and may have %d", n, MaxDescription)
 	}
 	n := 0
-	for k, v := range c.Metadata {
+	for k, v := range metadata {
 		n += len(k) + len(v)
 	}
 	if n > MaxMetadata {
@@ -112,6 +123,8 @@ func (c Config) CheckUpdate(to Config, state State) error {
 		return denied("first_seq", "the stream has had a message")
 	case to.First() < c.First():
 		return denied("first_seq", "it can't be lowered")
+	case c.Retention != to.Retention && (c.Retention == RetentionWorkQueue || to.Retention == RetentionWorkQueue):
+		return denied("retention", fmt.Sprintf("it can't be changed to or from %q", RetentionWorkQueue))
 	case c.Mirror != nil && to.Mirror != nil && *c.Mirror != *to.Mirror:
 		return denied("mirror", "it can be taken away, but not changed")
 	}

@@ -308,6 +308,7 @@ func (s *Stream) publishStored() {
 	}
 	w.metas, w.sums = w.metas[:0], store.Totals{}
 	s.lim.news = true
+	s.consumers.Poke()
 }
 
 // successor returns a copy of n that is still to be changed and published. They are made some at a time: one by one they

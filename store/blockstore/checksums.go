@@ -65,6 +65,11 @@ func (r *Report) checkStreamSums(ctx context.Context, fsys vfs.FS, dir string) e
 		return err
 	}
 	r.checkEnvelope(fsys, dir+"/config", record.MagicConfig)
+	for _, name := range names {
+		if _, ok := consumerID(name); ok {
+			r.checkEnvelope(fsys, dir+"/"+name, record.MagicConsumer)
+		}
+	}
 	var state record.State
 	if b, err := readFile(fsys, dir+"/state"); err != nil {
 		r.note(dir+"/state", 0, 0, err.Error())

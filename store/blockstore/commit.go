@@ -164,7 +164,13 @@ func (s *Stream) Sync(ctx context.Context) error {
 		return err
 	}
 	defer s.gate.leave()
-	return s.sync()
+	if err := s.sync(); err != nil {
+		return err
+	}
+	if err := s.consumers.Flush(); err != nil {
+		return fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err)
+	}
+	return nil
 }
 
 // sync makes everything durable that was written before. It holds wmu only before and

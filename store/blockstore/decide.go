@@ -40,6 +40,7 @@ func (s *Stream) takeEntryLocked(cfg *store.Config, e *store.Entry) (dup store.S
 		return 0, err
 	}
 	s.noteLocked(cfg, e, &acts)
+	s.noteUnwantedLocked(cfg, e)
 	return 0, nil
 }
 

@@ -10,7 +10,8 @@
 //
 // What it promises beyond the contract in package store: what a call has stored survives
 // the end of the process when the call returns, and the end of the machine's run as
-// [Options].Sync says. Removals reach the disk with the next sync. After a crash a stream
+// [Options].Sync says. Removals reach the disk with the next sync; what consumers did within 100 ms, or with
+// [Stream.Sync]. After a crash a stream
 // is a prefix of what was stored. Bytes that were damaged cost the messages that they belong to,
 // and are reported; opening changes nothing on disk before the first write but for what limits take away,
 // but that it converts streams of the first generation. Memory grows with blocks

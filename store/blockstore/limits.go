@@ -22,6 +22,8 @@ type limiter struct {
 	touched []string // subjects that got one since then
 	rollups []rollup // that came since then
 
+	unwanted []store.Seq // stored since limits were enforced, and no consumer wants them
+
 	clock  policy.Clock
 	timer  *time.Timer // of the next look for what has expired; nil if none is planned
 	due    int64       // for what it is planned
@@ -82,6 +84,7 @@ func (l *limiter) cut(seq uint64) {
 		l.ttls.Cut(store.Seq(seq))
 	}
 	l.rollups = slices.DeleteFunc(l.rollups, func(r rollup) bool { return r.seq >= seq })
+	l.unwanted = slices.DeleteFunc(l.unwanted, func(n store.Seq) bool { return uint64(n) >= seq })
 }
 
 // enforceLocked removes what must go after messages were stored and published: what rollups replace, what is too
@@ -104,6 +107,9 @@ func (s *Stream) enforceLocked() error {
 		if err = s.trimSubjectsLocked(cfg); err == nil {
 			l.touched = l.touched[:0]
 		}
+	}
+	if err == nil {
+		err = s.dropUnwantedLocked()
 	}
 	if err == nil && s.overLocked(cfg) {
 		err = s.trimLocked(cfg)

@@ -55,6 +55,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 		s.removeScratch()
 		s.beginLimits()
 	}
+	s.beginConsumers()
 }
 
 // logOpened says in one line what opening found: for whoever debugs if all is well, for everybody

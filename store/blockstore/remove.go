@@ -115,6 +115,7 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 	}
 	s.post(store.Undeleted, n.rev, m)
 	s.undeletedLocked(&msg)
+	s.consumers.Poke()
 	return nil
 }
 
@@ -129,6 +130,9 @@ func (s *Stream) undeletableLocked(cfg *store.Config, m *store.Msg) error {
 	}
 	if err := cfg.CheckUndelete(m.Meta, s.cur.Load().live, n); err != nil {
 		return fmt.Errorf("undelete message %d: %w", m.Seq, err)
+	}
+	if cfg.Retention == store.RetentionInterest && !s.consumers.Needed(m.Seq, m.Subject) {
+		return fmt.Errorf("undelete message %d: %w: no consumer needs it, and retention is %q", m.Seq, store.ErrLimit, cfg.Retention)
 	}
 	return nil
 }

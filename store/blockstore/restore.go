@@ -68,7 +68,11 @@ func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
 		s.encodeSkip(gap, record.SkipUnused, w.time)
 	}
 	s.encode(&e, seq, max(m.Time, w.time))
-	s.noteRestoredLocked(s.config.Load(), &e)
+	cfg := s.config.Load()
+	s.noteRestoredLocked(cfg, &e)
+	if cfg.Mirror != nil {
+		s.noteUnwantedLocked(cfg, &e)
+	}
 	return nil
 }
 

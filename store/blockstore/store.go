@@ -156,6 +156,7 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 		return nil, err
 	}
 	s.beginLimits()
+	s.beginConsumers()
 	st.streams[cfg.Name] = s
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: cfg.Name, Incarnation: inc})
 	return s, nil

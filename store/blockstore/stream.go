@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/internal/consume"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
@@ -16,7 +18,7 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
 // subjects.mu, commits.mu, and the cache's and the reserve's.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
@@ -67,9 +69,10 @@ type Stream struct {
 	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
 	openDrafts map[string]*sealedDraft
 
-	commits  commits
-	damage   damage
-	subjects subjectIndex
+	commits   commits
+	damage    damage
+	subjects  subjectIndex
+	consumers *consume.Set // set before the Stream is shared; it calls the Stream, with none of its locks held
 }
 
 // snapshot is what readers see. The rules:
@@ -215,7 +218,7 @@ func (s *Stream) enter(ctx context.Context) error {
 func (s *Stream) state(n *snapshot) store.State {
 	st := store.State{
 		Rev: n.rev, First: store.Seq(n.first), Last: store.Seq(n.last), LastTime: n.lastTime,
-		Live: n.live, Appended: n.appended,
+		Live: n.live, Appended: n.appended, Consumers: s.consumers.Len(),
 	}
 	st.FirstTime = s.timeOfFirst(n)
 	unlisted, lost := s.damage.count(n.first, n.last)
@@ -297,6 +300,7 @@ func (s *Stream) post(kind store.Kind, rev uint64, m store.Meta) {
 // close ends the stream. What was stored is durable then.
 func (s *Stream) close() error {
 	s.gate.close()
+	kept := s.consumers.Close()
 	s.wmu.Lock()
 	if t := s.w.timer; t != nil && t.Stop() {
 		s.background.Done()
@@ -308,7 +312,7 @@ func (s *Stream) close() error {
 	s.background.Wait()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	err := s.closeWriterLocked()
+	err := errors.Join(kept, s.closeWriterLocked())
 	s.cache.drop(s.cur.Load().blocks)
 	return err
 }

@@ -32,6 +32,7 @@ type opening struct {
 	recount map[*block]bool // blocks whose removals do not add up
 	tail    *contents       // of the newest block, if it is not sealed
 	torn    []string        // files of blocks that were never begun
+	files   []string        // in the stream's directory
 	// suspects are messages whose bodies are not whole, erase the last one that a control erases: it may not
 	// have been overwritten to its end.
 	suspects []suspect
@@ -67,6 +68,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	}
 	o.findLost()
 	o.start()
+	o.readConsumers(o.files)
 	o.hub = watch.NewHub(st.hub)
 	return o.Stream, nil
 }
@@ -154,6 +156,7 @@ func (o *opening) readBlocks() error {
 	if err != nil {
 		return err
 	}
+	o.files = names
 	var nums []uint64
 	for _, name := range names {
 		base, isBlock := strings.CutSuffix(name, ".blk")

@@ -38,11 +38,17 @@ func (st *Store) Update(ctx context.Context, cfg store.Config) error {
 		st.links.Stop(s.inc)
 		defer st.links.Start(s)
 	}
+	was := s.config.Load().Retention
 	if err == nil {
 		err = s.update(cfg)
 	}
 	if err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
+	}
+	if cfg.Retention != was {
+		if err := s.consumers.Sweep(ctx); err != nil { // the configuration holds, and is on disk
+			s.log.Error("messages that no consumer wants could not be removed", "stream", cfg.Name, "cause", err)
+		}
 	}
 	return nil
 }

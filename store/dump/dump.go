@@ -114,6 +114,7 @@ func (d *dumper) stream(dir, base string) (shown bool, err error) {
 	if d.opt.Block == 0 {
 		d.printf("\nstream %q in %s: %s\n", name, dir, cfg)
 		d.state(dir + "/state")
+		d.consumers(dir, names)
 		shown = true
 	}
 	for _, file := range names {

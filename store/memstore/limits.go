@@ -20,6 +20,8 @@ type policies struct {
 	touched []string // subjects that got one since then
 	rollups []rollup // that came since then
 
+	unwanted []store.Seq // stored since limits were enforced, and no consumer wants them
+
 	clock policy.Clock
 	timer *time.Timer // of the next look for what has expired; nil if none is planned
 	due   int64       // for what it is planned
@@ -157,6 +159,7 @@ func (st *stream) enforceLocked() {
 		return
 	}
 	st.news = false
+	st.consumers.Poke()
 	var gone []*message
 	for _, r := range st.rollups {
 		among := st.liveOnLocked(r.subject)
@@ -177,6 +180,7 @@ func (st *stream) enforceLocked() {
 	}
 	st.removeAllLocked(gone)
 	st.rollups, st.touched = nil, nil
+	st.dropUnwantedLocked()
 	for st.cfg.Discard == store.DiscardOld && st.cfg.Over(st.live) {
 		st.stateLocked() // moves first
 		st.removeLocked(st.msgs[st.first])

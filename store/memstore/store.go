@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/internal/consume"
 	"jsfs/store/internal/policy"
 	"jsfs/store/internal/watch"
 	"jsfs/store/replicate"
@@ -133,6 +134,7 @@ func (s *Store) create(cfg store.Config) (*stream, error) {
 		bySubject: map[string][]*message{}, onSubject: map[string]*tally{}, drafts: map[string]*draftFile{},
 	}
 	st.clock = policy.NewClock(s.opt.Now(), time.Now())
+	st.consumers = st.newConsumers()
 	s.streams[cfg.Name] = st
 	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
 	return st, nil
@@ -154,7 +156,14 @@ func (s *Store) Update(ctx context.Context, cfg store.Config) error {
 		s.links.Stop(st.inc)
 		defer s.links.Start(st)
 	}
-	return s.update(cfg)
+	was := old.Config().Retention
+	if err := s.update(cfg); err != nil {
+		return err
+	}
+	if cfg.Retention != was {
+		return old.(*stream).consumers.Sweep(ctx)
+	}
+	return nil
 }
 
 func (s *Store) update(cfg store.Config) error {
@@ -180,14 +189,23 @@ func (s *Store) update(cfg store.Config) error {
 
 // Remove implements [store.Store].
 func (s *Store) Remove(_ context.Context, name string) error {
+	consumers, err := s.remove(name)
+	if err != nil {
+		return err
+	}
+	return consumers.Close()
+}
+
+// remove takes a stream away. What it returns is to be closed.
+func (s *Store) remove(name string) (*consume.Set, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.findLocked(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if st.live.Messages > 0 || len(st.drafts) > 0 {
-		return fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
+		return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
 	}
 	delete(s.streams, name)
 	for _, m := range st.msgs { // none of them is live
@@ -199,7 +217,7 @@ func (s *Store) Remove(_ context.Context, name string) error {
 	s.links.Drop(st.inc)
 	st.postLocked(store.StreamRemoved, store.Meta{})
 	st.hub.Close()
-	return nil
+	return st.consumers, nil
 }
 
 // Watch implements [store.Store].
@@ -225,6 +243,9 @@ func (s *Store) Usage(context.Context) (store.Usage, error) {
 // Close implements [store.Store].
 func (s *Store) Close() error {
 	s.links.Close()
+	for _, c := range s.allConsumers() {
+		_ = c.Close() // nothing is kept
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/internal/consume"
 	"jsfs/store/internal/watch"
 	"jsfs/store/jsonl"
 )
@@ -31,10 +32,11 @@ const extentLen = 4096
 
 // stream is one stream. What changes in it is guarded by the store's mu.
 type stream struct {
-	s   *Store
-	cfg store.Config
-	inc uint64
-	hub *watch.Hub
+	s         *Store
+	cfg       store.Config
+	inc       uint64
+	hub       *watch.Hub
+	consumers *consume.Set // set before the stream is shared
 
 	gone      bool // removed from the store
 	msgs      []*message
@@ -108,6 +110,7 @@ func (st *stream) liveLocked(seq store.Seq) (*message, error) {
 func (st *stream) stateLocked() store.State {
 	state := store.State{
 		Rev: st.rev, First: st.last + 1, Last: st.last, LastTime: st.lastTime, Live: st.live, Appended: st.appended,
+		Consumers: st.consumers.Len(),
 	}
 	if st.live.Messages > 0 {
 		for !st.msgs[st.first].live {

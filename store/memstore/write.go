@@ -56,6 +56,7 @@ func (st *stream) appendLocked(e store.Entry) (store.Seq, error) {
 	if err := st.storeLocked(seq, t, e); err != nil {
 		return 0, err
 	}
+	st.unwantedLocked(seq, e.Subject)
 	if acts.Rollup != "" {
 		st.rollups = append(st.rollups, rollup{e.Subject, seq, acts.Rollup == policy.RollupAll})
 	}
@@ -81,7 +82,13 @@ func (st *stream) restoreLocked(m store.Msg) error {
 	if m.Seq <= st.last {
 		return fmt.Errorf("message %d of stream %s: %w", m.Seq, st.cfg.Name, store.ErrExists)
 	}
-	return st.storeLocked(m.Seq, m.Time, e)
+	if err := st.storeLocked(m.Seq, m.Time, e); err != nil {
+		return err
+	}
+	if st.cfg.Mirror != nil {
+		st.unwantedLocked(m.Seq, m.Subject)
+	}
+	return nil
 }
 
 // storeLocked stores a message that was checked. A time below the last one is raised to it.
@@ -222,12 +229,16 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 	if err := st.cfg.CheckUndelete(m.Meta, st.live, n); err != nil {
 		return fmt.Errorf("undelete %s: %w", what, err)
 	}
+	if st.cfg.Retention == store.RetentionInterest && !st.consumers.Needed(seq, m.Subject) {
+		return fmt.Errorf("undelete %s: %w: no consumer needs it, and retention is %q", what, store.ErrLimit, st.cfg.Retention)
+	}
 	m.live = true
 	st.s.removed -= m.space()
 	st.countLocked(m)
 	st.aged = min(st.aged, m.Seq)
 	st.deadlineLocked(m)
 	st.postLocked(store.Undeleted, m.Meta)
+	st.consumers.Poke()
 	st.armLocked()
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // uncounted are the methods that are no operations: they answer from memory, at once, and can't fail.
 var uncounted = map[string]bool{"Config": true, "Incarnation": true, "Watch": true, "Origins": true}
 
-// TestEveryOperationIsCounted calls each method of a store, a stream and a draft once: one operation more is counted then.
+// TestEveryOperationIsCounted calls each method of a store, a stream, a draft and a consumer once: one operation more is counted then.
 func TestEveryOperationIsCounted(t *testing.T) {
 	reg, ctx := prometheus.NewRegistry(), t.Context()
 	st, err := metered.New(memstore.New(memstore.Options{}), reg)
@@ -30,11 +30,18 @@ func TestEveryOperationIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.Append(ctx, store.Entry{Subject: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.CreateConsumer(ctx, store.ConsumerConfig{Name: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	calls := 0
 	for _, role := range []struct {
 		is   reflect.Type
 		what any
-	}{{reflect.TypeFor[store.Draft](), d}, {reflect.TypeFor[store.Stream](), s}, {reflect.TypeFor[store.Store](), st}} {
+	}{{reflect.TypeFor[store.Draft](), d}, {reflect.TypeFor[store.Consumer](), c}, {reflect.TypeFor[store.Stream](), s}, {reflect.TypeFor[store.Store](), st}} {
 		for i := range role.is.NumMethod() {
 			name := role.is.Method(i).Name
 			if uncounted[name] {
@@ -48,7 +55,7 @@ func TestEveryOperationIsCounted(t *testing.T) {
 			calls++
 		}
 	}
-	if calls < 45 {
+	if calls < 57 {
 		t.Errorf("only %d methods were called", calls)
 	}
 }

@@ -62,6 +62,19 @@ const (
 	opDraftSize     op = "draft_size"
 	opDraftSync     op = "draft_sync"
 	opDraftClose    op = "draft_close"
+
+	opCreateConsumer op = "create_consumer"
+	opUpdateConsumer op = "update_consumer"
+	opDropConsumer   op = "drop_consumer"
+	opConsumer       op = "consumer"
+	opConsumerNames  op = "consumer_names"
+	opOpen           op = "open_deliveries"
+	opInfo           op = "consumer_info"
+	opDeliver        op = "deliver"
+	opAck            op = "ack"
+	opNak            op = "nak"
+	opInProgress     op = "in_progress"
+	opTerm           op = "term"
 )
 
 var ops = []op{
@@ -69,6 +82,7 @@ var ops = []op{
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
+	opCreateConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

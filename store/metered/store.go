@@ -117,6 +117,9 @@ func (c *counted) Remove(ctx context.Context, name string) error {
 type stream struct {
 	store.Stream
 	m *metrics
+
+	mu        sync.Mutex // guards consumers
+	consumers map[string]*consumer
 }
 
 // State implements [store.Reader].

@@ -70,6 +70,12 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"sleep":       m.sleep,
 		"act":         m.appendActing,
 		"act again":   m.appendActing,
+		"consumer":    m.createConsumer,
+		"reconsume":   m.updateConsumer,
+		"unconsume":   m.removeConsumer,
+		"deliver":     m.deliver,
+		"ack":         m.acknowledge,
+		"ack again":   m.acknowledge,
 	}
 	if e.Durable {
 		actions["reopen"] = m.reopen
@@ -342,6 +348,9 @@ func (m *model) draft(rt *rapid.T) {
 
 func (m *model) reopen(rt *rapid.T) {
 	pause(tick) // opening looks for what has expired: let the other store have looked, too
+	for _, p := range m.subs {
+		p.removeBeginners(rt)
+	}
 	for _, p := range m.subs {
 		p.compareEvents(rt)
 		p.gotSub.Close()

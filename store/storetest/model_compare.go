@@ -23,6 +23,7 @@ func (m *model) compareStates(rt *rapid.T) {
 	for _, p := range m.subs {
 		p.compareState(rt)
 		p.compareEvents(rt)
+		p.compareConsumers(rt)
 	}
 }
 

@@ -28,6 +28,7 @@ func pause(d time.Duration) {
 // drawConfig draws a configuration with limits that are reached, or one without.
 func drawConfig(rt *rapid.T, name string) store.Config {
 	c := store.Config{Name: name, MaxMsgSize: 500}
+	c.Retention = rapid.SampledFrom([]store.Retention{"", "", "", store.RetentionInterest, store.RetentionWorkQueue}).Draw(rt, "retention")
 	if rapid.IntRange(0, 3).Draw(rt, "no limits") == 0 {
 		return c
 	}
@@ -56,6 +57,9 @@ func (m *model) update(rt *rapid.T) {
 	if was := p.want.Config(); rapid.IntRange(0, 7).Draw(rt, "as far as it can") > 0 {
 		cfg.DenyDelete = cfg.DenyDelete || was.DenyDelete
 		cfg.AllowMsgTTL = cfg.AllowMsgTTL || was.AllowMsgTTL
+		if was.Retention == store.RetentionWorkQueue || cfg.Retention == store.RetentionWorkQueue {
+			cfg.Retention = was.Retention
+		}
 	}
 	same(rt, fmt.Sprintf("update to %+v", cfg), m.got.Update(rt.Context(), cfg), m.want.Update(rt.Context(), cfg))
 }

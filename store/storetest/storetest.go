@@ -46,6 +46,7 @@ func Run(t *testing.T, e Engine) {
 		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 		mirrorCases, sourceCases,
+		consumerCases, redeliveryCases, retentionCases,
 	)
 	for _, c := range cases {
 		if c.durable && !e.Durable || c.many && e.Few {

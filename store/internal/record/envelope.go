@@ -15,6 +15,8 @@ const (
 	MagicNext   = "JSFSNEXT" // the counter of incarnations
 	// MagicOrigins is of a stream's origins.
 	MagicOrigins = "JSFSORIG"
+	// MagicConsumer is of a consumer of a stream.
+	MagicConsumer = "JSFSCONS"
 )
 
 const (
@@ -72,6 +74,12 @@ func openCopy(magic string, b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("version %d: %w", version, store.ErrVersion)
 	}
 	return b[envelopeHead:end], nil
+}
+
+// ConsumerBox returns what seals the file of the consumer with that number in stream inc. It is the consumer's own, so that the
+// files of two can't be exchanged.
+func ConsumerBox(k *seal.Key, id ID, inc, consumer uint64) *seal.Box {
+	return SmallFileBox(k, id, MagicConsumer+string(binary.LittleEndian.AppendUint64(nil, consumer)), inc)
 }
 
 // SmallFileBox returns what seals the content of the envelope with that magic, of stream inc of a store whose data key is

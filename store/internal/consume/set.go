@@ -1,0 +1,279 @@
+package consume
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"jsfs/store"
+)
+
+// Stream is what consumers need of the stream that they read.
+type Stream interface {
+	Config() store.Config
+	store.Reader
+	store.Finder
+}
+
+// Keeper keeps consumers across a restart. Its methods may be slow, and are called without any lock of the stream's.
+type Keeper interface {
+	// Save keeps content for the consumer with that number, durably, in place of what was there.
+	Save(id uint64, content []byte) error
+	// Remove forgets what was kept, durably.
+	Remove(id uint64) error
+	// Settle makes durable what Discard has removed.
+	Settle() error
+}
+
+// Stored is a consumer that was kept.
+type Stored struct {
+	ID      uint64
+	Content []byte
+	Err     error // why there is no content
+}
+
+// Options say how a Set works.
+type Options struct {
+	Stream Stream
+	// Retention is what the stream does now with what is acknowledged: a sealed one keeps it, as with store.RetentionLimits.
+	Retention func() store.Retention
+	// Discard removes the live messages in ranges, which nobody needs any more.
+	Discard func(ctx context.Context, ranges []store.Range) error
+	// Keeper is nil where nothing survives a restart.
+	Keeper Keeper
+	// ReadOnly says that nothing may be delivered, as it can't be remembered.
+	ReadOnly bool
+	Now      func() int64
+	Logger   *slog.Logger
+}
+
+// saveEvery is the least time between two writes of what consumers remember.
+const saveEvery = 100 * time.Millisecond
+
+// Set is all consumers of a stream. It implements [store.Consumers].
+//
+// Lock order: admin, settling, any Consumer.saving, the engine's locks, any Consumer.mu. The last is a leaf.
+type Set struct {
+	opt Options
+
+	// admin serialises what changes the roster. It is held while the disk works.
+	admin  sync.Mutex
+	lastID uint64 // guarded by admin
+
+	// settling serialises acknowledgements in a stream that drops what is acknowledged: who looks whether another
+	// consumer needs a message must see what that one did.
+	settling sync.Mutex
+
+	// cur is immutable, replaced as a whole under admin. Loading it needs no lock.
+	cur atomic.Pointer[roster]
+
+	saves struct {
+		sync.Mutex // guards the rest; a leaf
+		timer      *time.Timer
+		closed     bool
+		running    sync.WaitGroup // saves that are planned or run
+	}
+}
+
+// roster is the consumers there are.
+type roster struct {
+	consumers []*Consumer       // sorted by name
+	broken    map[string]broken // those that can't be read
+}
+
+// broken is a consumer that can't be read.
+type broken struct {
+	id  uint64
+	err error
+}
+
+var _ store.Consumers = (*Set)(nil)
+
+// NewSet returns the consumers that were kept.
+func NewSet(opt Options, stored []Stored) *Set {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Set{opt: opt}
+	r := &roster{broken: map[string]broken{}}
+	for _, kept := range stored {
+		s.lastID = max(s.lastID, kept.ID)
+		c, err := s.revive(kept)
+		if err == nil && r.find(c.Config().Name) != nil {
+			err = fmt.Errorf("there is another consumer %s", c.Config().Name)
+		}
+		if err != nil {
+			r.broken[fmt.Sprint("damaged-", kept.ID)] = broken{kept.ID, err}
+			continue
+		}
+		r = r.with(c)
+	}
+	s.cur.Store(r)
+	return s
+}
+
+// Begin takes up what was left when the stream was closed, before anything else is called. With sweep, which is for a
+// stream that was not closed, it does what Sweep does, if there is a consumer.
+func (s *Set) Begin(ctx context.Context, sweep bool) error {
+	consumers := s.cur.Load().consumers
+	for _, c := range consumers {
+		if err := c.recall(ctx); err != nil {
+			return fmt.Errorf("consumer %s: %w", c.cfg.Load().Name, err)
+		}
+	}
+	if !sweep || len(consumers) == 0 || s.opt.ReadOnly {
+		return nil
+	}
+	return s.Sweep(ctx)
+}
+
+// Broken returns why consumers can't be read, by the names that they have.
+func (s *Set) Broken() map[string]error {
+	out := map[string]error{}
+	for name, b := range s.cur.Load().broken {
+		out[name] = b.err
+	}
+	return out
+}
+
+func byName(c *Consumer, name string) int { return cmp.Compare(c.cfg.Load().Name, name) }
+
+func (r *roster) find(name string) *Consumer {
+	if i, ok := slices.BinarySearchFunc(r.consumers, name, byName); ok {
+		return r.consumers[i]
+	}
+	return nil
+}
+
+func (r *roster) with(c *Consumer) *roster {
+	i, _ := slices.BinarySearchFunc(r.consumers, c.cfg.Load().Name, byName)
+	return &roster{slices.Insert(slices.Clone(r.consumers), i, c), r.broken}
+}
+
+// Len is how many consumers there are.
+func (s *Set) Len() int {
+	r := s.cur.Load()
+	return len(r.consumers) + len(r.broken)
+}
+
+// Poke tells those who wait that messages were stored. It never waits.
+func (s *Set) Poke() {
+	for _, c := range s.cur.Load().consumers {
+		c.wake()
+	}
+}
+
+// Wanted says whether a message that comes now on that subject has a consumer. It takes no lock.
+func (s *Set) Wanted(subject string) bool {
+	r := s.cur.Load()
+	return len(r.broken) > 0 || slices.ContainsFunc(r.consumers, func(c *Consumer) bool { return c.matches(subject) })
+}
+
+// Needed says whether a consumer still needs message seq: it is to be delivered, or its delivery was not acknowledged.
+func (s *Set) Needed(seq store.Seq, subject string) bool { return s.neededBut(nil, seq, subject) }
+
+func (s *Set) neededBut(but *Consumer, seq store.Seq, subject string) bool {
+	r := s.cur.Load()
+	return len(r.broken) > 0 || slices.ContainsFunc(r.consumers, func(c *Consumer) bool { return c != but && c.needs(seq, subject) })
+}
+
+// Sweep removes, in a stream with interest retention, the messages that no consumer needs. It must not be called with
+// a lock of the engine.
+func (s *Set) Sweep(ctx context.Context) error {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	if s.opt.Retention() != store.RetentionInterest || len(s.cur.Load().broken) > 0 {
+		return nil
+	}
+	var gone []store.Range
+	for m, err := range s.opt.Stream.Scan(ctx, store.Query{}) {
+		if err != nil {
+			return err
+		}
+		subject, err := s.opt.Stream.SubjectOf(ctx, m.Seq)
+		if isGone(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if s.Needed(m.Seq, subject) {
+			continue
+		}
+		if n := len(gone); n > 0 && gone[n-1].Last+1 == m.Seq {
+			gone[n-1].Last = m.Seq
+		} else {
+			gone = append(gone, store.Range{First: m.Seq, Last: m.Seq})
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return s.opt.Discard(ctx, gone)
+}
+
+// isGone says whether a message can't be had any more, for whatever reason.
+func isGone(err error) bool {
+	var corrupt *store.CorruptError
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBeyond) || errors.As(err, &corrupt)
+}
+
+// planSave sees to it that what changed is kept in time.
+func (s *Set) planSave() {
+	if s.opt.Keeper == nil {
+		return
+	}
+	p := &s.saves
+	p.Lock()
+	defer p.Unlock()
+	if p.timer != nil || p.closed {
+		return
+	}
+	p.running.Add(1)
+	p.timer = time.AfterFunc(saveEvery, s.saveInBackground)
+}
+
+func (s *Set) saveInBackground() {
+	defer s.saves.running.Done()
+	s.saves.Lock()
+	s.saves.timer = nil
+	s.saves.Unlock()
+	if err := s.Flush(); err != nil {
+		s.opt.Logger.Warn("what consumers remember could not be written, and will be again", "stream", s.opt.Stream.Config().Name, "cause", err)
+		s.planSave()
+	}
+}
+
+// Flush makes durable what consumers remember of all that was done before.
+func (s *Set) Flush() error {
+	var errs []error
+	for _, c := range s.cur.Load().consumers {
+		errs = append(errs, c.save())
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends all calls with store.ErrClosed, those that wait, too, and makes durable what consumers remember.
+func (s *Set) Close() error {
+	p := &s.saves
+	p.Lock()
+	p.closed = true
+	if p.timer != nil && p.timer.Stop() {
+		p.running.Done()
+	}
+	p.timer = nil
+	p.Unlock()
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	for _, c := range s.cur.Load().consumers {
+		c.end()
+	}
+	p.running.Wait()
+	return s.Flush()
+}
