@@ -64,6 +64,7 @@ func TestJSONLines(t *testing.T) {
 		{"both, in turns", `{"data":"1"}` + "\n" + `{"seq":5,"subject":"a","data":"5"` + day + "}\n" + `{"data":"6"}` + "\n" + `{"data":"7"}` + "\n", `1 s "1"|5 a "5"|6 s "6"|7 s "7"`},
 		{"blank lines are passed over", "\n   \n" + `   {"data":"x"}` + " \n\n", `1 s "x"`},
 		{"a restore twice", strings.Repeat(`{"seq":3,"subject":"a","data":"x"`+day+"}\n", 2), `3 a "x"`},
+		{"a restore that goes on behind what is there", strings.Repeat(`{"seq":3,"subject":"a","data":"x"`+day+"}\n", 2) + `{"seq":4,"subject":"a","data":"y"` + day + "}\n", `3 a "x"|4 a "y"`},
 		{"headers that act are data in a restore", `{"seq":2,"subject":"a","headers":"NATS/1.0\r\nNats-Rollup: all\r\n\r\n","data":"x"` + day + "}\n", `2 a "NATS/1.0\r\nNats-Rollup: all\r\n\r\n" "x"`},
 		{"a last line without a newline", `{"data":"x"}`, `1 s "x"`},
 		{"blanks at the end", `{"data":"x"}` + "\n   ", `1 s "x"`},
