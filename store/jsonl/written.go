@@ -27,6 +27,9 @@ type Written struct {
 // every other line: one that would lose something (bytes that are no UTF-8, half of a surrogate pair, a key that is not
 // known or comes twice) is not guessed at. The Msg has no Meta but Seq and Time, and shares no memory with b.
 func ParseWritten(b []byte) (Written, error) {
+	if w, ok := parsePlain(b); ok {
+		return w, nil
+	}
 	w, err := parseWritten(b)
 	if err != nil {
 		return Written{}, fmt.Errorf("JSON line: %w: %w", store.ErrInvalid, err)

@@ -86,3 +86,30 @@ func FuzzParseWritten(f *testing.F) {
 		}
 	})
 }
+
+// FuzzWrittenPlainly has the fast way and the slow way read the same line: a blank before it takes the slow one.
+func FuzzWrittenPlainly(f *testing.F) {
+	f.Add([]byte(`{"seq":1,"time":"2026-01-02T03:04:05.000000006Z","subject":"x","data":"a\n\"\\\u001f"}`))
+	f.Add([]byte(`{"seq":18446744073709551615,"time":"2262-04-11T23:47:16.854775807Z","subject":"x","headers_b64":"/w==","data_b64":"gGE="}`))
+	f.Add([]byte(`{"seq":0,"time":"2263-01-02T03:04:05.000000006Z","subject":"x","headers":"","data":"\u00ff"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fast, fastErr := jsonl.ParseWritten(b)
+		slow, slowErr := jsonl.ParseWritten(append([]byte(" "), b...))
+		if (fastErr == nil) != (slowErr == nil) || !equal(fast.Msg, slow.Msg) || fast.HasSeq != slow.HasSeq || fast.HasTime != slow.HasTime {
+			t.Fatalf("%q is %+v, %v, and with a blank before it %+v, %v", b, fast, fastErr, slow, slowErr)
+		}
+	})
+}
+
+func BenchmarkParseWritten(b *testing.B) {
+	line := jsonl.Append(nil, msg(123456, 1767323045_000000006, "orders.new", "", string(bytes.Repeat([]byte("payload "), 16))+"\n"))
+	for name, line := range map[string][]byte{"as we write it": line, "otherwise": append([]byte(" "), line...)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := jsonl.ParseWritten(line); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
