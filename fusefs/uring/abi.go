@@ -6,6 +6,7 @@ import "unsafe"
 const (
 	opUringCmd = 46 // IORING_OP_URING_CMD
 
+	setupDisabled     = 1 << 6  // it is of the thread that enables it
 	setupSQE128       = 1 << 10 // submissions of 128 bytes: FUSE's commands need the room
 	setupSingleIssuer = 1 << 12
 	setupDeferTaskrun = 1 << 13 // the kernel does its part when the worker asks, and never interrupts it
@@ -13,7 +14,8 @@ const (
 
 	featSingleMmap = 1 << 0
 
-	enterGetEvents = 1 << 0
+	enterGetEvents      = 1 << 0
+	registerEnableRings = 12
 
 	offsetRings = 0          // IORING_OFF_SQ_RING, of both queues
 	offsetSQEs  = 0x10000000 // IORING_OFF_SQES

@@ -28,7 +28,7 @@ func Available() error {
 	case !strings.HasPrefix(string(text), "Y"):
 		return fmt.Errorf("%w: it is switched off; root switches it on with `echo Y > %s`", ErrUnavailable, switchFile)
 	}
-	r, err := newRing()
+	r, err := newRing(1)
 	if err == nil {
 		r.close()
 		return nil

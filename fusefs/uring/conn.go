@@ -35,9 +35,7 @@ type Conn struct {
 
 	started chan struct{}  // closed by Start
 	given   chan struct{}  // closed by Cancel: nothing is to be served
-	stopped chan struct{}  // closed by Wait
-	running sync.WaitGroup // workers
-	growing sync.WaitGroup // who adds workers
+	running sync.WaitGroup // receivers and workers
 
 	watch *watch
 }
@@ -49,14 +47,13 @@ func Prepare(opt Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), stopped: make(chan struct{}), watch: newWatch(opt.Interrupt)}
+	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt)}
 	ready := make(chan error)
 	for cpu := range cpus {
-		q := newQueue(c, cpu)
-		q.workers.Add(1)
+		q := &queue{conn: c, cpu: cpu, reserve: min(max(allReserves/cpus, minReserve), maxReserve)}
 		c.queues = append(c.queues, q)
 		c.running.Add(1)
-		go q.work(ready)
+		go q.receive(ready)
 	}
 	for range c.queues {
 		err = errors.Join(err, <-ready)
@@ -68,13 +65,9 @@ func Prepare(opt Options) (*Conn, error) {
 	return c, nil
 }
 
-// Start begins to serve. The kernel holds all requests back until each queue has a worker.
+// Start begins to serve. The kernel holds all requests back until each queue has entries.
 func (c *Conn) Start() {
 	go c.watch.run()
-	for _, q := range c.queues {
-		c.growing.Add(1)
-		go q.growAsNeeded()
-	}
 	close(c.started)
 }
 
@@ -88,19 +81,8 @@ func (c *Conn) Cancel() {
 // waits for it, and when all are done Wait returns.
 func (c *Conn) Wait() {
 	c.watch.close()
-	close(c.stopped)
-	c.growing.Wait() // it starts workers
 	c.running.Wait()
 	c.watch.finish()
-}
-
-// Workers returns how many threads there are to answer requests.
-func (c *Conn) Workers() int {
-	n := int64(0)
-	for _, q := range c.queues {
-		n += q.workers.Load()
-	}
-	return int(n)
 }
 
 // begins says whether there is something to serve, once it is known.

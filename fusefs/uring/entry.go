@@ -10,8 +10,10 @@ import (
 
 const (
 	// The header and the iovecs of an entry have a page before the payload.
-	payloadAt = 4096
+	payloadAt = pageSize
 	iovecsAt  = 1024
+
+	pageSize = 64 << 10 // the largest that a machine has
 
 	// keptPayload is how much of an entry's payload stays in memory where many entries are idle.
 	keptPayload = 64 << 10
@@ -25,6 +27,7 @@ type entry struct {
 	payload []byte
 
 	commitID uint64
+	touched  int // bytes of the payload that the last answer used
 	in       [3][]byte
 	out      [2][]byte
 }
@@ -76,10 +79,13 @@ func (e *entry) fail(unique uint64, errno unix.Errno) {
 	e.answer(outHeaderSize)
 }
 
-// trim gives memory back that a large request or answer took.
-func (e *entry) trim(used int) {
-	if used > keptPayload {
-		_ = unix.Madvise(e.payload[keptPayload:], unix.MADV_DONTNEED)
+// trim gives memory back that a large request took, or an answer before it. The answer has so many bytes.
+func (e *entry) trim(answer int) {
+	used := max(len(e.in[2]), e.touched)
+	e.touched = answer
+	if keep := max(answer, keptPayload); used > keep {
+		keep = (keep + pageSize - 1) &^ (pageSize - 1)
+		_ = unix.Madvise(e.payload[min(keep, len(e.payload)):], unix.MADV_DONTNEED)
 	}
 }
 

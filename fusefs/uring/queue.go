@@ -1,90 +1,146 @@
 package uring
 
 import (
+	"fmt"
+	"runtime"
 	"sync/atomic"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// maxWorkers is how many requests a queue works on at a time. What is asked meanwhile waits.
 	maxWorkers = 4096
-	// maxStall is how long a queue's requests may all wait for something before it gets another worker.
-	maxStall = time.Millisecond
-	// maxGrowth is how many workers a queue gets at a time.
-	maxGrowth = 16
+
+	// Entries in reserve: a queue's share of allReserves, within bounds. So many requests may come while one
+	// new worker begins.
+	allReserves = 64
+	minReserve  = 2
+	maxReserve  = 16
 )
 
-// queue is one of the kernel's queues. It has a worker for each request that waits for something, and one more
-// once all had to wait: a short request is better left to who is awake, who gets it with the same system
-// call that brings the answer before it.
+// queue is one of the kernel's queues. Its receiver is a thread that never waits for anything but requests. It holds entries
+// in reserve: armed long ago, they are given to requests when no worker's entry is free. The request then gets a worker
+// of its own, to which the entry goes over with the answer, and the receiver arms another one.
+//
+// There must always be an entry that is armed. A request that finds none is given to the next one that comes back
+// with an answer, and not to a new one; if all answers wait for something, it would wait as well.
 type queue struct {
 	conn    *Conn
 	cpu     int
+	reserve int
 	workers atomic.Int64
-	idle    atomic.Int64  // workers that wait for a request
-	served  atomic.Uint64 // requests that were answered
-	tight   atomic.Bool   // no worker was idle, and growAsNeeded knows
-	poke    chan struct{} // tells growAsNeeded
-	full    bool          // it was said that there are no more workers; growAsNeeded's alone
+
+	// The receiver's alone.
+	ring    *ring
+	armed   []*worker // by the number that their commands have
+	limited bool      // it was said that there are no more workers
 }
 
-func newQueue(c *Conn, cpu int) *queue {
-	return &queue{conn: c, cpu: cpu, poke: make(chan struct{}, 1)}
+// pin makes the calling goroutine a thread of its own, on the queue's CPU if that is for us. It ends with
+// the goroutine.
+func (q *queue) pin() {
+	runtime.LockOSThread()
+	var only unix.CPUSet
+	only.Set(q.cpu)
+	_ = unix.SchedSetaffinity(0, &only)
 }
 
-// taken notes that a worker was given a request, and how many are idle now.
-func (q *queue) taken(idle int64) {
-	if idle == 0 && !q.tight.Load() && q.tight.CompareAndSwap(false, true) {
-		q.poke <- struct{}{}
-	}
-}
-
-// growAsNeeded adds workers when all wait, until the connection ends.
-func (q *queue) growAsNeeded() {
-	defer q.conn.growing.Done()
-	for {
-		select {
-		case <-q.conn.stopped:
-			return
-		case <-q.poke:
-		}
-		tick := time.NewTicker(maxStall)
-		for served, more := q.served.Load(), 1; q.tight.Load(); {
-			select {
-			case <-q.conn.stopped:
-				tick.Stop()
-				return
-			case <-tick.C:
-			}
-			if q.idle.Load() > 0 {
-				q.tight.Store(false)
-				if q.idle.Load() > 0 || !q.tight.CompareAndSwap(false, true) {
-					break // who takes the last one sees that nobody knows
-				}
-			}
-			if now := q.served.Load(); now != served {
-				served, more = now, 1
-				continue
-			}
-			for range more {
-				q.grow()
-			}
-			more = min(2*more, maxGrowth)
-		}
-		tick.Stop()
-	}
-}
-
-// grow adds a worker.
-func (q *queue) grow() {
-	if q.workers.Load() >= maxWorkers {
-		if !q.full {
-			q.full = true
-			q.conn.opt.Logger.Warn("so many requests wait for something that no more are taken before one is done", "cpu", q.cpu, "requests", maxWorkers)
-		}
+// receive is the life of the queue's receiver. What comes of its preparation goes to ready.
+func (q *queue) receive(ready chan<- error) {
+	defer q.conn.running.Done()
+	q.pin()
+	err := q.prepare()
+	ready <- err
+	defer q.free()
+	if err != nil || !q.conn.begins() {
 		return
 	}
-	q.workers.Add(1)
-	q.conn.running.Add(1)
-	go q.work(nil)
+	for i := range q.armed {
+		q.arm(i)
+	}
+	for {
+		data, failed, err := q.ring.wait()
+		switch {
+		case err != nil:
+			q.conn.opt.Logger.Error("requests wait for each other", "cpu", q.cpu, "error", err)
+			return
+		case ended(failed):
+			return
+		case failed != nil: // the kernel has no entry of that
+			q.conn.opt.Logger.Error("the kernel takes no more entries for requests", "cpu", q.cpu, "error", failed)
+			q.armed[data].free()
+			q.armed[data] = nil
+			if q.allGone() {
+				return
+			}
+			continue
+		}
+		w := q.armed[data]
+		q.armed[data] = nil
+		q.workers.Add(1)
+		q.conn.running.Add(1)
+		go w.work()
+		q.replace(int(data))
+	}
+}
+
+// prepare makes the receiver's ring, and the workers in reserve.
+func (q *queue) prepare() (err error) {
+	if q.ring, err = newRing(uint32(q.reserve)); err != nil {
+		return err
+	}
+	if err = q.ring.begin(); err != nil {
+		return err
+	}
+	for range q.reserve {
+		w, err := q.newWorker()
+		if err != nil {
+			return err
+		}
+		q.armed = append(q.armed, w)
+	}
+	return nil
+}
+
+// arm registers the entry of a worker in reserve.
+func (q *queue) arm(i int) {
+	q.ring.submit(q.conn.opt.FD, cmdRegister, q.armed[i].entry.iovecs(), request{queue: uint16(q.cpu)}, uint64(i))
+}
+
+// replace puts another worker into the reserve. Without one, requests wait for others to be answered.
+func (q *queue) replace(i int) {
+	var err error
+	if q.workers.Load() >= maxWorkers {
+		err = fmt.Errorf("there are %d already", maxWorkers)
+	} else if q.armed[i], err = q.newWorker(); err == nil {
+		q.arm(i)
+		return
+	}
+	q.armed[i] = nil
+	if !q.limited {
+		q.limited = true
+		q.conn.opt.Logger.Warn("no more threads are made for requests that wait", "cpu", q.cpu, "reason", err)
+	}
+}
+
+func (q *queue) allGone() bool {
+	for _, w := range q.armed {
+		if w != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// free lets go of the reserve, for whose entries no request can come any more.
+func (q *queue) free() {
+	if q.ring != nil {
+		q.ring.close()
+	}
+	for _, w := range q.armed {
+		if w != nil {
+			w.free()
+		}
+	}
 }

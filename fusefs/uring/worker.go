@@ -1,54 +1,25 @@
 package uring
 
-import (
-	"runtime"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// worker answers one request after the other. It is one thread.
+// worker answers one request after the other. It is one thread, and has one entry.
 type worker struct {
 	queue *queue
 	ring  *ring
 	entry *entry
-	spare bool // it was added when all others were busy
+	many  bool // there are many: it keeps no memory that it does not need
 	task  task
 }
 
-// work is the life of a worker. What comes of its preparation goes to ready, unless that is nil.
-func (q *queue) work(ready chan<- error) {
-	defer q.conn.running.Done()
-	defer q.workers.Add(-1)
-	runtime.LockOSThread() // and never unlocked: the thread ends with the worker
-	var only unix.CPUSet
-	only.Set(q.cpu)
-	_ = unix.SchedSetaffinity(0, &only) // where that CPU is not for us, anywhere else will do
-
-	w, err := q.newWorker()
-	if ready != nil {
-		ready <- err
-	} else if err != nil {
-		q.conn.opt.Logger.Error("requests wait for each other", "reason", err)
-	}
-	if err != nil {
-		return
-	}
-	w.spare = ready == nil
-	defer w.free()
-	if !q.conn.begins() {
-		return
-	}
-	q.conn.watch.add(&w.task)
-	defer q.conn.watch.remove(&w.task)
-	w.serve()
-}
+// manyWorkers is how many workers of a queue keep what large requests took.
+const manyWorkers = 4
 
 func (q *queue) newWorker() (*worker, error) {
 	e, err := newEntry(q.conn.opt.MaxPayload)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRing()
+	r, err := newRing(1)
 	if err != nil {
 		e.free()
 		return nil, err
@@ -61,30 +32,35 @@ func (w *worker) free() {
 	w.entry.free()
 }
 
-// serve answers requests until the connection ends.
-func (w *worker) serve() {
+// work is the life of a worker whose entry has got its first request.
+func (w *worker) work() {
 	q := w.queue
-	command, req, buffers := uint32(cmdRegister), request{queue: uint16(q.cpu)}, w.entry.iovecs()
+	defer q.conn.running.Done()
+	defer q.workers.Add(-1)
+	defer w.free()
+	q.pin()
+	w.many = q.workers.Load() > manyWorkers
+	q.conn.watch.add(&w.task)
+	defer q.conn.watch.remove(&w.task)
+	log := q.conn.opt.Logger
+	if err := w.ring.begin(); err != nil {
+		log.Error("a request is not answered", "cpu", q.cpu, "error", err)
+		return
+	}
 	for {
-		q.idle.Add(1)
-		err := w.ring.do(q.conn.opt.FD, command, buffers, req)
-		idle := q.idle.Add(-1)
-		switch {
-		case err == nil:
-		case ended(err):
-			return
-		case command == cmdRegister:
-			q.conn.opt.Logger.Error("the kernel takes no more entries for requests", "queue", q.cpu, "error", err)
-			return
-		default: // the entry is lost
-			q.conn.opt.Logger.Error("an answer did not reach the kernel", "queue", q.cpu, "error", err)
-			command, req, buffers = cmdRegister, request{queue: uint16(q.cpu)}, w.entry.iovecs()
+		w.handle()
+		w.ring.submit(q.conn.opt.FD, cmdCommitAndFetch, 0, request{commitID: w.entry.commitID, queue: uint16(q.cpu)}, 0)
+		_, failed, err := w.ring.wait()
+		if err == nil {
+			err = failed
+		}
+		if err == nil {
 			continue
 		}
-		q.taken(idle)
-		w.handle()
-		q.served.Add(1)
-		command, req, buffers = cmdCommitAndFetch, request{commitID: w.entry.commitID, queue: uint16(q.cpu)}, 0
+		if !ended(err) { // the entry is lost, and the reserve makes up for it
+			log.Error("an answer did not reach the kernel", "cpu", q.cpu, "error", err)
+		}
+		return
 	}
 }
 
@@ -105,4 +81,7 @@ func (w *worker) handle() {
 		return
 	}
 	e.answer(n)
+	if w.many {
+		e.trim(n - outHeaderSize)
+	}
 }
