@@ -69,6 +69,18 @@ func TestPostRefuses(t *testing.T) {
 	}
 }
 
+// bash writes a line at a time and goes on after a refusal: what follows a head that was refused is refused for the same reason.
+func TestPostKeepsItsReason(t *testing.T) {
+	m := mount(t)
+	m.sh(`mkdir S; echo one > S/a`)
+	for _, to := range []string{">", ">>"} {
+		m.try(`printf 'Subject: a.b\nNats-Rollup: all\n\nSubject: a.b\n\nbody' ` + to + ` S/.jsfs/post; true`)
+		if got := m.sh(`tail -n 1 .jsfs/errors; cat S/*`); !strings.Contains(got, "EPERM") || !strings.Contains(got, "Nats-Rollup") || !strings.HasSuffix(got, "\none\n") {
+			t.Errorf("%s: got %q, want the refusal of the rollup, and message 1", to, got)
+		}
+	}
+}
+
 // A message with the same Nats-Msg-Id again is no second message.
 func TestPostDropsWhatIsRepeated(t *testing.T) {
 	m := mount(t)

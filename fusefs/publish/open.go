@@ -36,6 +36,8 @@ type open struct {
 	spoiled   error
 	spoiledAt int64
 	judged    bool // the message's beginning was found good; see judge
+	// unfit is why it was found bad: what is written behind it has the same answer.
+	unfit error
 }
 
 func (d *Desk) open(s store.Stream, t Target, o Open) *open {
@@ -152,7 +154,7 @@ func (o *open) settleLocked() error {
 	o.base += o.buf.size
 	o.settled = true
 	o.dirty, o.empty, o.judged = false, false, false
-	o.modTime, o.refused, o.spoiled = nil, nil, nil
+	o.modTime, o.refused, o.spoiled, o.unfit = nil, nil, nil, nil
 	o.rule.wrote.reset()
 	return o.buf.reset()
 }

@@ -35,6 +35,12 @@ func (w *Writer) Write(ctx context.Context, tid uint32, p []byte, off int64, atE
 	if atEnd {
 		off = w.base + w.buf.size
 	}
+	if off <= w.base {
+		w.unfit = nil
+	}
+	if w.unfit != nil {
+		return 0, w.unfit
+	}
 	if err := w.writeLocked(ctx, p, off); err != nil {
 		w.spoiled, w.spoiledAt = err, off
 		return 0, err
@@ -94,7 +100,7 @@ func (w *Writer) judgeLocked(p []byte, at int64) error {
 		head = append(head, p...)
 	}
 	done, err := j.judge(head)
-	w.judged = done && err == nil
+	w.judged, w.unfit = done && err == nil, err
 	return err
 }
 
@@ -110,7 +116,7 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 	case size <= w.base:
 		w.base = size
 		w.dirty, w.empty, w.judged = false, !w.settled, false
-		w.modTime, w.spoiled = nil, nil
+		w.modTime, w.spoiled, w.unfit = nil, nil, nil
 		return w.buf.reset()
 	case size == end:
 		return nil
