@@ -98,6 +98,10 @@ func (fs *FS) made(c *call, s *stream, p place) (content []byte, mtime int64, er
 
 // madeSize is the size of a file that is made when it is opened, and its time.
 func (fs *FS) madeSize(c *call, s *stream, p place) (size, mtime int64, err error) {
+	switch p.control() {
+	case mapping.ControlSubject, mapping.ControlTime, mapping.ControlJSON:
+		return fs.partSize(c, s, p)
+	}
 	if !fs.opt.Unchanging {
 		content, mtime, err := fs.made(c, s, p)
 		return int64(len(content)), mtime, err

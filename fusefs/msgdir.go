@@ -78,6 +78,23 @@ func (msgDir) list(c *call, s *stream, at place, _ *namesHandle, off uint64, l *
 	return nil
 }
 
+// partSize is the size of a file in a message's directory that can be told without the payload, and the
+// message's time.
+func (fs *FS) partSize(c *call, s *stream, p place) (size, mtime int64, err error) {
+	m, err := s.Stat(c, p.msgSeq())
+	if err != nil {
+		return 0, 0, gone(err)
+	}
+	switch p.control() {
+	case mapping.ControlJSON:
+		return m.JSON, m.Time, nil
+	case mapping.ControlTime:
+		return int64(len(mapping.MessagePart(mapping.ControlTime, store.Msg{Meta: m}))), m.Time, nil
+	}
+	subject, err := s.SubjectOf(c, m.Seq)
+	return int64(len(mapping.MessagePart(p.control(), store.Msg{Subject: subject}))), m.Time, err
+}
+
 // messagePart is the content of a file in a message's directory, and the message's time.
 func (fs *FS) messagePart(c *call, s *stream, p place) ([]byte, int64, error) {
 	scratch := getScratch(0)

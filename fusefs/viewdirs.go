@@ -99,6 +99,16 @@ func (fs *FS) newestOf(c *call, s *stream, f mapping.Filter) (store.Meta, error)
 	if err != nil {
 		return store.Meta{}, err
 	}
+	if store.IsLiteral(q.Subject) && q.Subject != "" { // without a look at the payload
+		seqs, err := s.LastSeqs(c, []string{q.Subject}, q.To, 1)
+		if err == nil && (len(seqs) == 0 || seqs[0] < q.From) {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return store.Meta{}, err
+		}
+		return s.Stat(c, seqs[0])
+	}
 	scratch := getScratch(0)
 	defer putScratch(scratch)
 	m, err := s.Prev(c, q, *scratch)
@@ -122,15 +132,19 @@ func (fs *FS) oldestOf(c *call, s *stream, f mapping.Filter) (store.Meta, error)
 
 // openNewest opens the newest message of a filter as it is now, whatever is appended later.
 func (fs *FS) openNewest(c *call, s *stream, f mapping.Filter) (handle, uint32, error) {
-	q, err := fs.query(c, s, f)
-	if err != nil {
-		return nil, 0, err
-	}
-	m, err := s.Prev(c, q, nil)
+	const flags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
+	meta, err := fs.newestOf(c, s, f)
 	if err != nil {
 		return nil, 0, gone(err)
 	}
-	return &bytesHandle{content: m.Data}, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, nil
+	if id, ok := s.message(meta.Seq); ok && meta.Size > maxStateless {
+		return &messageHandle{key: fs.big.open(id), stream: s, seq: meta.Seq}, flags, nil
+	}
+	m, err := s.Load(c, meta.Seq, nil)
+	if err != nil {
+		return nil, 0, gone(err)
+	}
+	return &bytesHandle{content: m.Data}, flags, nil
 }
 
 // sinceDir has a message directory for each moment, of what came then or later, and a link to one for each

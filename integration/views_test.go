@@ -42,7 +42,7 @@ func TestViewsThroughTheShell(t *testing.T) {
 		{"links", "cd 'ORDERS/.jsfs/subjects/orders.>' && readlink .first .last .jsfs/first && cat .last .jsfs/last", "1\n5\n../1\nmilk\nmilk\n"},
 		{"info", `cd 'ORDERS/.jsfs/subjects/orders.*.new' && grep -c '"messages": 3' .info .jsfs/info`, ".info:1\n.jsfs/info:1\n"},
 		{"what is known of a message", "cd ORDERS/.jsfs/msg/3 && ls && cat data subject json && stat -c %y ../../../3 | cut -c 1-10 | diff - <(cut -c 1-10 time)",
-			"data\nheaders\njson\nsubject\ntime\n12\nbills\n" + strings.TrimSuffix(m.sh("cat ORDERS/.jsfs/msg/3/json"), "")},
+			"data\nheaders\njson\nraw\nsubject\ntime\n12\nbills\n" + m.sh("cat ORDERS/.jsfs/msg/3/json")},
 		{"the same message everywhere", "stat -c %i ORDERS/3 ORDERS/.jsfs/subjects/bills/3 ORDERS/.jsfs/msg/3/data ORDERS/.jsfs/range/3-/3 | uniq | wc -l", "1\n"},
 		{"what is not in a view", "cat ORDERS/.jsfs/subjects/bills/1 2>&1 | sed 's/.*: //'", "No such file or directory\n"},
 		{"sizes are true", "cd ORDERS/.jsfs && for f in info last-by-subject/* msg/2/* range/2-/.info subjects/bills/3; do test $(stat -Lc %s \"$f\") = $(cat \"$f\" | wc -c) || echo $f; done", ""},
