@@ -27,6 +27,15 @@ type Store interface {
 	// Config.CheckUpdate). After any error the stream goes on with the configuration that it had.
 	Update(ctx context.Context, cfg Config) error
 
+	// Truncate makes stream name end at message last: what is above it is gone, and last + 1 comes next. 0, or what is below
+	// first_seq, makes it as it was created. As sequences are handed out again, the stream that has the name then is another one,
+	// with another Incarnation, the same configuration, drafts and consumers, which
+	// forget what was delivered of what is gone, and all that was known of the sequences that stay; LastTime is that of
+	// the newest of their messages that is left, live or removed. Calls on the one before give ErrClosed. It is done as a
+	// whole or not at all, durably. It gives ErrBeyond if last is above Last, ErrDenied for a stream that denies deletion or purging,
+	// ErrSealed for a sealed one. If the stream ends at last already it is returned as it is.
+	Truncate(ctx context.Context, name string, last Seq) (Stream, error)
+
 	// Remove takes a stream that has no live message and no draft out of the store,
 	// durably; ErrNotEmpty if it has one. Calls on the removed Stream give ErrClosed.
 	Remove(ctx context.Context, name string) error

@@ -207,7 +207,7 @@ func (st *Store) load() error {
 	if err := st.readNext(incs); err != nil {
 		return err
 	}
-	st.loadStreams(incs)
+	st.loadStreams(st.settleReplaced(incs))
 	return st.convertAll()
 }
 
@@ -291,7 +291,9 @@ func (st *Store) makeDirs() error {
 func (st *Store) removeTree(dir string) {
 	names, _ := st.fs.List(dir)
 	for _, name := range names {
-		_ = st.fs.Remove(dir + "/" + name)
+		if st.fs.Remove(dir+"/"+name) != nil {
+			st.removeTree(dir + "/" + name)
+		}
 	}
 	_ = st.fs.Remove(dir)
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 
 	"jsfs/store"
@@ -40,7 +39,7 @@ type Store struct {
 	found   []store.Damage // outside of any stream
 	links   *replicate.Runner
 
-	// originMu serialises creating and updating, so that origins never lead back to a stream. Links are
+	// originMu serialises creating, updating, truncating and removing, so that origins never lead back to a stream. Links are
 	// stopped under it. It comes before mu.
 	originMu sync.Mutex
 
@@ -169,12 +168,9 @@ func (st *Store) makeStreamLocked(inc uint64, cfg store.Config, fill func(dir st
 	if err != nil {
 		return err
 	}
-	// The counter first: an incarnation is used once, even if what follows fails.
-	next := []byte(strconv.FormatUint(inc+1, 10))
-	if err := replaceFile(st.fs, nextName, record.Envelope(record.MagicNext, next)); err != nil {
+	if err := st.countIncarnationLocked(inc); err != nil { // first of all
 		return err
 	}
-	st.next = inc + 1
 	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
 	err = st.fillStream(temp, inc, content)
 	if err == nil && fill != nil {
@@ -234,6 +230,8 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	defer st.gate.leave()
+	st.originMu.Lock() // it may be truncated meanwhile
+	defer st.originMu.Unlock()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if err := st.broken[name]; err != nil {
@@ -280,11 +278,7 @@ func (s *Stream) retire() error {
 	if err := s.retireLocked(); err != nil {
 		return err
 	}
-	s.gate.close() // who is inside finds the stream closed
-	s.wmu.Lock()
-	s.w.failed = nil
-	s.wmu.Unlock()
-	return s.close()
+	return s.closeRetired()
 }
 
 // retireLocked lets nothing come in any more, if there is nothing. It takes both locks.

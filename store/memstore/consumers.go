@@ -8,10 +8,10 @@ import (
 	"jsfs/store/internal/consume"
 )
 
-func (st *stream) newConsumers() *consume.Set {
+func (st *stream) newConsumers(stored ...consume.Stored) *consume.Set {
 	return consume.NewSet(consume.Options{
 		Stream: st, Retention: st.retention, Discard: st.discard, Now: st.s.opt.Now, Logger: st.s.opt.Logger,
-	}, nil)
+	}, stored)
 }
 
 // retention says what becomes of messages that are acknowledged.

@@ -212,11 +212,7 @@ func (s *Store) remove(name string) (*consume.Set, error) {
 		s.used -= m.space()
 		s.removed -= m.space()
 	}
-	st.gone, st.msgs, st.bySubject, st.policies = true, nil, nil, policies{timer: st.timer}
-	st.stopLocked()
-	s.links.Drop(st.inc)
-	st.postLocked(store.StreamRemoved, store.Meta{})
-	st.hub.Close()
+	st.endLocked()
 	return st.consumers, nil
 }
 

@@ -20,6 +20,7 @@ const (
 	opClose     op = "close"
 	opCreate    op = "create"
 	opUpdate    op = "update"
+	opTruncate  op = "truncate"
 	opDrop      op = "drop"
 	opState     op = "state"
 	opLoad      op = "load"
@@ -78,7 +79,7 @@ const (
 )
 
 var ops = []op{
-	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
+	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opTruncate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,

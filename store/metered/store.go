@@ -99,6 +99,28 @@ func (c *counted) Update(ctx context.Context, cfg store.Config) error {
 	return err
 }
 
+// Truncate implements [store.Store].
+func (c *counted) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
+	old, _ := c.Store.Stream(ctx, name)
+	start := time.Now()
+	s, err := c.Store.Truncate(ctx, name, last)
+	c.m.done(opTruncate, start, err)
+	if err != nil {
+		return nil, err
+	}
+	if old != s {
+		c.forget(old)
+	}
+	return c.wrap(s), nil
+}
+
+// forget forgets a stream that is gone.
+func (c *counted) forget(s store.Stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.streams, s)
+}
+
 // Remove implements [store.Store].
 func (c *counted) Remove(ctx context.Context, name string) error {
 	s, _ := c.Store.Stream(ctx, name)
@@ -106,9 +128,7 @@ func (c *counted) Remove(ctx context.Context, name string) error {
 	err := c.Store.Remove(ctx, name)
 	c.m.done(opDrop, start, err)
 	if err == nil && s != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.streams, s)
+		c.forget(s)
 	}
 	return err
 }

@@ -209,3 +209,13 @@ func (g *group) memory(ctx context.Context) (*memory, error) {
 	g.dirty, g.fresh, g.saved = false, 0, time.Now()
 	return &memory{Through: state.Last, Origins: maps.Clone(g.pos)}, nil
 }
+
+// PositionsUpTo returns what Remember was given last, for a stream with the configuration cfg that ends at last now; nil if that tells of
+// messages above it: those that are left tell then. Of a mirror the identity of its origin alone counts, which stays.
+func PositionsUpTo(content []byte, cfg *store.Config, last store.Seq) []byte {
+	var m memory
+	if cfg.Mirror == nil && (json.Unmarshal(content, &m) != nil || m.Through > last) {
+		return nil
+	}
+	return content
+}

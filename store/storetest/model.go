@@ -52,6 +52,7 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"skip to":     m.skipTo,
 		"remove":      m.remove,
 		"erase":       m.erase,
+		"truncate":    m.truncate,
 		"undelete":    m.undelete,
 		"purge":       m.purge,
 		"compact":     m.compact,

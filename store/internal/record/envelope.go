@@ -13,6 +13,8 @@ const (
 	MagicStore  = "JSFSSTOR" // jsfs.store
 	MagicConfig = "JSFSCONF" // a stream's config
 	MagicNext   = "JSFSNEXT" // the counter of incarnations
+	// MagicReplaces is of what says whose place a stream took.
+	MagicReplaces = "JSFSREPL"
 	// MagicOrigins is of a stream's origins.
 	MagicOrigins = "JSFSORIG"
 	// MagicConsumer is of a consumer of a stream.

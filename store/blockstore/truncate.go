@@ -1,0 +1,302 @@
+package blockstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/watch"
+	"jsfs/store/replicate"
+)
+
+// replacesName is the file in a stream's directory that names the incarnation whose place it took. It is there until that one
+// is out of the way.
+const replacesName = "replaces"
+
+// Truncate implements [store.Store]. What is to stay is copied into a new stream, whose messages are under other keys and checks: it
+// takes as long as that. The stream before is kept as a removed one is.
+func (st *Store) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	st.originMu.Lock() // its configuration can't change meanwhile
+	defer st.originMu.Unlock()
+	found, err := st.Stream(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("truncate: %w", err)
+	}
+	s := found.(*Stream)
+	next, err := st.truncate(ctx, s, uint64(last))
+	if err != nil {
+		return nil, fmt.Errorf("truncate stream %s: %w", name, err)
+	}
+	return next, nil
+}
+
+// truncate returns the stream that ends at last: another one, or s if it ends there already.
+func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream, error) {
+	cfg := s.config.Load()
+	if last < uint64(cfg.First()) {
+		last = 0
+	}
+	if err := s.truncatable(last); err != nil {
+		return nil, err
+	}
+	n := s.cur.Load()
+	if end := max(last, uint64(cfg.First())-1); end == n.last {
+		return s, nil
+	}
+	inc, err := st.takeIncarnation()
+	if err != nil {
+		return nil, diskError(err)
+	}
+	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
+	s.setRetired(true) // its drafts are what they are now
+	err = st.fillTruncated(ctx, s, temp, inc, last)
+	var next *Stream
+	if err == nil {
+		next, err = st.takeOver(s, temp, inc)
+	}
+	if err != nil {
+		st.removeTree(temp)
+		s.revive()
+		return nil, diskError(err)
+	}
+	st.links.Drop(s.inc)
+	if err := s.closeRetired(); err != nil {
+		s.log.Error("stream that was truncated could not be closed well", "stream", cfg.Name, "incarnation", s.inc, "cause", err)
+	}
+	if err := st.setReplacedAside(s.dir, s.inc, next.dir); err != nil {
+		s.log.Warn("stream that was truncated is still in its place, and is moved when the store is opened", "stream", cfg.Name, "cause", err)
+	}
+	st.links.Wake(cfg.Name)
+	st.links.Start(next)
+	return next, nil
+}
+
+// truncatable refuses what Truncate does.
+func (s *Stream) truncatable(last uint64) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.config.Load().CheckRemoveAll(); err != nil {
+		return err
+	}
+	if end := s.cur.Load().last; last > end {
+		return fmt.Errorf("sequence %d: %w, which is %d", last, store.ErrBeyond, end)
+	}
+	return s.writableLocked()
+}
+
+// setRetired says whether drafts can be made, renamed and removed no more.
+func (s *Stream) setRetired(v bool) {
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
+	s.retired = v
+}
+
+// revive lets the stream go on that was to be replaced.
+func (s *Stream) revive() {
+	s.setRetired(false)
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if errors.Is(s.w.failed, store.ErrClosed) {
+		s.w.failed = nil
+	}
+}
+
+// closeRetired closes a stream that takes no changes any more.
+func (s *Stream) closeRetired() error {
+	s.gate.close() // who is inside finds the stream closed
+	s.wmu.Lock()
+	s.w.failed = nil
+	s.wmu.Unlock()
+	return s.close()
+}
+
+// takeIncarnation returns an incarnation that no stream has.
+func (st *Store) takeIncarnation() (uint64, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	inc := st.next
+	return inc, st.countIncarnationLocked(inc)
+}
+
+// countIncarnationLocked notes on disk that inc is used: once, even if what it is for fails.
+func (st *Store) countIncarnationLocked(inc uint64) error {
+	next := []byte(strconv.FormatUint(inc+1, 10))
+	if err := replaceFile(st.fs, nextName, record.Envelope(record.MagicNext, next)); err != nil {
+		return err
+	}
+	st.next = inc + 1
+	return nil
+}
+
+// fillTruncated makes a stream in the directory temp, durably, with what s has up to last. From when that is copied s takes
+// no change.
+func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc, last uint64) (err error) {
+	config, err := json.Marshal(s.config.Load())
+	if err != nil {
+		return err
+	}
+	if err := st.fillStream(temp, inc, config); err != nil {
+		return err
+	}
+	t, err := st.openStream(temp, inc)
+	if err != nil {
+		return err
+	}
+	t.opt.Sync = SyncNever // closing syncs what sealing blocks did not
+	t.hub = watch.NewHub(nil)
+	err = t.copyDrafts(ctx, s)
+	if err == nil {
+		err = t.copyMessages(ctx, s, last)
+	}
+	if err == nil {
+		err = t.copyConsumers(s, last)
+	}
+	if err = errors.Join(err, t.close()); err != nil {
+		return err
+	}
+	if err := t.copyPositions(ctx, s, last); err != nil {
+		return err
+	}
+	content := st.smallFile(record.MagicReplaces, inc, []byte(strconv.FormatUint(s.inc, 10)))
+	if err := writeNewFile(st.fs, temp+"/"+replacesName, content); err != nil {
+		return err
+	}
+	return st.fs.SyncDir(temp)
+}
+
+// copyDrafts copies the drafts of s, which nobody makes or renames meanwhile.
+func (s *Stream) copyDrafts(ctx context.Context, from *Stream) error {
+	list, err := from.ListDrafts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		old, err := from.OpenDraft(ctx, info.Name)
+		if err != nil {
+			return err
+		}
+		d, err := s.CreateDraft(ctx, info.Name)
+		if err != nil {
+			return errors.Join(err, old.Close())
+		}
+		_, err = io.Copy(io.NewOffsetWriter(d, 0), io.NewSectionReader(old, 0, info.Size))
+		if err == nil {
+			err = d.Sync()
+		}
+		if err = errors.Join(err, d.Close(), old.Close()); err != nil {
+			return fmt.Errorf("copy draft %q: %w", info.Name, err)
+		}
+	}
+	return nil
+}
+
+// copyConsumers copies what the consumers of from remember of the messages that stay. One that can't be read stays behind.
+func (s *Stream) copyConsumers(from *Stream, last uint64) error {
+	list, err := from.consumers.Truncated(store.Seq(last))
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if err := (keeper{s}).Save(c.ID, c.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyPositions copies how far the origins were followed, unless that is ahead of the messages that stay. The stream is closed.
+func (s *Stream) copyPositions(ctx context.Context, from *Stream, last uint64) error {
+	content, err := from.Recall(ctx)
+	content = replicate.PositionsUpTo(content, from.config.Load(), store.Seq(last))
+	if err != nil || content == nil {
+		return err
+	}
+	return writeNewFile(s.fs, s.dir+"/"+originsName, s.st.smallFile(record.MagicOrigins, s.inc, content))
+}
+
+// takeOver gives the stream in temp its place. From the rename on, it is the one that has the name of s.
+func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	name := s.config.Load().Name
+	if st.streams[name] != s {
+		return nil, fmt.Errorf("it was removed: %w", store.ErrNotFound)
+	}
+	if err := st.fs.Rename(temp, streamDir(inc)); err != nil {
+		return nil, err
+	}
+	err := st.fs.SyncDir(streamsDir)
+	var next *Stream
+	if err == nil {
+		next, err = st.openStream(streamDir(inc), inc)
+	}
+	if err != nil {
+		if !st.unmakeStream(inc) { // both are on disk, and that one counts when the store is opened
+			delete(st.streams, name)
+			st.broken[name] = err
+		}
+		return nil, err
+	}
+	next.beginLimits()
+	next.beginConsumers()
+	st.streams[name] = next
+	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
+	s.hub.Close()
+	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: name, Incarnation: inc})
+	return next, nil
+}
+
+// setReplacedAside keeps the stream in dir, whose place the one in by took, among those that were removed.
+func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
+	err := st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // it was done before
+	}
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir)
+	}
+	if err == nil {
+		err = removeIfThere(st.fs, by+"/"+replacesName)
+	}
+	return err
+}
+
+// settleReplaced returns incs without the streams that others have replaced. A crash left them in their place, from which they are
+// moved, unless the store is only read.
+func (st *Store) settleReplaced(incs []uint64) []uint64 {
+	var gone []uint64
+	for _, inc := range incs {
+		b, err := readFile(st.fs, streamDir(inc)+"/"+replacesName)
+		if err != nil {
+			continue // most often there is none
+		}
+		content, _, err := st.openSmallFile(record.MagicReplaces, inc, b)
+		old, perr := strconv.ParseUint(string(content), 10, 64)
+		if err != nil || perr != nil || old >= inc {
+			st.note(store.Damage{File: streamDir(inc) + "/" + replacesName, Length: int64(len(b)), Cause: "it is damaged: the stream that was replaced may be there, too"})
+			continue
+		}
+		gone = append(gone, old)
+		if st.opt.ReadOnly {
+			continue
+		}
+		if err := st.setReplacedAside(streamDir(old), old, streamDir(inc)); err != nil {
+			st.opt.Logger.Warn("stream that was truncated is still in its place", "incarnation", old, "cause", err)
+		}
+	}
+	return slices.DeleteFunc(incs, func(inc uint64) bool { return slices.Contains(gone, inc) })
+}

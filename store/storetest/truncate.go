@@ -1,0 +1,269 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+)
+
+// truncate truncates a stream, and demands that it ends there and that old is closed.
+func (b *bench) truncate(old store.Stream, last store.Seq) store.Stream {
+	b.Helper()
+	name := old.Config().Name
+	st, err := b.s.Truncate(b.ctx, name, last)
+	b.must(err)
+	if again := b.open(name); again != st || st.Incarnation() == old.Incarnation() {
+		b.Errorf("the stream has incarnation %d, opened again %d, before %d", st.Incarnation(), again.Incarnation(), old.Incarnation())
+	}
+	_, err = old.Load(b.ctx, 1, nil)
+	b.wantErr(err, store.ErrClosed)
+	_, err = old.Append(b.ctx, store.Entry{Subject: "x"})
+	b.wantErr(err, store.ErrClosed)
+	_, err = old.CreateDraft(b.ctx, "late")
+	b.wantErr(err, store.ErrClosed)
+	if s := b.check(st); s.Last != last {
+		b.Errorf("it ends at %d, want %d", s.Last, last)
+	}
+	return st
+}
+
+var truncateCases = []testCase{
+	{name: "Truncate removes what is above a message and sequences go on there", run: func(b *bench) {
+		st := b.create("S")
+		for i := range 60 {
+			b.append(st, fmt.Sprintf("s.%d", i%3), fmt.Sprintf("%0*d\n", 10+i*20, i))
+		}
+		want := b.load(st, 40)
+		st = b.truncate(st, 40)
+		if got := b.load(st, 40); got.Meta != want.Meta || got.Subject != want.Subject || string(got.Data) != string(want.Data) {
+			b.Errorf("message 40: got %+v, want %+v", got, want)
+		}
+		if s := b.state(st); s.LastTime != want.Time || s.Live.Messages != 40 || s.First != 1 {
+			b.Errorf("got %+v", s)
+		}
+		b.wantGone(st, 41, store.ErrBeyond)
+		b.wantCount(st, store.Query{Subject: "s.2"}, 13, 3, 39)
+		if seq := b.append(st, "s.9", "another 41"); seq != 41 {
+			b.Errorf("the next message has %d, want 41", seq)
+		}
+		b.wantData(st, 41, "another 41")
+	}},
+	{name: "Truncate to 0 makes a stream as it was created", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", FirstSeq: 10, Description: "kept"})
+		b.fill(st, 20)
+		b.remove(st, 12)
+		for _, last := range []store.Seq{0, 4} { // what is below first_seq is the same
+			next, err := b.s.Truncate(b.ctx, "S", last)
+			b.must(err)
+			if s := b.check(next); s.First != 10 || s.Last != 9 || s.LastTime != 0 || s.Live.Messages != 0 {
+				b.Errorf("got %+v", s)
+			}
+			b.wantGaps(next, store.Query{})
+			if seq := b.append(next, "x", "1"); seq != 10 || next.Config().Description != "kept" {
+				b.Errorf("the first message has %d, want 10; configuration %+v", seq, next.Config())
+			}
+		}
+	}},
+	{name: "Truncate to the last message changes nothing", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 5)
+		b.remove(st, 5)
+		same, err := b.s.Truncate(b.ctx, "S", 5)
+		b.must(err)
+		if same != st {
+			b.Errorf("it is another stream")
+		}
+		b.must(st.Undelete(b.ctx, 5))
+		empty := b.create("E")
+		if same, err = b.s.Truncate(b.ctx, "E", 0); err != nil || same != empty {
+			b.Errorf("an empty stream: %v, %v", same, err)
+		}
+	}},
+	{name: "Truncate beyond the last message is refused", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 3)
+		_, err := b.s.Truncate(b.ctx, "S", 4)
+		b.wantErr(err, store.ErrBeyond)
+		_, err = b.s.Truncate(b.ctx, "NONE", 0)
+		b.wantErr(err, store.ErrNotFound)
+		b.wantSeqs(st, store.Query{}, 1, 2, 3)
+		for _, cfg := range []store.Config{{Name: "A", DenyDelete: true}, {Name: "B", DenyPurge: true}} {
+			b.append(b.createWith(cfg), "x", "1")
+			_, err = b.s.Truncate(b.ctx, cfg.Name, 0)
+			b.wantErr(err, store.ErrDenied)
+		}
+		sealed := b.create("C")
+		b.append(sealed, "x", "1")
+		b.must(b.s.Update(b.ctx, store.Config{Name: "C", Sealed: true}))
+		_, err = b.s.Truncate(b.ctx, "C", 0)
+		b.wantErr(err, store.ErrSealed)
+		b.wantData(sealed, 1, "1")
+	}},
+	{name: "what was removed, erased and skipped is so after Truncate", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 6)
+		_, err := st.Skip(b.ctx, 4)
+		b.must(err)
+		for i := range 10 {
+			b.append(st, "x", numbered(i))
+		}
+		b.remove(st, 2, 3, 12, 19)
+		b.erase(st, true, 5, 14)
+		removed := func(first, last store.Seq) store.Gap {
+			return store.Gap{Range: store.Range{First: first, Last: last}, Cause: store.CauseRemoved}
+		}
+		st = b.truncate(st, 19)
+		for range 2 {
+			b.wantGaps(st, store.Query{}, removed(2, 3), removed(5, 5), store.Gap{Range: store.Range{First: 7, Last: 10}, Cause: store.CauseSkipped},
+				removed(12, 12), removed(14, 14), removed(19, 19))
+			if b.engine.Durable {
+				b.reopen()
+				st = b.open("S")
+			}
+		}
+		b.must(st.Undelete(b.ctx, 12))
+		b.wantData(st, 12, numbered(1))
+		b.wantErr(st.Undelete(b.ctx, 14), store.ErrNotFound)
+		st = b.truncate(st, 8)
+		b.wantSeqs(st, store.Query{}, 1, 4, 6)
+	}},
+	{name: "Truncate in what was purged leaves a stream that goes on there", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 9)
+		_, err := st.Compact(b.ctx, 8)
+		b.must(err)
+		st = b.truncate(st, 5)
+		if s := b.state(st); s.First != 6 || s.Live.Messages != 0 {
+			b.Errorf("got %+v", s)
+		}
+		b.must(st.Undelete(b.ctx, 5))
+		if seq := b.append(st, "x", "6"); seq != 6 {
+			b.Errorf("the next message has %d, want 6", seq)
+		}
+	}},
+	{name: "drafts move along when a stream is truncated", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 4)
+		b.draft(st, ".a", "first")
+		b.draft(st, string(make255('x')), "long name")
+		st = b.truncate(st, 2)
+		b.wantDrafts(st, ".a", string(make255('x')))
+		b.wantDraftNamed(st, ".a", "first")
+		b.wantDraftNamed(st, string(make255('x')), "long name")
+		b.must(st.RenameDraft(b.ctx, ".a", ".b"))
+	}},
+	{name: "who follows is told that another stream has the name", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 4)
+		all, one := b.s.Watch(), st.Watch()
+		next := b.truncate(st, 2)
+		events := b.take(all, 2)
+		if e := events[0]; e.Kind != store.StreamRemoved || e.Incarnation != st.Incarnation() {
+			b.Errorf("got %+v, want that the stream was removed", e)
+		}
+		if e := events[1]; e.Kind != store.StreamCreated || e.Incarnation != next.Incarnation() || e.Stream != "S" {
+			b.Errorf("got %+v, want that the other one was made", e)
+		}
+		if e := b.take(one, 1)[0]; e.Kind != store.StreamRemoved {
+			b.Errorf("who follows the stream itself got %+v, want that it was removed", e)
+		}
+		b.append(next, "x", "3")
+		if e := b.take(all, 1)[0]; e.Kind != store.Stored || e.Incarnation != next.Incarnation() || e.Meta.Seq != 3 {
+			b.Errorf("got %+v, want that message 3 was stored", e)
+		}
+	}},
+	{name: "consumers go on where a stream is truncated", run: func(b *bench) {
+		st := b.create("S")
+		for i := range 6 {
+			b.append(st, "x", numbered(i))
+		}
+		c, err := st.CreateConsumer(b.ctx, store.ConsumerConfig{Name: "C"})
+		b.must(err)
+		for range 5 {
+			_, err := c.Next(b.ctx, nil)
+			b.must(err)
+		}
+		b.must(c.Ack(b.ctx, 1))
+		st = b.truncate(st, 3)
+		_, err = c.Next(b.ctx, nil)
+		b.wantErr(err, store.ErrClosed)
+		c, err = st.Consumer(b.ctx, "C")
+		b.must(err)
+		pending, err := c.Pending(b.ctx)
+		b.must(err)
+		if len(pending) != 2 || pending[0].Seq != 2 || pending[1].Seq != 3 {
+			b.Errorf("open deliveries: %+v, want those of 2 and 3", pending)
+		}
+		b.must(c.Ack(b.ctx, 3))
+		b.append(st, "x", "another 4")
+		d, err := c.Next(b.ctx, nil)
+		b.must(err)
+		if d.Seq != 4 || string(d.Data) != "another 4" || d.Consumer != 6 {
+			b.Errorf("next is %d, %q, delivery %d", d.Seq, d.Data, d.Consumer)
+		}
+	}},
+	{name: "limits hold for what Truncate leaves and ids of what it took are forgotten", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxMsgs: 3})
+		for i := range 5 {
+			b.post(st, "x", fmt.Sprintf("Nats-Msg-Id: %d", i))
+		}
+		st = b.truncate(st, 4)
+		b.wantSeqs(st, store.Query{}, 3, 4)
+		if seq := b.post(st, "x", "Nats-Msg-Id: 3"); seq != 4 {
+			b.Errorf("an id that stays gives %d, want 4", seq)
+		}
+		if seq := b.post(st, "x", "Nats-Msg-Id: 4"); seq != 5 {
+			b.Errorf("an id that went gives %d, want 5", seq)
+		}
+	}},
+	{name: "a stream with sources goes on with what Truncate took", run: func(b *bench) {
+		origin := b.create("O")
+		for i := range 6 {
+			b.append(origin, "o", numbered(i))
+		}
+		st := b.sourced("S", nil, store.Source{Name: "O"})
+		b.follows(st, 6)
+		st, err := b.s.Truncate(b.ctx, "S", 3)
+		b.must(err)
+		b.follows(st, 6)
+		for i := range 6 {
+			b.wantData(st, store.Seq(i+1), numbered(i)) //nolint:gosec // small
+		}
+	}},
+}
+
+func make255(c byte) []byte {
+	b := make([]byte, 255)
+	for i := range b {
+		b[i] = c
+	}
+	return b
+}
+
+func (m *model) truncate(rt *rapid.T) {
+	p := m.pick(rt)
+	last := p.drawSeq(rt)
+	if rapid.IntRange(0, 3).Draw(rt, "all") == 0 {
+		last = 0
+	}
+	p.compareEvents(rt)
+	gotSt, got := m.got.Truncate(rt.Context(), p.name, last)
+	wantSt, want := m.want.Truncate(rt.Context(), p.name, last)
+	if !same(rt, fmt.Sprint("truncate ", last), got, want) {
+		return
+	}
+	if (gotSt == p.got) != (wantSt == p.want) {
+		rt.Fatalf("truncate %d: it is another stream: got %v, want %v", last, gotSt != p.got, wantSt != p.want)
+	}
+	if gotSt == p.got {
+		return
+	}
+	if _, err := p.got.State(rt.Context()); !errors.Is(err, store.ErrClosed) || m.incs[gotSt.Incarnation()] {
+		rt.Fatalf("truncate %d: the stream before gives %v; incarnation %d", last, err, gotSt.Incarnation())
+	}
+	m.incs[gotSt.Incarnation()] = true
+	m.open(rt, p.name)
+}
