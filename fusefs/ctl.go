@@ -21,6 +21,8 @@ const ctlHelp = `Write a command here, one a line:
   compact SEQ                                remove all below SEQ; above the last, the next message gets SEQ
   erase SEQ                                  remove message SEQ, and overwrite its bytes on the disk; also if it was
                                              removed before. Nothing brings it back
+  truncate SEQ force                         remove all above SEQ, so that the next message gets SEQ+1; 0 is all. As numbers are
+                                             used again, the directory is another one then; what uses the old one ends
   sync                                       wait until everything is on disk
   seal                                       the stream can't be changed any more, for ever
 
@@ -116,6 +118,8 @@ func (w *ctlWriter) do(c *call, line string) error {
 		return w.removed(line, n, err)
 	case "erase":
 		return w.erase(c, line, args)
+	case "truncate":
+		return w.truncate(c, line, args)
 	case "sync", "seal":
 		if len(args) != 0 {
 			return refuse(syscall.EINVAL, "%s takes nothing", words[0])
@@ -127,7 +131,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 		cfg.Sealed = true
 		return w.fs.st.Update(c, cfg)
 	}
-	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
+	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, truncate, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
 }
 
 // erase erases one message.
@@ -145,6 +149,26 @@ func (w *ctlWriter) erase(c *call, line string, args []string) error {
 		n = 1
 	}
 	return w.removed(line, n, err)
+}
+
+// truncate makes the stream end at a message.
+func (w *ctlWriter) truncate(c *call, line string, args []string) error {
+	if len(args) != 2 || args[1] != "force" {
+		return refuse(syscall.EINVAL, "truncate takes a sequence, and force, as its numbers are used again: truncate 42 force")
+	}
+	seq, err := strconv.ParseUint(args[0], 10, 64)
+	if err != nil {
+		return fmt.Errorf("truncate: %w: %q is no sequence", store.ErrInvalid, args[0])
+	}
+	now, err := w.fs.st.Stream(c, w.stream.name)
+	if err != nil || now.Incarnation() != w.stream.Incarnation() {
+		return errStale
+	}
+	if _, err := w.fs.st.Truncate(c, w.stream.name, store.Seq(seq)); err != nil {
+		return err
+	}
+	w.fs.opt.Logger.Info("stream truncated", "stream", w.stream.name, "command", line)
+	return nil
 }
 
 // removed notes that a command removed n messages.

@@ -84,6 +84,37 @@ func TestCtlErasesAMessage(t *testing.T) {
 	}
 }
 
+// A stream that was truncated is another one: nothing of the old one is shown for it, and who uses the old one hears of it.
+func TestCtlTruncatesAStream(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S && for i in 1 2 3 4 5; do echo old-$i > S/s.$i; done; echo draft > S/.keep")
+	m.sh("ls -l S > /dev/null; cat S/* S/.jsfs/log > /dev/null")
+	for _, bad := range []string{"truncate", "truncate 3", "truncate x force", "truncate 9 force"} {
+		if r := m.try("echo " + bad + " > S/.jsfs/ctl"); r.code == 0 {
+			t.Errorf("%s: got %+v, want a refusal", bad, r)
+		}
+	}
+	before := m.sh("stat -c %i S")
+	m.sh("echo truncate 3 force > S/.jsfs/ctl && echo new-4 > S/s.4")
+	want := "old-1\nold-2\nold-3\nnew-4\n"
+	if got := m.sh("cat S/0* && cat S/.keep"); got != want+"draft\n" {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := m.sh("cat S/.log S/4; stat -c %i S"); !strings.HasPrefix(got, want+"new-4\n") || strings.HasSuffix(got, before) {
+		t.Errorf("got %q; the directory was %s", got, before)
+	}
+	if r := m.try("cat S/5"); r.code == 0 {
+		t.Errorf("what was truncated can be read: %+v", r)
+	}
+	if got := m.sh("cd S; echo truncate 0 force > .jsfs/ctl; ls . 2>&1 || true; cd ../S; echo one > a.b; cat 1"); !strings.HasSuffix(got, "one\n") || strings.Contains(got, "old") {
+		t.Errorf("from inside of the directory: %q", got)
+	}
+	m.crash()
+	if got := m.sh("ls S; cat S/1"); got != "000000000001\none\n" {
+		t.Errorf("after kill -9: %q", got)
+	}
+}
+
 // Whoever walks through the control directories meets no end that blocks, and changes nothing.
 func TestControlsCanBeCopiedAndSearched(t *testing.T) {
 	m := mount(t)
