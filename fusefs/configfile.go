@@ -9,6 +9,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/mapping"
 	"jsfs/store"
 )
 
@@ -17,11 +18,7 @@ const maxControl = 1 << 20
 
 // configContent is what a stream's config file shows.
 func configContent(s *stream) []byte {
-	b, err := json.MarshalIndent(s.Config(), "", "  ")
-	if err != nil {
-		return nil // a configuration is made of what JSON has
-	}
-	return append(b, '\n')
+	return mapping.Indented(s.Config())
 }
 
 func (fs *FS) configAttr(s *stream, id uint64, h handle, a *fuse.Attr) {

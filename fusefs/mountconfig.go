@@ -1,9 +1,10 @@
 package fusefs
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
+
+	"jsfs/mapping"
 )
 
 // config is what .jsfs/config says: the mount's settings as JSON, under the names of their options, sorted.
@@ -22,9 +23,5 @@ func (o Options) config() []byte {
 		all["subjects"] = o.Subjects
 	}
 	maps.Copy(all, o.Settings)
-	b, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return nil // Settings are what JSON has
-	}
-	return append(b, '\n')
+	return mapping.Indented(all)
 }

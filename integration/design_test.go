@@ -34,7 +34,7 @@ assert [l["seq"] for l in lines] == [1, 3, 4] and lines[1]["subject"] == "orders
 	{"info", `python3 -c '
 import json
 i = json.load(open("S/.info")); assert (i["messages"], i["first_seq"], i["last_seq"], i["num_deleted"], i["num_lost"]) == (3, 1, 4, 1, 0), i'`},
-	{"config", `echo '{"max_msgs": 2}' > S/.jsfs/config; is "$(ls S | tr '\n' ' ')" "000000000003 000000000004 "; ! echo '{"max_msgs": -7}' 2> /dev/null > S/.jsfs/config; grep -q '"max_msgs": 2' S/.jsfs/config`},
+	{"config", `echo '{"max_msgs": 2}' > S/.jsfs/config; is "$(ls S | tr '\n' ' ')" "000000000003 000000000004 "; ! echo '{"max_msgs": -7}' 2> /dev/null > S/.jsfs/config; grep -q '"max_msgs": 2' S/.jsfs/config; grep -q '">"' S/.jsfs/config`},
 	{"ctl", `echo 'purge subject=orders.eu.new keep=1' > S/.jsfs/ctl; is "$(ls S | tr '\n' ' ')" "000000000003 000000000004 "; echo 'erase 3' > S/.jsfs/ctl; is "$(ls S)" 000000000004; echo 'compact 9' > S/.jsfs/ctl; echo nine > S/a; is "$(ls S)" 000000000009; echo sync > S/.jsfs/ctl; echo seal > S/.jsfs/ctl; ! echo no 2> /dev/null > S/a`},
 	{"README, version, metrics, config of the mount", `grep -q 'jsfs mount' .jsfs/README; grep -q . .jsfs/version; grep -q '^jsfs_' .jsfs/metrics; python3 -c 'import json; json.load(open(".jsfs/config"))'`},
 	{"errors", `! echo x 2> /dev/null > S/1; tail -n 1 .jsfs/errors | grep -q 'open S/000000000001 EPERM messages never change'; is $(stat -c %a .jsfs/errors) 600`},

@@ -1,9 +1,6 @@
 package mapping
 
 import (
-	"bytes"
-	"encoding/json"
-
 	"jsfs/store"
 )
 
@@ -80,20 +77,7 @@ func Info(cfg store.Config, st store.State, damage []store.Damage, origins []sto
 		v.LastTime = FormatTime(st.LastTime)
 	}
 	v.follow(cfg.Mirror != nil, origins, now)
-	return encode(v, "  ")
-}
-
-// encode returns v as JSON with a newline at its end, indented unless indent is "".
-// Subjects keep their '>', which json.Marshal would escape.
-func encode(v any, indent string) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil { // of the types given here none can make it fail
-		panic(err)
-	}
-	return b.Bytes()
+	return Indented(v)
 }
 
 // viewInfo is what the info file of a message directory other than a stream's own tells.
@@ -122,5 +106,5 @@ func ViewInfo(name string, f Filter, n store.Count, first, last store.Meta) []by
 	if n.Messages > 0 {
 		v.FirstTime, v.LastTime = FormatTime(first.Time), FormatTime(last.Time)
 	}
-	return encode(v, "  ")
+	return Indented(v)
 }
