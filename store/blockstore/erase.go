@@ -129,6 +129,13 @@ func (s *Stream) ownsName(v *view, i int) (bool, error) {
 	if !ok {
 		return true, nil
 	}
+	for _, p := range []uint32{entry.First, entry.Last} { // most often one of them is enough
+		if int(p) != i {
+			if kept, err := s.keepsName(v, int(p)); err != nil || kept {
+				return false, err
+			}
+		}
+	}
 	places := entry.Places(nil)
 	for k := range places { // from both ends, as messages are erased in order, if many are
 		p := int(places[k/2])

@@ -18,7 +18,8 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 			return 0, err
 		}
 	}
-	return s.purge(ctx, func(r *removal) (uint64, error) {
+	everything := everything(p.Subject)
+	return s.purge(ctx, !everything, func(r *removal) (uint64, error) {
 		if p.Below == 1 {
 			return 0, nil
 		}
@@ -34,8 +35,11 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 			}
 			limit = n - int64(p.Keep)
 		}
-		if p.Subject == "" || p.Subject == ">" {
+		if everything {
 			return 0, r.addOldest(ctx, q, limit)
+		}
+		if literal(p.Subject) {
+			r.subject = p.Subject
 		}
 		return 0, r.addMatches(ctx, q, limit)
 	})
@@ -43,8 +47,11 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 
 // countLocked counts the live messages on a pattern.
 func (s *Stream) countLocked(ctx context.Context, pattern string) (n int64, err error) {
-	if pattern == "" || pattern == ">" {
+	switch {
+	case everything(pattern):
 		return s.cur.Load().live.Messages, nil
+	case literal(pattern):
+		return s.countOnLocked(pattern)
 	}
 	err = s.eachMatch(ctx, store.Query{Subject: pattern}, func(*view, store.Meta) bool {
 		n++
@@ -80,7 +87,7 @@ func (r *removal) addOldest(ctx context.Context, q store.Query, limit int64) err
 
 // Compact implements [store.Purger].
 func (s *Stream) Compact(ctx context.Context, seq store.Seq) (int64, error) {
-	return s.purge(ctx, func(r *removal) (uint64, error) {
+	return s.purge(ctx, false, func(r *removal) (uint64, error) {
 		return uint64(seq), r.addRange(ctx, 0, uint64(seq)-1) // below 0 is everything
 	})
 }
@@ -105,12 +112,18 @@ func (s *Stream) RemoveAll(ctx context.Context, ranges []store.Range) (int64, er
 	return sums.Messages, err
 }
 
-// purge makes one change of what gather gathers. gather returns the sequence to skip to, 0 for none.
-func (s *Stream) purge(ctx context.Context, gather func(r *removal) (uint64, error)) (int64, error) {
+// purge makes one change of what gather gathers, which looks for subjects if bySubject. gather returns the sequence to skip
+// to, 0 for none.
+func (s *Stream) purge(ctx context.Context, bySubject bool, gather func(r *removal) (uint64, error)) (int64, error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer s.gate.leave()
+	if bySubject {
+		if err := s.buildSubjects(ctx); err != nil { // without it each block would be searched, and the tail read
+			return 0, err
+		}
+	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.config.Load().CheckPurge(); err != nil {

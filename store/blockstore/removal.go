@@ -17,6 +17,8 @@ type removal struct {
 	groups []group
 	metas  []store.Meta // of all of them, as long as tell
 	tell   bool         // that each is gone, to who follows
+	// subject is what all of them are on, "" if that is not known.
+	subject string
 }
 
 // group is the messages of one block.
@@ -160,7 +162,8 @@ func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m
 	if q.To != 0 {
 		to = min(to, uint64(q.To))
 	}
-	w.from = max(w.from, n.first)
+	r := s.span(w.f, w.from, to)
+	w.from, to = max(r.first, n.first), min(r.last, to)
 	for i := max(n.blockOf(w.from), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= to; i++ {
 		v := n.view(i)
 		for more := true; more; more = len(w.metas) > 0 {
@@ -238,7 +241,9 @@ func (s *Stream) publishRemoved(r *removal) {
 	s.checkInvariants(&n)
 	for i := range r.groups {
 		g := &r.groups[i]
-		s.unindex(&g.v, g.placed)
+		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.placed) {
+			s.unindex(&g.v, g.placed)
+		}
 	}
 	if r.n > 0 && !r.tell {
 		s.hub.Lose()

@@ -234,7 +234,7 @@ func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subject
 		if v.count == 0 {
 			continue
 		}
-		t, err := s.tableOf(&v)
+		t, err := s.tableOnce(&v)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ const memoFrom = 32
 // stringOf is b as a string, as long as b does not change.
 func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// tableOf returns the subjects of v.
+// tableOf returns the subjects of v, and keeps them if v is sealed.
 func (s *Stream) tableOf(v *view) (*subjectTable, error) {
 	if v.known { // the tail: nobody keeps a table of it
 		return s.scanTable(v)
@@ -41,18 +41,35 @@ func (s *Stream) tableOf(v *view) (*subjectTable, error) {
 		}
 		return t, nil
 	}
+	t, err := s.makeTable(v)
+	if err != nil {
+		return nil, err
+	}
+	return s.cache.addTable(v.block, t), nil
+}
+
+// tableOnce is tableOf for who looks through the tables of all blocks: they would fill the cache.
+func (s *Stream) tableOnce(v *view) (*subjectTable, error) {
+	if v.known { // the block may be sealed meanwhile, and its table have more messages
+		return s.scanTable(v)
+	}
+	if t := v.table.Load(); t != nil {
+		return t, nil
+	}
+	return s.makeTable(v)
+}
+
+// makeTable makes the table of v, which is sealed.
+func (s *Stream) makeTable(v *view) (*subjectTable, error) {
 	t, err := s.readTable(v.block)
 	if record.IsVersion(err) {
 		return nil, err
 	}
-	own := &subjectTable{SubjectTable: t}
 	if err != nil {
 		// The footer's list is damaged, missing or erased. The records themselves have it.
-		if own, err = s.replaceTable(v, err); err != nil {
-			return nil, err
-		}
+		return s.replaceTable(v, err)
 	}
-	return s.cache.addTable(v.block, own), nil
+	return &subjectTable{SubjectTable: t}, nil
 }
 
 func (s *Stream) readTable(b *block) (*record.SubjectTable, error) {

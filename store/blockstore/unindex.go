@@ -42,6 +42,24 @@ func (s *Stream) unindex(v *view, runs iter.Seq2[int, int]) {
 	x.tell(changes...)
 }
 
+// unindexOn is unindex for messages that are on one subject. It says whether they are few enough.
+func (s *Stream) unindexOn(subject string, v *view, runs iter.Seq2[int, int]) bool {
+	if !s.subjects.listening() {
+		return true
+	}
+	var changes []subjectChange
+	for lo, hi := range runs {
+		if len(changes)+hi-lo > maxTold {
+			return false
+		}
+		for i := lo; i < hi; i++ {
+			changes = append(changes, subjectChange{subjectSeq{subject, v.seqOf(i)}, store.Deleted, nil})
+		}
+	}
+	s.subjects.tell(changes...)
+	return true
+}
+
 // anyLarge says whether reading the messages would take more than a few reads of a block's pages.
 func (s *Stream) anyLarge(v *view, runs iter.Seq2[int, int]) bool {
 	for lo, hi := range runs {

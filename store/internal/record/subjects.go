@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
+	"sort"
+	"strings"
 
 	"jsfs/store"
 )
@@ -21,12 +24,16 @@ type Subject struct {
 }
 
 // SubjectTable tells which messages of a block are on which subject. It is immutable. In memory it is what it
-// is on disk, and for each 16 subjects 8 bytes to find them by.
+// is on disk, and for each 16 subjects 16 bytes to find them by.
 type SubjectTable struct {
 	names    []byte // section Subjects
 	places   []byte // section Places
 	count    int    // of subjects
 	restarts []restart
+	// All restarts begin with prefix; keys are the eight bytes behind it, so that most of a search stays in one
+	// small array.
+	prefix string
+	keys   []uint64
 }
 
 // restart is where an entry stands that is written in full, and its list.
@@ -56,7 +63,36 @@ func MakeSubjects(subs []Subject) *SubjectTable {
 		t.appendPlaces(e.Places)
 		prev = e.Name
 	}
+	t.index()
 	return t
+}
+
+// index makes the keys.
+func (t *SubjectTable) index() {
+	n := len(t.restarts)
+	if n == 0 {
+		return
+	}
+	first, last := t.restartName(0), t.restartName(n-1) // what these have in common, those between them have
+	t.prefix = string(first[:commonPrefix(string(first), string(last))])
+	t.keys = make([]uint64, n)
+	for i := range t.keys {
+		t.keys[i] = keyOf(t.restartName(i)[len(t.prefix):])
+	}
+}
+
+// keyOf returns the first eight bytes of a name, so that names with different keys are in the order of these.
+func keyOf[name string | []byte](rest name) uint64 {
+	var key [8]byte
+	copy(key[:], rest)
+	return binary.BigEndian.Uint64(key[:])
+}
+
+// restartName returns the name of the i-th entry that is written in full.
+func (t *SubjectTable) restartName(i int) []byte {
+	full := t.names[t.restarts[i].name+1:] // behind the 0 of what is shared
+	size, n := binary.Uvarint(full)
+	return full[n : n+int(size)]
 }
 
 // appendPlaces appends the numbers of an entry to names, and its list, if it needs one, to places.
@@ -129,6 +165,7 @@ func (t *SubjectTable) check(messages uint64) error {
 	if len(names.b)+len(places.b) > 0 {
 		return ErrBad
 	}
+	t.index()
 	return nil
 }
 
@@ -159,7 +196,7 @@ func checkPlaces(names, places *reader, messages uint64) bool {
 func (t *SubjectTable) Len() int { return t.count }
 
 // Size is how many bytes the table takes in memory.
-func (t *SubjectTable) Size() int { return len(t.names) + len(t.places) + 8*len(t.restarts) + 128 }
+func (t *SubjectTable) Size() int { return len(t.names) + len(t.places) + 16*len(t.restarts) + 128 }
 
 // Equal says whether two tables tell the same.
 func (t *SubjectTable) Equal(u *SubjectTable) bool {
@@ -205,12 +242,13 @@ func (e *SubjectEntry) Places(dst []uint32) []uint32 {
 		if e.Count == 2 {
 			return append(dst, e.First, e.Last)
 		}
+		dst = slices.Grow(dst, int(e.Count))
 		for i := e.First; i <= e.Last; i++ {
 			dst = append(dst, i)
 		}
 		return dst
 	}
-	dst = append(dst, e.First)
+	dst = append(slices.Grow(dst, int(e.Count)), e.First)
 	at := e.First
 	for list := e.list; len(list) > 0; {
 		step, n := binary.Uvarint(list)
@@ -229,12 +267,10 @@ type cursor struct {
 
 // seek sets c before the entries of t of which name may be one, or the first one behind it.
 func (c *cursor) seek(t *SubjectTable, name string) {
-	lo, hi := 0, len(t.restarts)
+	lo, hi := t.around(name)
 	for lo < hi { // the first restart above name
 		mid := int(uint(lo+hi) / 2)
-		full := t.names[t.restarts[mid].name+1:] // behind the 0 of what is shared
-		size, n := binary.Uvarint(full)
-		if string(full[n:n+int(size)]) <= name {
+		if string(t.restartName(mid)) <= name {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -245,6 +281,17 @@ func (c *cursor) seek(t *SubjectTable, name string) {
 		r = t.restarts[lo-1]
 	}
 	c.names, c.places = t.names[r.name:], t.places[r.place:]
+}
+
+// around returns bounds of where the first restart above name is.
+func (t *SubjectTable) around(name string) (lo, hi int) {
+	if !strings.HasPrefix(name, t.prefix) {
+		return 0, len(t.restarts)
+	}
+	key := keyOf(name[len(t.prefix):])
+	lo, _ = slices.BinarySearch(t.keys, key)
+	same := sort.Search(len(t.keys)-lo, func(i int) bool { return t.keys[lo+i] > key })
+	return lo, lo + same
 }
 
 // number takes a number of an entry.
