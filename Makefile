@@ -10,7 +10,7 @@ export PATH
 
 DEBIAN := fuse3 attr rsync strace stress-ng vim nano inotify-tools nodejs python3 less gcc libc6-dev e2fsprogs util-linux bsdutils psmisc procps
 
-.PHONY: help build demo test unit integration race lint fuzz bench bench-mount deps clean
+.PHONY: help build demo test unit integration race lint fuzz bench bench-store bench-mount deps clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -45,6 +45,9 @@ fuzz: ## fuzz every parser for FUZZTIME (10s) each
 
 bench: ## run the stores' benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./store/... ./mapping/... ./fusefs/...
+
+bench-store: ## measure the block store beside nats-server's file store (takes some minutes)
+	bench/store/run
 
 bench-mount: ## measure whole jobs through a mount beside the local disk (as root; takes long)
 	bench/run

@@ -16,5 +16,6 @@
 // and are reported; opening changes nothing on disk before the first write but for what limits take away,
 // but that it converts streams of the first generation. Memory grows with blocks
 // and removals (a bit for each message of a block that has any), and, once somebody has asked for messages by
-// their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail); not with messages.
+// their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
+// written it keeps 8 bytes a message and its subjects, of messages in sealed blocks what [Options].CacheBytes bounds.
 package blockstore
