@@ -211,3 +211,35 @@ except OSError as e: print(e.errno)'`, "S/.follow")
 		t.Errorf("it printed %q, want %q", got, want)
 	}
 }
+
+// Programs that read a stream of bytes read a follow.
+func TestProgramsFollow(t *testing.T) {
+	for _, c := range []struct{ name, tool, script string }{
+		{"Python, line by line", "python3", `exec python3 -uc 'for l in open("S/.follow"): print(l, end="")'`},
+		{"Node", "node", `exec node -e 'require("fs").createReadStream("S/.follow").pipe(process.stdout)'`},
+		{"grep", "grep", `exec grep --line-buffered . S/.follow`},
+		{"sed", "sed", `exec sed -u '' S/.follow`},
+		{"a shell", "bash", `while read -r l; do echo "$l"; done < S/.follow`},
+		{"Python, of JSON lines", "python3", `exec python3 -uc '
+import json
+for l in open("S/.jsfs/follow.jsonl"): print(json.loads(l)["data"], end="")'`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			needs(t, c.tool)
+			m := mount(t, withSource("mem:"))
+			m.sh(`mkdir S; echo old >> S/.log`)
+			path := "S/.follow"
+			if strings.Contains(c.script, "follow.jsonl") {
+				path = "S/.jsfs/follow.jsonl"
+			}
+			f := m.followFile(c.script, path)
+			m.sh(`seq 3 >> S/.log`)
+			f.await("3\n")
+			m.sh(`rm S/4; echo 4 >> S/.log`)
+			f.await("4\n")
+			if got := f.text(); got != "1\n2\n3\n4\n" {
+				t.Errorf("it printed %q", got)
+			}
+		})
+	}
+}
