@@ -81,7 +81,10 @@ func (c command) command(ctx context.Context, t testing.TB, script string) *exec
 	cmd.Dir = c.dir
 	cmd.Env = append(append(os.Environ(), "LC_ALL=C.UTF-8", "JSFS="+bin), c.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { // a jsfs that hangs says where first
+		time.AfterFunc(2*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT)
+	}
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

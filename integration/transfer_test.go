@@ -171,8 +171,10 @@ func TestRescue(t *testing.T) {
 func TestTransfersGoOnAfterKill(t *testing.T) {
 	needs(t, "strace")
 	c := transferStores(t, 60_000)
-	c.ok(t, `"$JSFS" backup a dir`)
+	c.ok(t, `"$JSFS" backup a dir; for k in k1 k2; do head -c 32 /dev/urandom > $k; chmod 600 $k; done; "$JSFS" copy --dest-key-file k1 a/S sealed/`)
 	for _, cmd := range []struct{ args, check string }{
+		{"rescue a new", `same a S new S && same a T new T && "$JSFS" check new`},
+		{"copy --key-file k1 --dest-key-file k2 sealed/S new/", `"$JSFS" check --key-file k2 new && "$JSFS" copy --key-file k2 new/S back/ && same a S back S`},
 		{"backup a new", `"$JSFS" restore --verify new back && same a S back S && same a T back T`},
 		{"backup a new.jsonl", `"$JSFS" restore --verify new.jsonl back && same a S back S && same a T back T`},
 		{"restore dir new", `same a S new S && same a T new T && "$JSFS" check new`},
