@@ -75,6 +75,7 @@ func checkCrash(t *testing.T, m *mnt, ws []*crashWriter, round int) {
 func TestKillWhileWritingLosesNothingAcknowledged(t *testing.T) {
 	for _, sync := range []string{"always", "interval", "never"} {
 		t.Run(sync, func(t *testing.T) {
+			t.Parallel()
 			killWhileWriting(t, sync, scaled(3, 100, 700))
 		})
 	}
@@ -113,6 +114,7 @@ func killWhileWriting(t *testing.T, policy string, rounds int) {
 
 // TestKillWhileAppendingLines is the same for a writer of lines: what write(2) has taken is there.
 func TestKillWhileAppendingLinesKeepsEveryLineThatWasTaken(t *testing.T) {
+	t.Parallel()
 	m := mount(t, withArgs("--sync=interval"))
 	m.sh("mkdir S")
 	var want int64
@@ -158,6 +160,7 @@ func TestKillWhileAppendingLinesKeepsEveryLineThatWasTaken(t *testing.T) {
 
 // TestRemovalsSurviveAKill removes messages, kills the server and looks for them.
 func TestRemovalsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh("mkdir S && seq 200 >> S/.log")
 	for round := range scaled(2, 20, 100) {

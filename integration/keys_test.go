@@ -69,6 +69,7 @@ const keyedShell = `
 
 // TestEveryCommandTakesKeys runs every command that opens a store on encrypted ones, with keys and with passphrases.
 func TestEveryCommandTakesKeys(t *testing.T) {
+	t.Parallel()
 	c := keyedStores(t)
 	c.ok(t, `set -e; "$JSFS" backup --plain plain plain.jsonl; cp -a one lame; rm lame/jsfs.store
 		mkdir -p converted/OLD; echo '{"Sequence":1,"PayloadBase64":"aGk=","TimestampUtc":"2023-04-05T08:07:01Z"}' > converted/OLD/messages.jsonl
@@ -123,6 +124,7 @@ var wrongKeys = []struct{ args, want string }{
 }
 
 func TestWrongKeysAreRefusedAndChangeNothing(t *testing.T) {
+	t.Parallel()
 	c := keyedStores(t)
 	c.ok(t, `set -e; "$JSFS" backup --plain plain plain.jsonl; cp -a one lame; rm lame/jsfs.store; cp -a one keyless; rm keyless/jsfs.key`)
 	sums := func() string {

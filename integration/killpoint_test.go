@@ -57,6 +57,7 @@ func TestKillAtASystemCallLosesNothingAcknowledged(t *testing.T) {
 	needs(t, "strace")
 	for _, calls := range []string{"pwrite64", "fsync,fdatasync", "rename,renameat,renameat2", "openat", "mkdirat,unlinkat,ftruncate"} {
 		t.Run(calls, func(t *testing.T) {
+			t.Parallel()
 			m := mount(t, withArgs("-o", "block_size=64K"))
 			m.stop()
 			points := 0

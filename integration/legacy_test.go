@@ -163,6 +163,7 @@ func TestBadExportsAreRefused(t *testing.T) {
 }
 
 func TestKillingAConversionLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	dir := scratch(t)
 	in := command{dir: dir}
 	files := map[string]string{}

@@ -123,6 +123,7 @@ func TestBadTransfersAreRefusedAndChangeNothing(t *testing.T) {
 }
 
 func TestADamagedBackupIsToldAndNothingWrongRestored(t *testing.T) {
+	t.Parallel()
 	c := transferStores(t, 60_000)
 	c.ok(t, `"$JSFS" backup --stream S a good.jsonl.zst`)
 	for _, damage := range []string{
@@ -169,6 +170,7 @@ func TestRescue(t *testing.T) {
 
 // TestTransfersGoOnAfterKill kills each command as it enters its Nth write, several times, and lets it finish.
 func TestTransfersGoOnAfterKill(t *testing.T) {
+	t.Parallel()
 	needs(t, "strace")
 	c := transferStores(t, 60_000)
 	c.ok(t, `"$JSFS" backup a dir; for k in k1 k2; do head -c 32 /dev/urandom > $k; chmod 600 $k; done; "$JSFS" copy --dest-key-file k1 a/S sealed/`)
@@ -209,6 +211,7 @@ func TestAnInterruptGoesOn(t *testing.T) {
 
 // TestTransfersOntoAFullDisk fills a small disk: nothing is lost, and the command goes on when there is room.
 func TestTransfersOntoAFullDisk(t *testing.T) {
+	t.Parallel()
 	c := transferStores(t, 60_000)
 	c.ok(t, `"$JSFS" backup a dir; mkdir disk`)
 	for _, cmd := range []struct{ args, check string }{
