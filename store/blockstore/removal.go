@@ -25,6 +25,7 @@ type removal struct {
 type group struct {
 	v view
 	record.Range
+	was *bitset // what was removed before, as far as somebody will ask; nil is nothing
 }
 
 // placed walks the messages of the group, in runs: those from lo to before hi.
@@ -32,6 +33,25 @@ func (g *group) placed(yield func(lo, hi int) bool) {
 	for first, count := range g.Runs() {
 		if lo, hi := g.v.between(first, first+count-1); lo < hi && !yield(lo, hi) {
 			return
+		}
+	}
+}
+
+// went walks the messages of the group that this change takes, in runs: where a whole block goes, runs of the
+// group cover what had gone before, too.
+func (g *group) went(yield func(lo, hi int) bool) {
+	for lo, hi := range g.placed {
+		for i := lo; i < hi; i++ {
+			if g.was != nil && g.was.get(i) {
+				continue
+			}
+			from := i
+			for i < hi && (g.was == nil || !g.was.get(i)) {
+				i++
+			}
+			if !yield(from, i) {
+				return
+			}
 		}
 	}
 }
@@ -218,8 +238,12 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 func (s *Stream) publishRemoved(r *removal) {
 	old := s.cur.Load()
 	n := *old
+	counted := s.subjects.listening()
 	for i := range r.groups {
 		g := &r.groups[i]
+		if d := g.v.deleted.Load(); counted && d != nil && g.v.dead.Load() > 0 {
+			g.was = d.grown(64 * len(d.words))
+		}
 		for lo, hi := range g.placed {
 			g.v.setRange(lo, hi, true)
 		}
@@ -241,8 +265,8 @@ func (s *Stream) publishRemoved(r *removal) {
 	s.checkInvariants(&n)
 	for i := range r.groups {
 		g := &r.groups[i]
-		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.placed) {
-			s.unindex(&g.v, g.placed)
+		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.went) {
+			s.unindex(&g.v, g.went)
 		}
 	}
 	if r.n > 0 && !r.tell {

@@ -273,6 +273,24 @@ var purgeCases = []testCase{
 		b.wantPurged(st, store.Purge{}, 50_000)
 		b.check(st)
 	}},
+	{name: "subjects are counted right when whole runs with gaps go at once", run: func(b *bench) {
+		st := b.create("S")
+		for i := range 600 {
+			b.append(st, []string{"a", "b", "c.d"}[i%3], numbered(i))
+		}
+		b.check(st) // from here on subjects are counted, and nobody follows
+		for seq := store.Seq(2); seq < 400; seq += 5 {
+			b.remove(st, seq)
+		}
+		b.check(st)
+		b.wantPurged(st, store.Purge{Below: 301}, 240)
+		b.check(st)
+		b.must(st.Undelete(b.ctx, 31))
+		b.wantCompacted(st, 14, 0, 31, 600)
+		b.check(st)
+		b.wantPurged(st, store.Purge{Keep: 20}, 261)
+		b.check(st)
+	}},
 	{name: "what was purged stays so", durable: true, run: func(b *bench) {
 		st := b.create("S")
 		for i := range 3000 {
