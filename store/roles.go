@@ -17,7 +17,7 @@ type Store interface {
 	Stream(ctx context.Context, name string) (Stream, error)
 
 	// Create makes an empty stream. When it returns nil the stream is durable,
-	// whatever the sync policy. It gives ErrExists if the name is taken, and
+	// whatever the sync policy. It gives ErrExists if the name is taken, ErrLimit if the store may have no more streams, and
 	// ErrInvalid, ErrNameTooLong or ErrSubject for a configuration that is refused.
 	Create(ctx context.Context, cfg Config) (Stream, error)
 

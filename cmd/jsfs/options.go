@@ -31,6 +31,8 @@ type settings struct {
 	seqWidth  int           // 0: the default
 	subjects  []string      // of streams that mkdir makes; nil: the default
 	blockSize int64         // 0: the default
+	limits    store.AccountLimits
+	maxMemory int64 // of a memory store; 0: the default
 
 	compression store.Compression // of streams that mkdir makes; "": the default
 	key         keyArgs
@@ -62,6 +64,10 @@ var mountOptions = []mountOption{
 	{"key_file", "FILE", func(s *settings, v string) error { s.key.file = v; return nil }},
 	{"legacy_key_file", "FILE", func(s *settings, v string) error { s.legacyKeys = append(s.legacyKeys, v); return nil }},
 	{"nonempty", "", func(s *settings, _ string) error { s.nonEmpty = true; return nil }},
+	{"max_consumers", "NUMBER", func(s *settings, v string) error { return setCount(&s.limits.MaxConsumers, v) }},
+	{"max_memory", "BYTES", func(s *settings, v string) error { return setSize(&s.maxMemory, v) }},
+	{"max_storage", "BYTES", func(s *settings, v string) error { return setSize(&s.limits.MaxStorage, v) }},
+	{"max_streams", "NUMBER", func(s *settings, v string) error { return setCount(&s.limits.MaxStreams, v) }},
 	{"noxattr", "", func(s *settings, _ string) error { s.noXattr = true; return nil }},
 	{"ro", "", func(s *settings, _ string) error { s.readOnly = true; return nil }},
 	{"rw", "", func(s *settings, _ string) error { s.readOnly = false; return nil }},
@@ -179,12 +185,22 @@ func (s *settings) setCompression(v string) error {
 	return nil
 }
 
-func (s *settings) setBlockSize(v string) error {
+func (s *settings) setBlockSize(v string) error { return setSize(&s.blockSize, v) }
+
+func setSize(to *int64, v string) error {
 	n, err := parseSize(v)
-	if err != nil {
-		return err
+	if err == nil {
+		*to = n
 	}
-	s.blockSize = n
+	return err
+}
+
+func setCount(to *int, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is no number from 1 on", v)
+	}
+	*to = n
 	return nil
 }
 

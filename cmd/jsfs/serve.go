@@ -63,6 +63,14 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 // secret is among it.
 func (s *settings) ofEngine(src source) map[string]any {
 	m := map[string]any{}
+	for name, n := range map[string]int64{
+		"max_streams": int64(s.limits.MaxStreams), "max_consumers": int64(s.limits.MaxConsumers),
+		"max_storage": s.limits.MaxStorage, "max_memory": s.maxMemory,
+	} {
+		if n != 0 {
+			m[name] = n
+		}
+	}
 	if src.dir == "" {
 		return m
 	}

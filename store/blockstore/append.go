@@ -136,6 +136,9 @@ func (s *Stream) encodeNextLocked(e *store.Entry) error {
 	if seq == 0 {
 		return fmt.Errorf("stream has no sequence number left: %w", store.ErrInvalid)
 	}
+	if err := s.storableLocked(recordSize(e)); err != nil {
+		return err
+	}
 	if seq > w.state.Mark {
 		if err := s.reserveLocked(seq); err != nil {
 			return err
@@ -254,6 +257,7 @@ func (s *Stream) writeTailLocked(b []byte) error {
 	_, err := w.file.WriteAt(b, w.end)
 	if err == nil {
 		w.end += int64(len(b))
+		s.grow(int64(len(b)))
 		s.planSyncLocked()
 		return nil
 	}

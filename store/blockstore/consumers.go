@@ -162,6 +162,11 @@ func (s *Stream) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) (
 		return nil, err
 	}
 	defer s.gate.leave()
+	end, err := s.st.beginConsumer()
+	if err != nil {
+		return nil, fmt.Errorf("create consumer of stream %s: %w", s.config.Load().Name, err)
+	}
+	defer end()
 	return s.consumers.CreateConsumer(ctx, cfg)
 }
 

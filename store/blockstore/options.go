@@ -60,6 +60,8 @@ type Options struct {
 	// set; one that was not stays so. Open keeps no reference to it.
 	Secret *keys.Secret
 	Cipher keys.Cipher
+	// Limits bound what the store takes.
+	Limits store.AccountLimits
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
 	// salvage does without what is missing of the store; see Salvage.
@@ -119,5 +121,5 @@ func (o Options) validate() error {
 	case o.CacheBytes < 0 || o.MaxFiles < 1:
 		return fmt.Errorf("cache of %d bytes and %d files: %w", o.CacheBytes, o.MaxFiles, store.ErrInvalid)
 	}
-	return nil
+	return o.Limits.Check()
 }

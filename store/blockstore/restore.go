@@ -58,6 +58,9 @@ func (s *Stream) encodeRestoredLocked(ms []store.Msg) error {
 	if err := s.config.Load().CheckRestore(&e); err != nil {
 		return err
 	}
+	if err := s.storableLocked(recordSize(&e)); err != nil {
+		return err
+	}
 	if err := s.takeLocked(seq, ms); err != nil {
 		return fmt.Errorf("restore of message %d: %w", seq, err)
 	}

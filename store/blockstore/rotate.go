@@ -96,6 +96,7 @@ func (s *Stream) beginBlockLocked() error {
 		_ = f.Close()
 		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
 	}
+	s.grow(record.DataStart)
 	w.lastBlock = hdr.Block
 	w.notes.begin()
 	w.file, w.tail, w.end, w.synced = f, b, record.DataStart, record.DataStart

@@ -1,7 +1,6 @@
 package blockstore
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +43,7 @@ type Store struct {
 	originMu sync.Mutex
 
 	converted Conversion
+	account   account
 
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
 	// works for them.
@@ -141,6 +141,9 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 	}
 	if st.unread != nil {
 		return nil, fmt.Errorf("create stream %s: not all streams could be read: %w", cfg.Name, st.unread)
+	}
+	if err := st.opt.Limits.CheckStream(len(st.streams) + len(st.broken)); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
 	}
 	inc := st.next
 	if err := st.makeStreamLocked(inc, cfg, nil); err != nil {
@@ -322,15 +325,12 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	for _, s := range st.streams {
 		n := s.cur.Load()
 		messages += n.live.Messages
-		for i := range n.blocks {
-			v := n.view(i)
-			used += cmp.Or(v.block.sizeIn(n, i), v.end)
-		}
+		used += sizeOf(n)
 	}
-	return store.Usage{
+	return st.limited(store.Usage{
 		Total: uint64(used) + u.Free, Free: u.Free, Used: uint64(used),
 		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
-	}, nil
+	}), nil
 }
 
 // sizeIn is the size of the i-th block of n, 0 if it is the tail.

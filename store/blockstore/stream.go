@@ -44,6 +44,8 @@ type Stream struct {
 	// allocate.
 	lastSubject atomic.Pointer[string]
 	ahead       ahead
+	// bytes is how much of the store's account is the stream's.
+	bytes atomic.Int64
 	// erasing is the message that is being overwritten, or may be so in part since a crash; 0 if none is.
 	erasing atomic.Uint64
 
@@ -314,5 +316,6 @@ func (s *Stream) close() error {
 	defer s.wmu.Unlock()
 	err := errors.Join(kept, s.closeWriterLocked())
 	s.cache.drop(s.cur.Load().blocks)
+	s.uncount()
 	return err
 }

@@ -68,6 +68,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	}
 	o.findLost()
 	o.start()
+	o.grow(sizeOf(o.cur.Load()))
 	o.readConsumers(o.files)
 	o.hub = watch.NewHub(st.hub)
 	return o.Stream, nil

@@ -59,6 +59,15 @@ func (st *stream) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) 
 	if err := st.usable(); err != nil {
 		return nil, err
 	}
+	st.s.making.Lock()
+	defer st.s.making.Unlock()
+	have := 0
+	for _, c := range st.s.allConsumers() {
+		have += c.Len()
+	}
+	if err := st.s.opt.Limits.CheckConsumer(have); err != nil {
+		return nil, err
+	}
 	return st.consumers.CreateConsumer(ctx, cfg)
 }
 

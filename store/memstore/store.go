@@ -27,6 +27,8 @@ type Options struct {
 	Logger *slog.Logger
 	// MaxBytes bounds what messages and drafts take in memory; 0 is DefaultMaxBytes.
 	MaxBytes int64
+	// Limits bound how many streams and consumers there are. MaxBytes is its limit of what they take.
+	Limits store.AccountLimits
 }
 
 func (o Options) withDefaults() Options {
@@ -47,6 +49,9 @@ type Store struct {
 	opt   Options
 	hub   *watch.Hub
 	links *replicate.Runner
+
+	// making serialises making consumers, so that no two are the last one that may be. It comes before mu.
+	making sync.Mutex
 
 	// updating serialises changes of configurations, for which links are stopped. It comes before mu.
 	updating sync.Mutex
@@ -127,6 +132,9 @@ func (s *Store) create(cfg store.Config) (*stream, error) {
 	}
 	if s.streams[cfg.Name] != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
+	}
+	if err := s.opt.Limits.CheckStream(len(s.streams)); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
 	}
 	s.lastInc++
 	st := &stream{

@@ -1,0 +1,28 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+// The limits of a mount refuse what is new, say why, and df tells of them.
+func TestMountLimits(t *testing.T) {
+	m := mount(t, withArgs("-o", "max_streams=2,max_storage=300K,block_size=16K"))
+	m.sh("mkdir A B")
+	if r := m.try("mkdir C"); r.code == 0 || !strings.Contains(r.err, "No space left") {
+		t.Errorf("a third stream: %+v", r)
+	}
+	if got := m.sh("tail -n 1 .jsfs/errors"); !strings.Contains(got, "max_streams of the store is 2") {
+		t.Errorf("the reason: %q", got)
+	}
+	if r := m.try("for i in $(seq 500); do head -c 5000 /dev/zero > A/x || exit 1; done"); r.code == 0 {
+		t.Errorf("a full store takes more: %+v", r)
+	}
+	if got := m.sh("tail -n 1 .jsfs/errors"); !strings.Contains(got, "no space left in the store") && !strings.Contains(got, "max_storage of the store is 307200 bytes") {
+		t.Errorf("the reason: %q", got)
+	}
+	if got := m.sh("df --output=size -B1 . | tail -n 1"); strings.TrimSpace(got) != "307200" {
+		t.Errorf("df says that there are %q bytes", got)
+	}
+	m.sh("rm A/000000000001 && rmdir B && mkdir C")
+}
