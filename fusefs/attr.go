@@ -195,7 +195,9 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		switch at.control() {
 		case mapping.ControlLog, mapping.ControlLogJSON:
 			return fs.setLogAttr(c, s, h, in)
-		case mapping.ControlConfig, mapping.ControlCtl, mapping.ControlPost:
+		case mapping.ControlOpenMessage:
+			return fs.extendOpen(c, s, at, in)
+		case mapping.ControlConfig, mapping.ControlCtl, mapping.ControlPost, mapping.ControlConsumerConfig:
 			return setControlAttr(h, in)
 		}
 	}

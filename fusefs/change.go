@@ -16,7 +16,7 @@ const (
 	onlyViews   = "what is in .jsfs is fixed"
 )
 
-// Mkdir makes a stream.
+// Mkdir makes a stream, or a consumer.
 func (fs *FS) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) (st fuse.Status) {
 	c := fs.call("mkdir", &in.InHeader, cancel, name)
 	defer c.recover(&st)
@@ -35,6 +35,11 @@ func (fs *FS) mkdir(c *call, name string, out *fuse.EntryOut) error {
 	case 0:
 	case mapping.KindStream:
 		return refuse(syscall.EPERM, noDirs)
+	case mapping.KindControl:
+		if at.control() == mapping.ControlConsumers {
+			return fs.makeConsumer(c, s, at, name, out)
+		}
+		return refuse(syscall.EPERM, onlyViews)
 	default:
 		return refuse(syscall.EPERM, onlyViews)
 	}
@@ -50,7 +55,7 @@ func (fs *FS) mkdir(c *call, name string, out *fuse.EntryOut) error {
 	return fs.streamEntry(c, s, out)
 }
 
-// Rmdir removes a stream that is empty.
+// Rmdir removes a stream that is empty, or a consumer.
 func (fs *FS) Rmdir(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (st fuse.Status) {
 	c := fs.call("rmdir", hdr, cancel, name)
 	defer c.recover(&st)
@@ -58,14 +63,17 @@ func (fs *FS) Rmdir(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (st
 }
 
 func (fs *FS) rmdir(c *call, name string) error {
-	_, at, err := fs.split(c.hdr.NodeId)
+	s, at, err := fs.split(c.hdr.NodeId)
 	if err != nil {
 		return err
+	}
+	if at.inConsumers() {
+		return fs.rmdirConsumers(c, s, at, name)
 	}
 	if at.kind != 0 || name == mapping.DirName {
 		return refuse(syscall.EPERM, onlyViews)
 	}
-	s, err := fs.streams.named(c, name)
+	s, err = fs.streams.named(c, name)
 	if err != nil {
 		return err
 	}
@@ -80,7 +88,7 @@ func (fs *FS) rmdir(c *call, name string) error {
 	return nil
 }
 
-// Unlink removes a message, or a draft.
+// Unlink removes a message, or a draft, or acknowledges a delivery.
 func (fs *FS) Unlink(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (st fuse.Status) {
 	c := fs.call("unlink", hdr, cancel, name)
 	defer c.recover(&st)
@@ -88,6 +96,9 @@ func (fs *FS) Unlink(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (s
 }
 
 func (fs *FS) unlink(c *call, name string) error {
+	if s, at, err := fs.split(c.hdr.NodeId); err == nil && at.inConsumers() {
+		return fs.unlinkInConsumer(c, s, at, name)
+	}
 	s, n, err := fs.nameToChange(c, name)
 	if err != nil {
 		return err
@@ -184,6 +195,9 @@ func (fs *FS) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newName
 func (fs *FS) rename(c *call, in *fuse.RenameIn, oldName, newName string) error {
 	if in.NodeId == mapping.Root && in.Newdir == mapping.Root {
 		return refuse(syscall.EPERM, "streams can't be renamed")
+	}
+	if s, at, err := fs.split(in.NodeId); err == nil && at.inConsumers() {
+		return fs.renameOpen(c, s, at, in, oldName, newName)
 	}
 	from, old, err := fs.nameToChangeIn(in.NodeId, oldName)
 	if err != nil {

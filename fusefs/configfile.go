@@ -21,8 +21,8 @@ func configContent(s *stream) []byte {
 	return mapping.Indented(s.Config())
 }
 
-func (fs *FS) configAttr(s *stream, id uint64, h handle, a *fuse.Attr) {
-	size := len(configContent(s))
+func (fs *FS) configAttr(content []byte, id uint64, h handle, a *fuse.Attr) {
+	size := len(content)
 	if w, ok := h.(*configWriter); ok {
 		size = w.size()
 	}
@@ -31,7 +31,11 @@ func (fs *FS) configAttr(s *stream, id uint64, h handle, a *fuse.Attr) {
 
 // openConfig opens a stream's config file.
 func (fs *FS) openConfig(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
-	content := configContent(s)
+	return openJudged(configContent(s), fs.judgeConfig(s), in)
+}
+
+// openJudged opens a configuration file with that content.
+func openJudged(content []byte, j judge, in *fuse.OpenIn) (handle, uint32, error) {
 	if !wantsWrite(in.Flags) {
 		return &bytesHandle{content: content}, fuse.FOPEN_DIRECT_IO, nil
 	}
@@ -41,14 +45,41 @@ func (fs *FS) openConfig(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
 	if in.Flags&syscall.O_TRUNC != 0 {
 		content = nil
 	}
-	return &configWriter{fs: fs, stream: s, content: content}, fuse.FOPEN_DIRECT_IO, nil
+	return &configWriter{judge: j, content: content}, fuse.FOPEN_DIRECT_IO, nil
 }
 
-// configWriter is a config file that is open for writing. What is written is judged as soon as it is
+// judge says whether a configuration that was written is one that there can be, and how it takes effect.
+type judge func(c *call, content []byte) (apply func(*call) error, err error)
+
+// judgeConfig is the judge of what is written to a stream's config file.
+func (fs *FS) judgeConfig(s *stream) judge {
+	return func(c *call, content []byte) (func(*call) error, error) {
+		cfg, err := store.ParseConfig(content)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Name == "" {
+			cfg.Name = s.name
+		}
+		if cfg.Name != s.name {
+			return nil, fmt.Errorf("name: %w: stream %s can't become %s", store.ErrInvalid, s.name, cfg.Name)
+		}
+		cfg = cfg.WithDefaults()
+		if err := cfg.Check(); err != nil {
+			return nil, err
+		}
+		state, err := s.State(c)
+		if err != nil {
+			return nil, err
+		}
+		return func(c *call) error { return fs.st.Update(c, cfg) }, s.Config().CheckUpdate(cfg, state)
+	}
+}
+
+// configWriter is a configuration file that is open for writing. What is written is judged as soon as it is
 // whole, so that a writer hears of a refusal in write(2), and takes effect when it is closed.
 type configWriter struct {
-	fs     *FS
-	stream *stream
+	judge judge
 
 	// mu guards the rest. It is held while the store changes the configuration, and taken
 	// before the store's locks.
@@ -84,7 +115,7 @@ func (w *configWriter) write(c *call, p []byte, off int64, _ bool) (int, error) 
 	if !json.Valid(w.content) {
 		return len(p), nil // there is more to come
 	}
-	if _, err := w.configLocked(c); err != nil {
+	if _, err := w.judge(c, w.content); err != nil {
 		w.dirty = false // its writer was told
 		return 0, err
 	}
@@ -102,38 +133,15 @@ func (w *configWriter) resizeLocked(size int) {
 	clear(w.content[old:])
 }
 
-// configLocked is the configuration that was written, if the stream can have it.
-func (w *configWriter) configLocked(c *call) (store.Config, error) {
-	cfg, err := store.ParseConfig(w.content)
-	if err != nil {
-		return cfg, err
-	}
-	if cfg.Name == "" {
-		cfg.Name = w.stream.name
-	}
-	if cfg.Name != w.stream.name {
-		return cfg, fmt.Errorf("name: %w: stream %s can't become %s", store.ErrInvalid, w.stream.name, cfg.Name)
-	}
-	cfg = cfg.WithDefaults()
-	if err := cfg.Check(); err != nil {
-		return cfg, err
-	}
-	state, err := w.stream.State(c)
-	if err != nil {
-		return cfg, err
-	}
-	return cfg, w.stream.Config().CheckUpdate(cfg, state)
-}
-
 func (w *configWriter) flush(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.dirty {
 		return nil
 	}
-	cfg, err := w.configLocked(c)
+	apply, err := w.judge(c, w.content)
 	if err == nil {
-		err = w.fs.st.Update(c, cfg)
+		err = apply(c)
 	}
 	w.dirty = err != nil
 	return err

@@ -53,8 +53,10 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		}
 		fs.fileAttr(a, id, m.Size, m.Time)
 	case mapping.ControlConfig:
-		fs.configAttr(s, id, h, a)
+		fs.configAttr(configContent(s), id, h, a)
 		return nil
+	case mapping.ControlConsumerConfig, mapping.ControlConsumerInfo, mapping.ControlNext, mapping.ControlNextJSON, mapping.ControlOpenMessage:
+		return fs.consumerFileAttr(c, s, p, h, a)
 	case mapping.ControlCtl:
 		fs.fileAttr(a, id, int64(len(ctlHelp)), started)
 		return nil
@@ -142,7 +144,14 @@ func (fs *FS) controlDirAttr(c *call, s *stream, p place, a *fuse.Attr, timeout 
 		timeout(keep)
 	}
 	mtime := fs.started.UnixNano()
-	if p.control() == mapping.ControlMsg {
+	switch p.control() {
+	case mapping.ControlConsumer, mapping.ControlOpen, mapping.ControlNak, mapping.ControlTerm:
+		info, err := fs.consumerInfo(c, s, p)
+		if err != nil {
+			return gone(err)
+		}
+		mtime = info.Created
+	case mapping.ControlMsg:
 		m, err := s.Stat(c, p.msgSeq())
 		if err != nil {
 			return gone(err)
@@ -256,6 +265,8 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		return fs.openConfig(s, in)
 	case mapping.ControlCtl:
 		return fs.openCtl(s, in)
+	case mapping.ControlConsumerConfig, mapping.ControlConsumerInfo, mapping.ControlNext, mapping.ControlNextJSON, mapping.ControlOpenMessage:
+		return fs.openConsumerFile(c, s, p, in)
 	}
 	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY || in.Flags&syscall.O_TRUNC != 0 {
 		return nil, 0, refuse(syscall.EPERM, "it can only be read")

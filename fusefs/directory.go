@@ -32,6 +32,12 @@ func directoryOf(c mapping.Control) directory {
 		return msgsDir{}
 	case mapping.ControlMsg:
 		return msgDir{}
+	case mapping.ControlConsumers:
+		return consumersDir{}
+	case mapping.ControlOpen:
+		return openDir{}
+	case mapping.ControlNak, mapping.ControlTerm:
+		return takingDir{}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func (fs *FS) openFollow(c *call, m *messages, f logview.Framing) (handle, uint3
 
 // endFollowing gives all who wait for a message the end of their file.
 func (fs *FS) endFollowing() {
+	fs.end()
 	for _, s := range fs.streams.all() {
 		s.bell.End()
 	}

@@ -42,6 +42,9 @@ type FS struct {
 	// stopping is set when the mount is about to end: nothing is opened for writing
 	// any more.
 	stopping atomic.Bool
+	// ending is done when who waits for a message is to wait no more; end does that.
+	ending context.Context
+	end    context.CancelFunc
 }
 
 // newFS returns a file system for st; opt is complete.
@@ -57,6 +60,7 @@ func newFS(st store.Store, opt Options) *FS {
 		handles:       handles{m: map[uint64]handle{}},
 		errors:        &errorLog{log: opt.Logger},
 	}
+	fs.ending, fs.end = context.WithCancel(context.Background())
 	fs.started = fs.now()
 	fs.changed.Store(fs.started.UnixNano())
 	return fs

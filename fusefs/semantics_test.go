@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"jsfs/mapping"
+	"jsfs/store"
 )
 
 // tableOf returns the cells of the table under a heading of SEMANTICS.md.
@@ -71,6 +72,13 @@ func TestSemanticsSaysForHowLongThingsAreKept(t *testing.T) {
 	m := newMounted(t, Options{Metrics: func() ([]byte, error) { return []byte("jsfs_x 1\n"), nil }})
 	s := m.stream("S", "x")
 	m.draft(s, ".draft")
+	c, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Next(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
 	path := regexp.MustCompile("^`([^`]+)`")
 	for _, row := range tableOf(t, "## 2. What the kernel keeps, and for how long") {
 		p := path.FindStringSubmatch(row[0])[1]
@@ -148,6 +156,7 @@ func TestLayoutHasAllControls(t *testing.T) {
 	page := string(text)
 	for dir, heading := range map[mapping.Control]string{
 		mapping.ControlDir: "## `.jsfs/` of a stream's own directory", mapping.ControlRootDir: "## The root", mapping.ControlMsg: "| in `msg/42/` |",
+		mapping.ControlConsumer: "| in `consumers/billing/` |",
 	} {
 		for _, c := range dir.Children(true) {
 			in := heading

@@ -36,6 +36,8 @@ type stream struct {
 	// lookups counts the messages that the kernel asked for by name.
 	lookups atomic.Uint64
 
+	removing removing // who is about to remove a consumer
+
 	writing writing // what the writing half remembers of the stream
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,

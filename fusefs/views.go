@@ -37,6 +37,9 @@ func (v *view) key() string {
 	if c := v.place().control(); v.n != 0 && !c.IsDir() {
 		return strings.Join([]string{string(rune(v.n)), v.filter.String(), v.arg}, "\x00")
 	}
+	if v.n != 0 && v.place().inConsumers() {
+		return v.path + "\x00" + v.arg // a consumer that is made again is another directory
+	}
 	return v.path
 }
 

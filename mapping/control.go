@@ -42,6 +42,17 @@ const (
 	ControlFollow     // the payloads from now on: reading waits
 	ControlFollowJSON // the messages from now on as JSON lines: reading waits
 	ControlPost       // takes a message in its raw form
+
+	ControlConsumers      // a directory for each consumer
+	ControlConsumer       // the directory of a consumer; the controls below are in it, or below it
+	ControlConsumerConfig // its configuration as JSON
+	ControlConsumerInfo   // its numbers as JSON
+	ControlNext           // the next message's payload: reading delivers it, and waits for it
+	ControlNextJSON       // the same as a JSON line
+	ControlOpen           // a file for each message whose delivery is open
+	ControlNak            // takes what is to be delivered again at once
+	ControlTerm           // takes what is not to be delivered any more
+	ControlOpenMessage    // a message whose delivery is open
 )
 
 // DirName is the name of the control directories.
@@ -90,6 +101,16 @@ var controls = map[Control]control{
 	ControlFollow:     {name: "follow", short: ".follow", hidden: true},
 	ControlFollowJSON: {name: "follow.jsonl", hidden: true},
 	ControlPost:       {name: "post"},
+
+	ControlConsumers:      {name: "consumers", dir: true},
+	ControlConsumer:       {dir: true},
+	ControlConsumerConfig: {name: "config"},
+	ControlConsumerInfo:   {name: "info"},
+	ControlNext:           {name: "next", hidden: true},
+	ControlNextJSON:       {name: "next.json", hidden: true},
+	ControlOpen:           {name: "pending", dir: true},
+	ControlNak:            {name: "nak", dir: true},
+	ControlTerm:           {name: "term", dir: true},
 }
 
 // What is in the directory ".jsfs" of every message directory, of a stream's own directory besides, and of the root.
@@ -98,7 +119,7 @@ var (
 		ControlFirst, ControlFollow, ControlFollowJSON, ControlInfo, ControlLast, ControlNewest, ControlLog, ControlLogJSON,
 		ControlMsgs, ControlPost, ControlRange, ControlSince, ControlSubjects,
 	}
-	streamControls = []Control{ControlConfig, ControlCtl}
+	streamControls = []Control{ControlConfig, ControlConsumers, ControlCtl}
 	rootControls   = []Control{ControlReadme, ControlMount, ControlErrors, ControlMetrics, ControlVersion}
 )
 
@@ -107,7 +128,9 @@ var (
 var insides = map[Control][]Control{
 	ControlDir:     byName(slices.Concat(streamControls, viewControls)),
 	ControlRootDir: byName(rootControls),
-	ControlMsg:     {ControlHeaders, ControlJSON, ControlRaw, ControlSubject, ControlTime},
+	// The configuration is the first: who removes all that is listed begins with it.
+	ControlConsumer: {ControlConsumerConfig, ControlConsumerInfo, ControlNak, ControlNext, ControlNextJSON, ControlOpen, ControlTerm},
+	ControlMsg:      {ControlHeaders, ControlJSON, ControlRaw, ControlSubject, ControlTime},
 }
 
 var viewInside = byName(viewControls)

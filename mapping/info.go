@@ -108,3 +108,25 @@ func ViewInfo(name string, f Filter, n store.Count, first, last store.Meta) []by
 	}
 	return Indented(v)
 }
+
+// consumerInfo is the form of a consumer's info file: that of NATS's ConsumerInfo, as far as there is the same here.
+type consumerInfo struct {
+	Stream         string               `json:"stream_name"`
+	Name           string               `json:"name"`
+	Created        string               `json:"created"`
+	Config         store.ConsumerConfig `json:"config"`
+	Delivered      store.Position       `json:"delivered"`
+	AckFloor       store.Position       `json:"ack_floor"`
+	NumAckPending  int                  `json:"num_ack_pending"`
+	NumRedelivered int                  `json:"num_redelivered"`
+	NumWaiting     int                  `json:"num_waiting"`
+	NumPending     uint64               `json:"num_pending"`
+}
+
+// ConsumerInfo returns the content of a consumer's info file: its numbers as indented JSON with a newline at its end.
+func ConsumerInfo(stream string, n store.ConsumerInfo) []byte {
+	return encode(consumerInfo{
+		Stream: stream, Name: n.Name, Created: FormatTime(n.Created), Config: n.Config, Delivered: n.Delivered, AckFloor: n.AckFloor,
+		NumAckPending: n.NumAckPending, NumRedelivered: n.NumRedelivered, NumWaiting: n.NumWaiting, NumPending: n.NumPending,
+	}, "  ")
+}

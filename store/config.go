@@ -65,7 +65,7 @@ type Config struct {
 	MaxMsgSize int64 `json:"max_msg_size,omitempty"`
 
 	// Retention says what becomes of messages that consumers acknowledge. It can't be changed to or from
-	// RetentionWorkQueue. A change to RetentionInterest removes at once what no consumer wants. What comes with its sequence, by a
+	// RetentionWorkQueue once the stream has had a message, or while it has a consumer. A change to RetentionInterest removes at once what no consumer wants. What comes with its sequence, by a
 	// restore, is kept without interest until a consumer is removed, or its configuration changed.
 	Retention Retention `json:"retention,omitempty"`
 	// MaxConsumers bounds how many consumers can be made. Those that are there stay if it is lowered.

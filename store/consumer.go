@@ -15,7 +15,8 @@ type Consumers interface {
 
 	// UpdateConsumer gives the consumer cfg.Name the configuration cfg, durably: all of it, fields that are zero
 	// included. It gives CreateConsumer's errors, and ErrDenied for a change that is refused (see
-	// ConsumerConfig.CheckUpdate). After any error the consumer goes on with the configuration that it had.
+	// ConsumerConfig.CheckUpdate): as long as nothing was delivered everything but the name can be changed, and a consumer
+	// with such a change begins anew. After any error the consumer goes on with the configuration that it had.
 	UpdateConsumer(ctx context.Context, cfg ConsumerConfig) error
 
 	// RemoveConsumer forgets a consumer, durably. Calls on it give ErrClosed, those that wait, too. In a stream
@@ -41,6 +42,10 @@ type Consumer interface {
 	// Config is the consumer's configuration as it is now.
 	Config() ConsumerConfig
 
+	// Created is when the consumer was made, in nanoseconds since the Unix epoch. It tells the consumer apart from others that had
+	// its name, and survives a restart.
+	Created() int64
+
 	// Next delivers the next message: one whose time to be delivered again has come, else the next one behind
 	// those that were delivered. Its Header and Data are as Load's. It waits if there is none, or if max_ack_pending
 	// deliveries are open, until ctx is done, whose error it gives then; the first that waits is served first. It gives
@@ -65,6 +70,9 @@ type Consumer interface {
 
 	// Pending lists the open deliveries of messages that are live, by sequence.
 	Pending(ctx context.Context) ([]PendingDelivery, error)
+
+	// PendingOf returns the open delivery of message seq; ErrNotFound if there is none, or the message is not live.
+	PendingOf(ctx context.Context, seq Seq) (PendingDelivery, error)
 
 	// Info returns the consumer's numbers.
 	Info(ctx context.Context) (ConsumerInfo, error)

@@ -123,8 +123,9 @@ func (c Config) CheckUpdate(to Config, state State) error {
 		return denied("first_seq", "the stream has had a message")
 	case to.First() < c.First():
 		return denied("first_seq", "it can't be lowered")
-	case c.Retention != to.Retention && (c.Retention == RetentionWorkQueue || to.Retention == RetentionWorkQueue):
-		return denied("retention", fmt.Sprintf("it can't be changed to or from %q", RetentionWorkQueue))
+	case c.Retention != to.Retention && (c.Retention == RetentionWorkQueue || to.Retention == RetentionWorkQueue) &&
+		(state.Last >= c.First() || state.Consumers > 0):
+		return denied("retention", fmt.Sprintf("the stream has had a message, or has a consumer, and then it can't be changed to or from %q", RetentionWorkQueue))
 	case c.Mirror != nil && to.Mirror != nil && *c.Mirror != *to.Mirror:
 		return denied("mirror", "it can be taken away, but not changed")
 	}

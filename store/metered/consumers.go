@@ -90,6 +90,14 @@ func (c *consumer) Pending(ctx context.Context) ([]store.PendingDelivery, error)
 	return list, err
 }
 
+// PendingOf implements [store.Consumer].
+func (c *consumer) PendingOf(ctx context.Context, seq store.Seq) (store.PendingDelivery, error) {
+	start := time.Now()
+	p, err := c.Consumer.PendingOf(ctx, seq)
+	c.m.done(opOpen, start, err)
+	return p, err
+}
+
 // Info implements [store.Consumer].
 func (c *consumer) Info(ctx context.Context) (store.ConsumerInfo, error) {
 	start := time.Now()

@@ -81,9 +81,17 @@ func (b *bench) wantOpen(c store.Consumer, want ...store.Seq) {
 		if p.Due < p.Time || p.Count == 0 {
 			b.Errorf("pending %d: %+v", p.Seq, p)
 		}
+		if one, err := c.PendingOf(b.ctx, p.Seq); err != nil || one != p {
+			b.Errorf("pending %d: got %+v, %v, want %+v", p.Seq, one, err, p)
+		}
 	}
 	if !slices.Equal(got, want) {
 		b.Errorf("pending: got %v, want %v", got, want)
+	}
+	for seq := range store.Seq(10) {
+		if _, err := c.PendingOf(b.ctx, seq); slices.Contains(got, seq) != (err == nil) || err != nil && !errors.Is(err, store.ErrNotFound) {
+			b.Errorf("pending %d: got %v, open are %v", seq, err, got)
+		}
 	}
 }
 

@@ -181,6 +181,29 @@ var redeliveryCases = []testCase{
 		b.next(c, 2, 1)
 		b.wantNone(c) // one may be open, and for longer than before
 	}},
+	{name: "a consumer that has delivered nothing can become another one", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 3)
+		c := b.consumer(st, store.ConsumerConfig{Name: "c"})
+		got := make(chan store.Delivery)
+		b.must(st.UpdateConsumer(b.ctx, store.ConsumerConfig{Name: "c", DeliverPolicy: store.DeliverNew, AckPolicy: store.AckNone}))
+		go func() {
+			d, _ := c.Next(b.ctx, nil)
+			got <- d
+		}()
+		for b.info(c).NumWaiting == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(soon)
+		b.must(st.UpdateConsumer(b.ctx, store.ConsumerConfig{Name: "c", DeliverPolicy: store.DeliverLast, AckPolicy: store.AckAll}))
+		if d := <-got; d.Seq != 3 {
+			b.Errorf("who waited got message %d, want 3", d.Seq)
+		}
+		b.wantNamed(st.UpdateConsumer(b.ctx, store.ConsumerConfig{Name: "c"}), "deliver_policy", store.ErrDenied)
+		b.wantOpen(c, 3)
+		b.ack(c, 3)
+		b.wantInfo(c, at(1, 3), at(1, 3), 0, 0, 0)
+	}},
 	{name: "what consumers remember is there again", durable: true, run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 9)

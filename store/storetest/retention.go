@@ -130,7 +130,7 @@ var retentionCases = []testCase{
 		b.must(st.RemoveConsumer(b.ctx, "one"))
 		b.wantSeqs(st, store.Query{})
 	}},
-	{name: "retention is changed between limits and interest, never to or from a work queue", run: func(b *bench) {
+	{name: "retention is changed between limits and interest, and to or from a work queue before there is anything in it", run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 3)
 		c := b.consumer(st, store.ConsumerConfig{Name: "c"})
@@ -148,7 +148,14 @@ var retentionCases = []testCase{
 		b.wantSeqs(st, store.Query{}, 2, 3)
 		b.must(b.s.Update(b.ctx, store.Config{Name: "S", Retention: store.RetentionInterest})) // nobody wants anything
 		b.wantSeqs(st, store.Query{})
-		b.createWith(store.Config{Name: "Q", Retention: store.RetentionWorkQueue})
+		q := b.create("Q") // as long as there was nothing in it, it can become one
+		b.must(b.s.Update(b.ctx, store.Config{Name: "Q", Retention: store.RetentionWorkQueue}))
+		b.must(b.s.Update(b.ctx, store.Config{Name: "Q"}))
+		b.must(b.s.Update(b.ctx, store.Config{Name: "Q", Retention: store.RetentionWorkQueue}))
+		b.consumer(q, store.ConsumerConfig{Name: "c"})
+		b.wantErr(b.s.Update(b.ctx, store.Config{Name: "Q"}), store.ErrDenied)
+		b.must(q.RemoveConsumer(b.ctx, "c"))
+		b.fill(q, 1)
 		err = b.s.Update(b.ctx, store.Config{Name: "Q"})
 		b.wantNamed(err, "retention", store.ErrDenied)
 		_, err = b.s.Create(b.ctx, store.Config{Name: "X", Retention: "forever"})

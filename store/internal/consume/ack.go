@@ -121,6 +121,25 @@ func (c *Consumer) Pending(ctx context.Context) ([]store.PendingDelivery, error)
 	return live, nil
 }
 
+// PendingOf implements [store.Consumer].
+func (c *Consumer) PendingOf(ctx context.Context, seq store.Seq) (store.PendingDelivery, error) {
+	if err := c.readable(ctx); err != nil {
+		return store.PendingDelivery{}, err
+	}
+	c.mu.Lock()
+	p, ok := c.state.Find(seq)
+	c.mu.Unlock()
+	if !ok {
+		return p, c.wrap(notOpen(seq))
+	}
+	if _, err := c.set.opt.Stream.Stat(ctx, seq); isGone(err) {
+		return store.PendingDelivery{}, c.wrap(notOpen(seq))
+	} else if err != nil {
+		return store.PendingDelivery{}, err
+	}
+	return p, nil
+}
+
 // readable is usable for a call that changes nothing.
 func (c *Consumer) readable(ctx context.Context) error {
 	select {

@@ -21,7 +21,8 @@ func (s *Set) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) (sto
 	if err := s.creatable(cfg); err != nil {
 		return nil, fmt.Errorf("create consumer %s: %w", cfg.Name, err)
 	}
-	c := s.newConsumer(s.lastID+1, cfg, s.opt.Now())
+	s.lastMade = max(s.lastMade+1, s.opt.Now())
+	c := s.newConsumer(s.lastID+1, cfg, s.lastMade)
 	err := c.start(ctx)
 	if err == nil {
 		s.lastID++
@@ -89,8 +90,9 @@ func (s *Set) UpdateConsumer(ctx context.Context, cfg store.ConsumerConfig) erro
 
 func (s *Set) update(ctx context.Context, c *Consumer, cfg store.ConsumerConfig) error {
 	old := c.cfg.Load()
-	if err := old.CheckUpdate(cfg); err != nil {
-		return err
+	denied := old.CheckUpdate(cfg)
+	if denied != nil && (cfg.Name != old.Name || !c.untouched()) {
+		return denied
 	}
 	if err := cfg.CheckAmong(s.opt.Stream.Config(), s.others(cfg.Name)); err != nil {
 		return err
@@ -98,10 +100,14 @@ func (s *Set) update(ctx context.Context, c *Consumer, cfg store.ConsumerConfig)
 	if s.opt.ReadOnly {
 		return store.ErrReadOnly
 	}
-	if err := c.configure(old, &cfg); err != nil {
+	if denied != nil {
+		if err := c.restart(ctx, old, &cfg); err != nil {
+			return err
+		}
+	} else if err := c.configure(old, &cfg); err != nil {
 		return err
 	}
-	if slices.Equal(old.Filters(), cfg.Filters()) {
+	if denied == nil && slices.Equal(old.Filters(), cfg.Filters()) {
 		return nil
 	}
 	if err := s.Sweep(ctx); err != nil {

@@ -36,6 +36,7 @@ type Consumer struct {
 	starts []store.Seq // each subject's last message up to resume, by sequence, of those that were not delivered
 	pace   pace
 	pruned int64  // when it was looked for open deliveries of messages that are gone
+	epoch  uint64 // counts how often the consumer began anew
 	rev    uint64 // counts changes of what is kept
 	saved  uint64 // the rev that is kept
 }
@@ -134,6 +135,9 @@ func (c *Consumer) recall(ctx context.Context) error {
 
 // Config implements [store.Consumer].
 func (c *Consumer) Config() store.ConsumerConfig { return c.cfg.Load().Clone() }
+
+// Created implements [store.Consumer].
+func (c *Consumer) Created() int64 { return c.created }
 
 // matches says whether the consumer wants messages on a subject.
 func (c *Consumer) matches(subject string) bool {
@@ -244,6 +248,59 @@ func (c *Consumer) configure(old, cfg *store.ConsumerConfig) error {
 	c.cfg.Store(cfg)
 	c.wake()
 	return nil
+}
+
+// untouched says whether nothing was ever delivered.
+func (c *Consumer) untouched() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Delivered().Consumer == 0
+}
+
+// restart lets a consumer that has delivered nothing begin anew with another configuration, durably. If that fails it goes on as
+// it was.
+func (c *Consumer) restart(ctx context.Context, old, cfg *store.ConsumerConfig) error {
+	n := c.set.newConsumer(c.id, *cfg, c.created)
+	if err := n.start(ctx); err != nil {
+		return err
+	}
+	was, ok := c.exchange(n.beginning())
+	if !ok {
+		return old.CheckUpdate(*cfg) // something was delivered meanwhile
+	}
+	if err := c.configure(old, cfg); err != nil {
+		c.exchange(was)
+		return err
+	}
+	return nil
+}
+
+// beginning is what a consumer that has delivered nothing remembers.
+type beginning struct {
+	state  *State
+	resume store.Seq
+	starts []store.Seq
+	pace   pace
+}
+
+func (c *Consumer) beginning() beginning {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return beginning{c.state, c.resume, c.starts, c.pace}
+}
+
+// exchange replaces what the consumer remembers, if it has delivered nothing, and returns what it was.
+func (c *Consumer) exchange(b beginning) (was beginning, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Delivered().Consumer > 0 {
+		return beginning{}, false
+	}
+	was = beginning{c.state, c.resume, c.starts, c.pace}
+	c.state, c.resume, c.starts, c.pace = b.state, b.resume, b.starts, b.pace
+	c.epoch++
+	c.changedLocked()
+	return was, true
 }
 
 // forget lets nothing be kept any more.

@@ -144,7 +144,7 @@ func (c *Consumer) attemptNew(ctx context.Context, buf []byte) (d store.Delivery
 		return d, time.Duration(pruneEvery), err
 	}
 	for {
-		from, start, ok := c.position()
+		from, start, epoch, ok := c.position()
 		if !ok {
 			return d, longest, nil
 		}
@@ -160,9 +160,9 @@ func (c *Consumer) attemptNew(ctx context.Context, buf []byte) (d store.Delivery
 		var corrupt *store.CorruptError
 		switch {
 		case err == nil:
-			return c.deliver(ctx, &m)
+			return c.deliver(ctx, &m, epoch)
 		case start && isGone(err), errors.As(err, &corrupt) && m.Seq > 0:
-			c.pass(m.Seq)
+			c.pass(m.Seq, epoch)
 		case isGone(err):
 			c.caughtUp()
 			return d, longest, nil
@@ -221,22 +221,25 @@ func (c *Consumer) prune(ctx context.Context) error {
 	return nil
 }
 
-// position returns where the next message is looked for, or with start which one it is. ok is false if there is no
-// sequence left.
-func (c *Consumer) position() (from store.Seq, start, ok bool) {
+// position returns where the next message is looked for, or with start which one it is, as long as the consumer does not
+// begin anew. ok is false if there is no sequence left.
+func (c *Consumer) position() (from store.Seq, start bool, epoch uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.starts) > 0 {
-		return c.starts[0], true, true
+		return c.starts[0], true, c.epoch, true
 	}
 	at := max(c.state.Delivered().Stream, c.resume)
-	return at + 1, false, at < math.MaxUint64
+	return at + 1, false, c.epoch, at < math.MaxUint64
 }
 
 // pass moves over a message that can't be delivered.
-func (c *Consumer) pass(seq store.Seq) {
+func (c *Consumer) pass(seq store.Seq, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.epoch != epoch {
+		return
+	}
 	c.state.Pass(seq)
 	c.startedLocked(seq)
 	c.changedLocked()
@@ -258,11 +261,15 @@ func (c *Consumer) caughtUp() {
 }
 
 // deliver counts the first delivery of m.
-func (c *Consumer) deliver(ctx context.Context, m *store.Msg) (d store.Delivery, wait time.Duration, err error) {
+func (c *Consumer) deliver(ctx context.Context, m *store.Msg, epoch uint64) (d store.Delivery, wait time.Duration, err error) {
 	now := c.set.opt.Now()
 	c.mu.Lock()
 	wait = c.pace.early(m.Time, now)
+	anew := c.epoch != epoch
 	c.mu.Unlock()
+	if anew {
+		return d, 0, nil
+	}
 	if wait > 0 {
 		return d, wait, nil
 	}
@@ -275,6 +282,9 @@ func (c *Consumer) deliver(ctx context.Context, m *store.Msg) (d store.Delivery,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.epoch != epoch {
+		return d, 0, nil
+	}
 	number, err := c.state.Deliver(m.Seq, now, c.dueLocked(now, 1))
 	if err != nil {
 		return d, 0, err

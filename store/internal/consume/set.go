@@ -63,8 +63,9 @@ type Set struct {
 	opt Options
 
 	// admin serialises what changes the roster. It is held while the disk works.
-	admin  sync.Mutex
-	lastID uint64 // guarded by admin
+	admin    sync.Mutex
+	lastID   uint64 // guarded by admin, as is the next
+	lastMade int64  // when the consumer was made that was made last
 
 	// settling serialises acknowledgements in a stream that drops what is acknowledged: who looks whether another
 	// consumer needs a message must see what that one did.
@@ -112,6 +113,7 @@ func NewSet(opt Options, stored []Stored) *Set {
 			r.broken[fmt.Sprint("damaged-", kept.ID)] = broken{kept.ID, err}
 			continue
 		}
+		s.lastMade = max(s.lastMade, c.created)
 		r = r.with(c)
 	}
 	s.cur.Store(r)

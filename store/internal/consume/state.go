@@ -233,6 +233,14 @@ func (s *State) Delivered() store.Position { return s.delivered }
 // Open returns how many deliveries are open.
 func (s *State) Open() int { return len(s.open) }
 
+// Find returns the open delivery of a message.
+func (s *State) Find(seq store.Seq) (p store.PendingDelivery, ok bool) {
+	if d := s.open[seq]; d != nil {
+		return d.PendingDelivery, true
+	}
+	return p, false
+}
+
 // IsOpen says whether the delivery of a message is open.
 func (s *State) IsOpen(seq store.Seq) bool { return s.open[seq] != nil }
 
