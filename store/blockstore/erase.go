@@ -60,6 +60,8 @@ type erasure struct {
 	done bool                 // it was erased before
 	// names says that the footer's names must go, too: one of them is the message's alone, or may be.
 	names bool
+	// bare says that the block has no names of subjects in a footer: they went before, or there is none.
+	bare bool
 }
 
 func (e *erasure) close() {
@@ -88,7 +90,10 @@ func (s *Stream) newErasureLocked(v view, i int) (*erasure, error) {
 			return e, err
 		}
 	}
-	if v.trailer != nil {
+	if e.bare, err = s.lacksNames(&v); err != nil {
+		return nil, err
+	}
+	if !e.bare {
 		if e.names, err = s.ownsName(&v, i); err != nil {
 			return nil, err
 		}
@@ -106,6 +111,19 @@ func (s *Stream) isErased(v *view, h *record.Head, off int64) (bool, error) {
 	begin, size := h.Body(off)
 	b := make([]byte, min(size, erasedProbe))
 	if err := s.readAt(v.block, b, begin); err != nil {
+		return false, err
+	}
+	return record.AllZero(b), nil
+}
+
+// lacksNames says whether v has no names of subjects in a footer.
+func (s *Stream) lacksNames(v *view) (bool, error) {
+	if v.trailer == nil {
+		return true, nil
+	}
+	off, size := v.trailer.Place(record.Subjects)
+	b := make([]byte, min(size, erasedProbe))
+	if err := s.readAt(v.block, b, off); err != nil {
 		return false, err
 	}
 	return record.AllZero(b), nil
@@ -226,7 +244,9 @@ func (s *Stream) overwriteLocked(e *erasure) error {
 		return s.failLocked(fmt.Errorf("overwrite %s: %w", e.v.name, err))
 	}
 	s.erasing.Store(0)
-	s.cache.forgetTable(e.v.block)
+	if e.names || e.bare { // what is in memory may have the message's name
+		s.cache.forgetTable(e.v.block)
+	}
 	return nil
 }
 
