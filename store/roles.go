@@ -44,6 +44,8 @@ type Store interface {
 	// tells of streams that were created and removed.
 	Watch() Subscription
 
+	Attic
+
 	// Usage tells how much room there is.
 	Usage(ctx context.Context) (Usage, error)
 
@@ -65,6 +67,7 @@ type Stream interface {
 	Finder
 	Writer
 	Purger
+	Keeper
 	Follower
 	Drafts
 	Replica

@@ -28,6 +28,16 @@ func (s *Stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 		return 0, err
 	}
 	defer s.gate.leave()
+	var seq store.Seq
+	err := s.withRoom(ctx, func() (err error) {
+		seq, err = s.appendOne(e)
+		return err
+	})
+	return seq, err
+}
+
+// appendOne is Append for who is inside the gate.
+func (s *Stream) appendOne(e store.Entry) (store.Seq, error) {
 	if s.opt.Sync == SyncAlways {
 		op := newOp([]store.Entry{e})
 		s.commit(op)
@@ -53,6 +63,17 @@ func (s *Stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
 		return 0, err
 	}
 	defer s.gate.leave()
+	n := 0
+	err := s.withRoom(ctx, func() error {
+		k, err := s.appendSome(es[n:])
+		n += k
+		return err
+	})
+	return n, err
+}
+
+// appendSome is AppendAll for who is inside the gate.
+func (s *Stream) appendSome(es []store.Entry) (int, error) {
 	if s.opt.Sync == SyncAlways {
 		op := newOp(es)
 		s.commit(op)

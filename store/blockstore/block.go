@@ -26,6 +26,14 @@ type block struct {
 	runs    []record.Run
 	all     store.Totals // of all messages in it, removed ones included
 
+	// rewritten says that a compaction wrote the block anew: sequences that it has no message for were removed, but for
+	// those of skips, which are sorted. Both are set before a snapshot shows the block.
+	rewritten bool
+	skips     []store.Range
+
+	// last is the open file of a block that was replaced, or was about to be.
+	last atomic.Pointer[lastFile]
+
 	// index is where the messages stand: nil while nobody uses it, unless pinned.
 	index atomic.Pointer[index]
 	// table is which messages are on which subject: nil while nobody uses it.
@@ -40,8 +48,12 @@ type block struct {
 	deleted atomic.Pointer[bitset]
 	// dead counts the bits in deleted.
 	dead atomic.Int64
+	// kept is which of them are kept for whoever wants them back; nil if none is. It is replaced under Stream.wmu.
+	kept atomic.Pointer[[]keptBatch]
 
 	live store.Totals // guarded by Stream.smu
+	// judged is when it was last written anew for its controls, one more than Stream.rewrites; guarded by Stream.reclaimMu.
+	judged int64
 }
 
 // index is where the messages of a sealed block stand, in order of sequence.

@@ -90,6 +90,7 @@ func TestConformanceOnDisk(t *testing.T) {
 
 func TestModel(t *testing.T) {
 	for _, k := range kinds {
+		k.opt.KeepDeleted, k.opt.asked = storetest.Keep, true
 		t.Run(k.name, func(t *testing.T) { storetest.Model(t, memEngine(k.opt)) })
 	}
 }

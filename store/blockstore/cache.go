@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"jsfs/store"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
@@ -79,7 +80,7 @@ func (c cached) drop() int64 {
 func (c *cache) addIndex(b *block, offs []uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b.index.Load() != nil {
+	if b.index.Load() != nil || b.last.Load() != nil {
 		return
 	}
 	x := &index{offs: offs}
@@ -94,6 +95,9 @@ func (c *cache) addTable(b *block, t *subjectTable) *subjectTable {
 	defer c.mu.Unlock()
 	if old := b.table.Load(); old != nil {
 		return old
+	}
+	if b.last.Load() != nil { // it was replaced
+		return t
 	}
 	t.used.Store(true)
 	t.kept, t.size = true, int64(t.Size())
@@ -115,6 +119,9 @@ func (c *cache) addTimes(b *block, x *timeSamples) *timeSamples {
 	defer c.mu.Unlock()
 	if old := b.times.Load(); old != nil && len(old.t) >= len(x.t) {
 		return old
+	}
+	if b.last.Load() != nil {
+		return x
 	}
 	x.used.Store(true)
 	b.times.Store(x)
@@ -162,6 +169,12 @@ func (c *cache) open(b *block) (vfs.File, error) {
 	defer c.mu.Unlock()
 	if f := b.file.Load(); f != nil {
 		return f.File, nil
+	}
+	if l := b.last.Load(); l != nil { // its name may be another's
+		if l.closed.Load() {
+			return nil, store.ErrClosed
+		}
+		return l.File, nil
 	}
 	f, err := c.fs.Open(b.name)
 	if err != nil {

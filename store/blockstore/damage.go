@@ -93,6 +93,15 @@ func (d *damage) count(first, last uint64) (unlisted, lost uint64) {
 	return unlisted, lost + uint64(len(d.bad))
 }
 
+// in says whether any damage in b is known.
+func (d *damage) in(b *block) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.ContainsFunc(d.list, func(e store.Damage) bool {
+		return e.File == b.name || e.First > 0 && uint64(e.First) < b.next && uint64(e.Last) >= b.hdr.First
+	})
+}
+
 // found returns how many damaged places are known.
 func (d *damage) found() int {
 	d.mu.RLock()

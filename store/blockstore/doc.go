@@ -3,7 +3,7 @@
 // crash can leave, and what opening makes of it.
 //
 // Its terms. A block is a file of records. The newest one, the tail, grows; when it has
-// its size it is sealed with a footer, and from then on nothing in it changes. A
+// its size it is sealed with a footer, and from then on nothing in it changes; a new one may take its place. A
 // message is removed by a control, a record in the tail that says so; a bitmap a block keeps
 // in memory who is removed. The snapshot is what readers see: it is replaced as a whole with
 // every change.
@@ -14,8 +14,9 @@
 // [Stream.Sync]. After a crash a stream
 // is a prefix of what was stored. Bytes that were damaged cost the messages that they belong to,
 // and are reported; opening changes nothing on disk before the first write but for what limits take away,
-// but that it converts streams of the first generation. Memory grows with blocks
-// and removals (a bit for each message of a block that has any), and, once somebody has asked for messages by
+// but that it converts streams of the first generation. The space of removed messages and streams is given back in the
+// background, some time after they need no longer be kept, and at once when the disk is full. Memory grows with blocks
+// and removals (a few bits for each message of a block that has any), and, once somebody has asked for messages by
 // their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
 // written it keeps 8 bytes a message and its subjects, of messages in sealed blocks what [Options].CacheBytes bounds.
 package blockstore

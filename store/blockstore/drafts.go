@@ -63,8 +63,12 @@ func (d *draft) Sync() error {
 }
 
 func (d *draft) WriteAt(p []byte, off int64) (int, error) {
-	n, err := d.draftFile.WriteAt(p, off)
-	return n, diskError(err)
+	n := 0
+	err := d.s.withRoom(bg, func() (err error) {
+		n, err = d.draftFile.WriteAt(p, off)
+		return diskError(err)
+	})
+	return n, err
 }
 
 func (d *draft) Truncate(size int64) error { return diskError(d.draftFile.Truncate(size)) }

@@ -19,6 +19,16 @@ func (s *Stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 		return false, err
 	}
 	defer s.gate.leave()
+	// A block that is being written anew may have the message.
+	s.wanted.Add(1)
+	s.reclaimMu.Lock()
+	s.wanted.Add(-1)
+	defer s.reclaimMu.Unlock()
+	if !s.opt.ReadOnly {
+		if err := s.removeLeft(); err != nil {
+			return false, fmt.Errorf("erase message %d: %w", seq, err)
+		}
+	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.removableLocked(seq); err != nil {
@@ -210,8 +220,9 @@ func (s *Stream) eraseLocked(e *erasure) error {
 		return err
 	}
 	if e.live {
-		s.publishRemovedLocked(e.v.block, e.i, m)
+		s.publishRemovedLocked(e.v.block, e.i, m, ct.Time, s.keepUntil(ct.Time, true))
 	}
+	e.v.forget(e.i, e.i+1)
 	s.lastSubject.Store(nil)
 	if s.lim.ids != nil {
 		s.lim.ids.Erase(m.Seq)

@@ -89,7 +89,7 @@ func (s *Stream) nextGap(ctx context.Context, from, to uint64) (store.Gap, uint6
 // causeAt says why sequence seq has no live message, 0 if it has one, and up to where that holds at least.
 func (s *Stream) causeAt(n *snapshot, seq uint64) (store.Cause, uint64, error) {
 	b := n.blockOf(seq)
-	next := n.last // the last sequence before the next message
+	in, next := b, n.last // the last sequence before the next message
 	if b >= 0 {
 		v := n.view(b)
 		i, exact := v.place(seq)
@@ -105,7 +105,14 @@ func (s *Stream) causeAt(n *snapshot, seq uint64) (store.Cause, uint64, error) {
 		next = n.blocks[0].hdr.First - 1
 	}
 	cause, end := s.damage.causeAt(seq)
-	return cause, min(end, next), nil
+	end = min(end, next)
+	if in >= 0 && cause == store.CauseSkipped && n.blocks[in].rewritten && seq < n.blocks[in].next {
+		skipped, to := n.blocks[in].skipAt(seq)
+		if end = min(end, to); !skipped {
+			cause = store.CauseRemoved
+		}
+	}
+	return cause, end, nil
 }
 
 // causeOf says why message i of v is not live, 0 if it is, and up to where that holds.

@@ -27,6 +27,9 @@ func (g *gate) enter() error {
 	return nil
 }
 
+// empty says whether nobody is inside at this moment.
+func (g *gate) empty() bool { return g.n.Load() == 0 }
+
 func (g *gate) leave() {
 	if g.n.Add(-1) == closedBias {
 		g.signal()

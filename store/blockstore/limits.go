@@ -216,7 +216,7 @@ func (s *Stream) trimSubjectsLocked(cfg *store.Config) error {
 	return s.discardLocked(ranges)
 }
 
-// discardLocked removes the live messages in ranges, in one change. Nobody will want them back.
+// discardLocked removes the live messages in ranges, in one change, as limits do.
 func (s *Stream) discardLocked(ranges []store.Range) error {
 	if len(ranges) == 0 {
 		return nil

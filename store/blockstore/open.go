@@ -107,7 +107,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		key: key,
 		fs:  fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
-		reserve: &reserve{fs: fsys, log: opt.Logger},
+		reserve: &reserve{fs: fsys, log: opt.Logger}, pace: pace{bytes: paceBytes},
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
 	}
 	if err := st.load(); err != nil {
@@ -121,6 +121,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 	st.opt.Secret = nil // it is the caller's
 	st.logOpened(time.Since(begun))
 	st.startLinks()
+	st.startReclaiming()
 	return st, nil
 }
 
@@ -283,10 +284,10 @@ func (st *Store) makeDirs() error {
 			st.removeTree(streamsDir + "/" + name)
 		}
 	}
-	return nil
+	return st.removeTaken()
 }
 
-// removeTree takes away a directory that was to become a stream. What can't be
+// removeTree takes away a directory that was to become a stream, or was one. What can't be
 // removed stays, and does no harm.
 func (st *Store) removeTree(dir string) {
 	names, _ := st.fs.List(dir)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
 	"jsfs/store/keys"
 	"jsfs/store/legacy"
@@ -64,12 +65,18 @@ type Options struct {
 	Limits store.AccountLimits
 	// ReadOnly opens a store that exists without changing a byte of it.
 	ReadOnly bool
+	// asked gives space back only when Reclaim is called, or when the disk is full: for tests.
+	asked bool
 	// salvage does without what is missing of the store; see Salvage.
 	salvage bool
 	// Now gives the time that is stored with a message, in nanoseconds since the Unix epoch.
 	Now func() int64
 	// Logger is told what nobody else can be told; nil is silent.
 	Logger *slog.Logger
+	// KeepDeleted is for how long what was removed is kept at least, so that it can be brought back: 24 h unless set;
+	// nothing is kept if it is negative. KeepLimits keeps what limits, ages and rollups remove, too.
+	KeepDeleted time.Duration
+	KeepLimits  bool
 	// CacheBytes bounds the memory for indexes of sealed blocks: 64 MiB unless set.
 	CacheBytes int64
 	// MaxFiles bounds the open files of sealed blocks: 256 unless set.
@@ -98,6 +105,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepDeleted == 0 {
+		o.KeepDeleted = policy.DefaultKeep
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = defaultCache

@@ -133,6 +133,10 @@ func (o *opening) findLost() {
 		v := n.view(i)
 		skips = o.lostBetween(next, b.hdr.First, skips, blockName(o.dir, max(b.hdr.Block, 2)-1), "a block is missing or not used")
 		next = later(next, b.hdr.First)
+		if b.rewritten {
+			next = later(next, o.lostIn(b, skips))
+			continue
+		}
 		if uint64(v.count) == v.next-b.hdr.First {
 			next = v.next
 			continue
@@ -171,6 +175,18 @@ func (o *opening) lostBetween(first, end uint64, skips []record.Control, file, w
 		first = after
 	}
 	return skips
+}
+
+// lostIn notes what is lost of the sequences of a block that was written anew: what skips in it say so of. It returns the
+// sequence behind the block.
+func (o *opening) lostIn(b *block, skips []record.Control) uint64 {
+	for i := range skips {
+		first, last := max(skips[i].Seq, b.hdr.First), min(skips[i].Seq+skips[i].Skip, b.next)-1
+		if skips[i].Why == record.SkipLost && first <= last {
+			o.lose(first, last, b.name, "lost with a torn tail")
+		}
+	}
+	return b.next
 }
 
 // lose notes that first to last are lost, but for those that were removed before.
@@ -275,7 +291,7 @@ func (o *opening) start() {
 
 // lastTime is the time of the last message that is known of, or what a skip raised it to.
 func (o *opening) lastTime() int64 {
-	t := o.lastMessageTime()
+	t := max(o.lastMessageTime(), o.newest)
 	for i := range o.skips {
 		t = max(t, o.skips[i].Time)
 	}

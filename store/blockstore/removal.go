@@ -205,7 +205,7 @@ func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m
 }
 
 // removeLocked removes what r has gathered, and skips to sequence next if that is above what comes
-// next: one control, so one change. discard says that nobody will want the messages back.
+// next: one control, so one change. discard says that a limit removes them, so that they need not be kept.
 func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 	w := &s.w
 	if r.n == 0 && (next <= w.next || w.next == 0) {
@@ -214,7 +214,7 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 	if err := s.placeControlLocked(); err != nil {
 		return err
 	}
-	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: discard}
+	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: discard && !s.opt.KeepLimits}
 	if next > w.next && w.next != 0 {
 		if err := s.reserveLocked(next - 1); err != nil {
 			return err
@@ -230,13 +230,13 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 		return err
 	}
 	w.next = ct.Seq
-	s.publishRemoved(r)
+	s.publishRemoved(r, ct.Time, ct.Discard)
 	return nil
 }
 
-// publishRemoved shows that the messages of r are gone, and where sequences go on.
-func (s *Stream) publishRemoved(r *removal) {
-	old := s.cur.Load()
+// publishRemoved shows that the messages of r are gone since the time at, and where sequences go on.
+func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
+	old, due, now := s.cur.Load(), s.keepUntil(at, discard), s.opt.Now()
 	n := *old
 	counted := s.subjects.listening()
 	for i := range r.groups {
@@ -245,6 +245,7 @@ func (s *Stream) publishRemoved(r *removal) {
 			g.was = d.grown(64 * len(d.words))
 		}
 		for lo, hi := range g.placed {
+			g.v.keepRange(lo, hi, at, due, now)
 			g.v.setRange(lo, hi, true)
 		}
 	}
@@ -279,8 +280,7 @@ func (s *Stream) publishRemoved(r *removal) {
 }
 
 // removeRangesLocked removes the live messages in ranges, which are sorted and do not overlap, in
-// one change, and returns their totals. discard says that nobody will want them back. What was
-// stored must be published.
+// one change, and returns their totals. discard is as in removeLocked. What was stored must be published.
 func (s *Stream) removeRangesLocked(ctx context.Context, ranges []store.Range, discard bool) (store.Totals, error) {
 	r := s.newRemoval()
 	for _, e := range ranges {

@@ -34,17 +34,19 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 		return false, err
 	}
 	m := h.Meta()
-	if err := s.changeLocked(record.FlagRemove, m); err != nil {
+	at, err := s.changeLocked(record.FlagRemove, m)
+	if err != nil {
 		return false, err
 	}
-	s.publishRemovedLocked(v.block, i, m)
+	s.publishRemovedLocked(v.block, i, m, at, s.keepUntil(at, false))
 	return true, nil
 }
 
-// publishRemovedLocked shows that message i of b, which is m, is gone, and tells of it.
-func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta) {
+// publishRemovedLocked shows that message i of b, which is m, is gone since the time at and kept until due, and tells of it.
+func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta, at, due int64) {
 	n := s.w.successor(s.cur.Load())
 	v := n.viewOf(b)
+	v.keepRange(i, i+1, at, due, s.opt.Now())
 	v.setDeleted(i, v.count, true)
 	n.rev++
 	n.live = n.live.Minus(totals(m))
@@ -100,12 +102,13 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 	if err := s.undeletableLocked(cfg, &msg); err != nil {
 		return err
 	}
-	if err := s.changeLocked(record.FlagUndelete, m); err != nil {
+	if _, err := s.changeLocked(record.FlagUndelete, m); err != nil {
 		return err
 	}
 	n := *s.cur.Load()
 	v = n.viewOf(v.block)
 	v.setDeleted(i, v.count, false)
+	v.forget(i, i+1)
 	n.rev++
 	n.live = n.live.Plus(totals(m))
 	n.first = min(n.first, uint64(seq))
@@ -147,16 +150,17 @@ func (n *snapshot) viewOf(b *block) view {
 	return view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
 }
 
-// changeLocked writes the control that removes m or brings it back.
-func (s *Stream) changeLocked(kind byte, m store.Meta) error {
+// changeLocked writes the control that removes m or brings it back, and returns its time.
+func (s *Stream) changeLocked(kind byte, m store.Meta) (int64, error) {
 	if err := s.placeControlLocked(); err != nil {
-		return err
+		return 0, err
 	}
 	ct := record.Control{
 		Kind: kind, Seq: s.w.next,
 		Ranges: []record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}},
 	}
-	return s.writeControlLocked(&ct)
+	err := s.writeControlLocked(&ct)
+	return ct.Time, err
 }
 
 // placeControlLocked sees to it that there is a tail for a control. Sequences may be passed over

@@ -8,8 +8,14 @@ import (
 	"jsfs/store/internal/record"
 )
 
-// apply removes the messages of a range, or brings them back.
-func (o *opening) apply(r *record.Range, gone bool) {
+// apply removes the messages of a range of ct, or brings them back.
+func (o *opening) apply(ct *record.Control, r *record.Range) {
+	gone, due := ct.Kind == record.FlagRemove, int64(math.MinInt64)
+	if gone {
+		if due = o.keepUntil(ct.Time, ct.Discard); due <= o.now {
+			due = math.MinInt64
+		}
+	}
 	n := snapshot{blocks: o.blocks}
 	var last *block // that changed
 	changed, several := int64(0), false
@@ -20,7 +26,11 @@ func (o *opening) apply(r *record.Range, gone bool) {
 			v := n.view(i)
 			lo, hi := v.between(first, end)
 			present += uint64(hi - lo)
+			v.keepRange(lo, hi, ct.Time, due, o.now)
 			k := v.setRange(lo, hi, gone)
+			if !gone && k > 0 || ct.Erase {
+				v.forget(lo, hi)
+			}
 			if k == 0 {
 				continue
 			}
@@ -29,7 +39,7 @@ func (o *opening) apply(r *record.Range, gone bool) {
 			}
 			last, changed = v.block, changed+int64(k)
 		}
-		if present < count {
+		if present < count && !o.written(first, end) {
 			o.absent(first, end, count == 1 && r.Sums.Messages == 1, gone)
 		}
 	}
@@ -42,6 +52,13 @@ func (o *opening) apply(r *record.Range, gone bool) {
 	default:
 		last.live, o.live = last.live.Plus(r.Sums), o.live.Plus(r.Sums)
 	}
+}
+
+// written says whether one block that was written anew has all of the sequences from first to last, and so says itself
+// what became of them.
+func (o *opening) written(first, last uint64) bool {
+	i := (&snapshot{blocks: o.blocks}).blockOf(first)
+	return i >= 0 && o.blocks[i].rewritten && last < o.blocks[i].next
 }
 
 // absent notes that a control names sequences of which no block has all.

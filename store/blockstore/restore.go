@@ -21,6 +21,17 @@ func (s *Stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 		return 0, err
 	}
 	defer s.gate.leave()
+	n := 0
+	err := s.withRoom(ctx, func() error {
+		k, err := s.restoreSome(ms[n:])
+		n += k
+		return err
+	})
+	return n, err
+}
+
+// restoreSome is RestoreAll for who is inside the gate.
+func (s *Stream) restoreSome(ms []store.Msg) (int, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	n, err := s.restoreLocked(ms)

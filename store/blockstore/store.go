@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
@@ -44,6 +45,12 @@ type Store struct {
 
 	converted Conversion
 	account   account
+	reclaimer reclaimer
+
+	// held counts the files of replaced blocks that are still open: their space is not given back yet.
+	held    atomic.Int64
+	pace    pace        // of what compaction writes
+	closing atomic.Bool // whoever gives space back is to stop
 
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
 	// works for them.
@@ -54,6 +61,7 @@ type Store struct {
 	unclean []error          // why streams that were to be removed could not be closed well
 	next    uint64           // the incarnation that comes next
 	closed  bool
+	attic   map[string]*removedStream // what was found in removed/, by its name there; nil as long as nobody looked
 }
 
 var (
@@ -260,6 +268,7 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 	delete(st.streams, name)
 	st.links.Drop(s.inc)
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
+	st.attic = nil
 	err := st.fs.Rename(s.dir, to)
 	if err == nil {
 		err = st.fs.SyncDir(removedDir)
@@ -318,17 +327,25 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	if err != nil {
 		return store.Usage{}, err
 	}
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	var messages int64
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var messages, free int64
 	used := st.reserve.used()
+	removed, err := st.lookLocked()
+	if err != nil {
+		return store.Usage{}, err
+	}
+	for _, r := range removed {
+		used, free = used+r.size, free+r.size
+	}
 	for _, s := range st.streams {
 		n := s.cur.Load()
 		messages += n.live.Messages
+		free += s.reclaimable()
 		used += sizeOf(n)
 	}
 	return st.limited(store.Usage{
-		Total: uint64(used) + u.Free, Free: u.Free, Used: uint64(used),
+		Total: uint64(used) + u.Free, Free: u.Free + uint64(free), Used: uint64(used - free),
 		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
 	}), nil
 }
@@ -351,6 +368,7 @@ func (st *Store) Close() error {
 	st.closed = true
 	st.mu.Unlock()
 	st.links.Close()
+	st.stopReclaiming()
 	st.gate.close()
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: those of consumers but for one Consumer's, which is a leaf, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
 // subjects.mu, commits.mu, and the cache's and the reserve's.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
@@ -71,6 +71,18 @@ type Stream struct {
 	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
 	openDrafts map[string]*sealedDraft
 
+	// reclaimMu is held by who writes blocks anew. It comes before all other locks of the stream. unsure is guarded
+	// by it: why no block is written anew any more.
+	reclaimMu sync.Mutex
+	unsure    error
+	left      []string     // files that others stand for, and that could not be removed; guarded by reclaimMu
+	rewrites  atomic.Int64 // how often blocks were written anew
+	wanted    atomic.Int64 // how many wait for reclaimMu and for the pass under it to end early
+	stopping  atomic.Bool  // the stream is being closed: whoever writes blocks anew is to stop
+
+	lastMu sync.Mutex  // guards lasts; a leaf
+	lasts  []*lastFile // of blocks that were replaced
+
 	commits   commits
 	damage    damage
 	subjects  subjectIndex
@@ -87,6 +99,8 @@ type Stream struct {
 //  4. Write, sync as the policy says, publish, post the event, return; in this order.
 //  5. Who finds a block's file closed asks for it again: files are unpublished before they are
 //     closed, and only Close closes them for good, when nobody is inside the gate.
+//  6. A later snapshot may have another block in the place of some. Who reads those goes on with their last files; their
+//     deletion bits don't change any more.
 type snapshot struct {
 	rev      uint64
 	first    uint64 // the lowest live sequence, or last+1
@@ -301,8 +315,12 @@ func (s *Stream) post(kind store.Kind, rev uint64, m store.Meta) {
 
 // close ends the stream. What was stored is durable then.
 func (s *Stream) close() error {
+	s.stopping.Store(true)
 	s.gate.close()
 	kept := s.consumers.Close()
+	s.reclaimMu.Lock()
+	s.unsure = store.ErrClosed
+	s.reclaimMu.Unlock()
 	s.wmu.Lock()
 	if t := s.w.timer; t != nil && t.Stop() {
 		s.background.Done()
@@ -317,5 +335,6 @@ func (s *Stream) close() error {
 	err := errors.Join(kept, s.closeWriterLocked())
 	s.cache.drop(s.cur.Load().blocks)
 	s.uncount()
+	s.release(true)
 	return err
 }

@@ -33,6 +33,8 @@ type opening struct {
 	tail    *contents       // of the newest block, if it is not sealed
 	torn    []string        // files of blocks that were never begun
 	files   []string        // in the stream's directory
+	now     int64           // what is kept only until then need not be known
+	newest  int64           // time of the last message that blocks had that were written anew
 	// suspects are messages whose bodies are not whole, erase the last one that a control erases: it may not
 	// have been overwritten to its end.
 	suspects []suspect
@@ -54,7 +56,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 			st: st, fs: st.fs, opt: st.opt, log: st.opt.Logger, cache: st.cache, inc: inc, boot: st.boot,
 			dir: dir, gate: newGate(),
 		},
-		removed: map[uint64]bool{}, recount: map[*block]bool{},
+		removed: map[uint64]bool{}, recount: map[*block]bool{}, now: st.opt.Now(),
 	}
 	if err := o.readConfig(); err != nil {
 		return o.Stream, err
@@ -160,17 +162,32 @@ func (o *opening) readBlocks() error {
 	o.files = names
 	var nums []uint64
 	for _, name := range names {
+		if strings.HasSuffix(name, ".blk"+newSuffix) {
+			o.left = append(o.left, o.dir+"/"+name)
+		}
 		base, isBlock := strings.CutSuffix(name, ".blk")
 		if n, err := strconv.ParseUint(base, 10, 64); isBlock && err == nil && n > 0 {
 			nums = append(nums, n)
 		}
 	}
 	slices.Sort(nums)
+	found := make([]foundBlock, 0, len(nums))
 	for i, n := range nums {
-		if err := o.readBlock(n, i == len(nums)-1); err != nil {
+		e, err := o.findBlock(n, i == len(nums)-1)
+		if err != nil {
 			return err
 		}
-		o.w.lastBlock = n
+		if o.w.lastBlock = n; e.block != nil {
+			found = append(found, e)
+		}
+	}
+	if found, err = o.withoutReplaced(found); err != nil {
+		return err
+	}
+	for _, e := range found {
+		if err := o.readBlock(e.block, e.trailer, e.hdr.Block == o.w.lastBlock); err != nil {
+			return err
+		}
 	}
 	if !o.clean {
 		o.erasing.Store(o.erase)
@@ -188,38 +205,56 @@ func (o *opening) readBlocks() error {
 	return nil
 }
 
-// readBlock takes block num in. last says that it has the highest number.
-func (o *opening) readBlock(num uint64, last bool) error {
+// foundBlock is a block whose header is good; trailer is nil if it has none that is whole.
+type foundBlock struct {
+	*block
+	trailer *record.Trailer
+}
+
+// findBlock reads the ends of block num; it has no block if that is not used. last says that it has the highest number.
+func (o *opening) findBlock(num uint64, last bool) (foundBlock, error) {
 	name := blockName(o.dir, num)
 	f, err := o.fs.Open(name)
 	if err != nil {
-		return err
+		return foundBlock{}, err
 	}
 	size, err := f.Size()
 	if err != nil {
 		_ = f.Close()
-		return err
+		return foundBlock{}, err
 	}
 	hdr, trailer, err := o.readEnds(f, size, num)
-	if err == nil && len(o.blocks) > 0 && hdr.First < o.blocks[len(o.blocks)-1].next {
-		err = fmt.Errorf("it begins before the end of the block before it: %w", record.ErrBad)
-	}
 	if err != nil {
 		_ = f.Close()
 		if record.IsVersion(err) || !errors.Is(err, record.ErrBad) {
-			return fmt.Errorf("%s: %w", name, err)
+			return foundBlock{}, fmt.Errorf("%s: %w", name, err)
 		}
 		if last && size <= record.DataStart {
 			o.torn = append(o.torn, name) // a crash while it was begun: it never had a record
-			return nil
+			return foundBlock{}, nil
 		}
-		o.note(store.Damage{File: name, Length: size, Cause: "block is not used: " + err.Error()})
-		return nil
+		o.unused(name, size, err)
+		return foundBlock{}, nil
 	}
 	b := newBlock(name, hdr)
 	b.size = size
-	o.checkChain(b)
 	o.cache.addFile(b, f)
+	return foundBlock{b, trailer}, nil
+}
+
+// unused notes a file that should be a block and is not used.
+func (o *opening) unused(name string, size int64, err error) {
+	o.note(store.Damage{File: name, Length: size, Cause: "block is not used: " + err.Error()})
+}
+
+// readBlock takes in a block. last says that it has the highest number.
+func (o *opening) readBlock(b *block, trailer *record.Trailer, last bool) error {
+	if len(o.blocks) > 0 && b.hdr.First < o.blocks[len(o.blocks)-1].next {
+		o.unused(b.name, b.size, fmt.Errorf("it begins before the end of the block before it: %w", record.ErrBad))
+		o.cache.drop([]*block{b})
+		return nil
+	}
+	o.checkChain(b)
 	return o.takeBlock(b, trailer, last)
 }
 
@@ -327,8 +362,12 @@ func (o *opening) add(b *block, controls []record.Control) {
 	b.live = b.all
 	o.live = o.live.Plus(b.all)
 	o.blocks = append(o.blocks, b)
+	b.markRewritten(controls)
 	for i := range controls {
 		ct := &controls[i]
+		if ct.Rewritten {
+			o.newest = max(o.newest, ct.Time)
+		}
 		if ct.Kind == record.FlagSkip {
 			o.skips = append(o.skips, *ct)
 			continue
@@ -340,7 +379,7 @@ func (o *opening) add(b *block, controls []record.Control) {
 			o.skips = append(o.skips, record.Control{Seq: ct.Seq - ct.Skip, Skip: ct.Skip})
 		}
 		for i := range ct.Ranges {
-			o.apply(&ct.Ranges[i], ct.Kind == record.FlagRemove)
+			o.apply(ct, &ct.Ranges[i])
 		}
 	}
 }

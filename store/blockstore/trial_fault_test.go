@@ -64,7 +64,11 @@ func failOnce(fault vfs.Fault, policy blockstore.Sync, seed, ops int) error {
 	mem := vfs.NewMem()
 	f := vfs.NewFail(mem)
 	f.Set(fault)
-	w := newWorkload(f, policy, seed)
+	return newWorkload(f, policy, seed).failOnce(mem, f, fault, ops)
+}
+
+// failOnce runs the workload, which has f, a view of mem with a fault.
+func (w *workload) failOnce(mem *vfs.Mem, f *vfs.Fail, fault vfs.Fault, ops int) error {
 	w.run(ops)
 	failed := f.Failed()
 	if w.s != nil {
@@ -83,7 +87,7 @@ func failOnce(fault vfs.Fault, policy blockstore.Sync, seed, ops int) error {
 	for _, s := range []struct {
 		v view
 		f vfs.FS
-	}{{afterKill, mem.Kill()}, {afterCrash, mem.Crash(seeded(seed), 0)}} {
+	}{{afterKill, mem.Kill()}, {afterCrash, mem.Crash(seeded(1), 0)}} {
 		if err := w.j.verifyTwice(s.f, s.v); err != nil {
 			return fmt.Errorf("%s failed; view %d: %w", failed[0], s.v, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 
 	"jsfs/store"
 	"jsfs/store/blockstore"
@@ -19,19 +20,25 @@ var bg = context.Background()
 // workload uses a store at random and keeps a journal of it. The same seed gives the same
 // operations.
 type workload struct {
-	fs   vfs.FS
-	opt  blockstore.Options
-	rng  *rand.Rand
-	j    *journal
-	s    store.Store
-	n    int     // operations so far
-	op   string  // the operation under way; as n, it is changed with j.mu held
-	made int     // drafts so far
-	errs []error // all that came back
+	fs    vfs.FS
+	opt   blockstore.Options
+	rng   *rand.Rand
+	j     *journal
+	s     store.Store
+	n     int          // operations so far
+	ticks atomic.Int64 // likewise, for the clock
+	op    string       // the operation under way; as n, it is changed with j.mu held
+	made  int          // drafts so far
+	errs  []error      // all that came back
+	// reclaims gives space back every few operations, and removes more.
+	reclaims bool
 }
 
 func newWorkload(fs vfs.FS, sync blockstore.Sync, seed int) *workload {
-	return &workload{fs: fs, opt: variantOf(seed).of(trialOptions(sync)), rng: seeded(seed), j: newJournal(sync == blockstore.SyncAlways)}
+	opt := variantOf(seed).of(trialOptions(sync))
+	w := &workload{fs: fs, opt: blockstore.Asked(opt), rng: seeded(seed), j: newJournal(sync == blockstore.SyncAlways)}
+	w.keepFor(seed / 3 % 3)
+	return w
 }
 
 // run opens the store, makes n operations and closes it. Errors end it unless the
@@ -98,6 +105,10 @@ func (w *workload) failed(err error) bool {
 
 func (w *workload) step() {
 	w.j.do(func() { w.n++ })
+	w.ticks.Add(1)
+	if w.reclaims && w.reclaimStep() {
+		return
+	}
 	switch p := w.rng.IntN(100); {
 	case p < 40:
 		w.begin("append")
@@ -142,9 +153,12 @@ func (w *workload) step() {
 	case p < 88:
 		w.begin("drop")
 		w.drop()
-	case p < 97:
+	case p < 94:
 		w.begin("draft")
 		w.draft()
+	case p < 97:
+		w.begin("reclaim")
+		w.reclaim()
 	default:
 		w.begin("reopen")
 		w.reopen()
@@ -235,7 +249,9 @@ func (w *workload) drop() {
 		case err == nil:
 			js.there.end(false)
 			js.there.settle()
-			w.j.removed = append(w.j.removed, js.inc)
+			if w.opt.KeepDeleted == 0 {
+				w.j.removed = append(w.j.removed, js.inc)
+			}
 		case errors.Is(err, store.ErrNotEmpty):
 			js.there.seen = [views]may{only(true), only(true)}
 		default:
@@ -342,6 +358,9 @@ func (w *workload) set(st store.Stream, seq store.Seq, m *jmsg, live bool) {
 		switch {
 		case err == nil:
 			m.live.end(live)
+		case live && errors.Is(err, store.ErrNotFound) && w.opt.KeepDeleted != 0:
+			m.live = before // its space was given back
+			return
 		case refused(err):
 			m.live = before
 		default:

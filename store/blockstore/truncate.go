@@ -114,6 +114,7 @@ func (s *Stream) revive() {
 
 // closeRetired closes a stream that takes no changes any more.
 func (s *Stream) closeRetired() error {
+	s.stopping.Store(true)
 	s.gate.close() // who is inside finds the stream closed
 	s.wmu.Lock()
 	s.w.failed = nil
@@ -259,6 +260,9 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 
 // setReplacedAside keeps the stream in dir, whose place the one in by took, among those that were removed.
 func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
+	st.mu.Lock()
+	st.attic = nil
+	st.mu.Unlock()
 	err := st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // it was done before

@@ -59,12 +59,21 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 			}
 			for i := range w.metas {
 				m := &w.metas[i]
-				if !m.b.isDeleted(m.i) && !yield(m.Meta, nil) {
+				if s.isLive(m) && !yield(m.Meta, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// isLive says whether a message that was read is still live. Its block may have been replaced meanwhile.
+func (s *Stream) isLive(m *walked) bool {
+	if m.b.last.Load() == nil {
+		return !m.b.isDeleted(m.i)
+	}
+	v, i, ok := s.cur.Load().find(uint64(m.Seq))
+	return ok && !v.isDeleted(i)
 }
 
 // newWalk begins a walk, which must be freed.

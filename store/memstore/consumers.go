@@ -32,7 +32,7 @@ func (st *stream) discard(_ context.Context, ranges []store.Range) error {
 		return err
 	}
 	for _, r := range store.MergeRanges(ranges) {
-		st.removeRangeLocked(r)
+		st.removeRangeLocked(r, true)
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func (st *stream) unwantedLocked(seq store.Seq, subject string) {
 func (st *stream) dropUnwantedLocked() {
 	for _, seq := range st.unwanted {
 		if m := st.findLocked(seq); m != nil && m.live {
-			st.removeLocked(m)
+			st.removeLocked(m, true)
 		}
 	}
 	st.unwanted = st.unwanted[:0]

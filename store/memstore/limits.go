@@ -183,7 +183,7 @@ func (st *stream) enforceLocked() {
 	st.dropUnwantedLocked()
 	for st.cfg.Discard == store.DiscardOld && st.cfg.Over(st.live) {
 		st.stateLocked() // moves first
-		st.removeLocked(st.msgs[st.first])
+		st.removeLocked(st.msgs[st.first], true)
 	}
 	st.armLocked()
 }
@@ -204,7 +204,7 @@ func (st *stream) tooManyLocked(subject string) (gone []*message) {
 func (st *stream) removeAllLocked(gone []*message) []*message {
 	slices.SortFunc(gone, func(a, b *message) int { return cmp.Compare(a.Seq, b.Seq) })
 	for _, m := range slices.Compact(gone) {
-		st.removeLocked(m)
+		st.removeLocked(m, true)
 	}
 	return gone[:0]
 }

@@ -17,7 +17,9 @@ func TestConformance(t *testing.T) {
 // TestModel has the model agree with itself: it is the test of the test.
 func TestModel(t *testing.T) {
 	storetest.Model(t, storetest.Engine{
-		Open: func(testing.TB, string) store.Store { return memstore.New(memstore.Options{}) },
+		Open: func(testing.TB, string) store.Store {
+			return memstore.New(memstore.Options{KeepDeleted: storetest.Keep})
+		},
 	})
 }
 

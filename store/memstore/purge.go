@@ -33,7 +33,7 @@ func (st *stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 	n := int64(0)
 	for _, m := range match {
 		if p.Below == 0 || m.Seq < p.Below {
-			st.removeLocked(m)
+			st.removeLocked(m, false)
 			n++
 		}
 	}
@@ -47,7 +47,7 @@ func (st *stream) Compact(_ context.Context, seq store.Seq) (int64, error) {
 	if err := st.purgeableLocked(st.cfg.CheckPurge()); err != nil {
 		return 0, err
 	}
-	n := st.removeRangeLocked(store.Range{Last: seq - 1}) // below 0 is everything
+	n := st.removeRangeLocked(store.Range{Last: seq - 1}, false) // below 0 is everything
 	if seq > st.last {
 		st.skipLocked(seq - 1)
 	}
@@ -82,7 +82,7 @@ func (st *stream) RemoveAll(_ context.Context, ranges []store.Range) (int64, err
 	}
 	n := int64(0)
 	for _, r := range store.MergeRanges(ranges) {
-		n += st.removeRangeLocked(r)
+		n += st.removeRangeLocked(r, false)
 	}
 	return n, nil
 }
@@ -96,12 +96,12 @@ func (st *stream) purgeableLocked(denied error) error {
 	return denied
 }
 
-// removeRangeLocked removes the live messages in r and returns how many.
-func (st *stream) removeRangeLocked(r store.Range) int64 {
+// removeRangeLocked removes the live messages in r and returns how many. limit is as in removeLocked.
+func (st *stream) removeRangeLocked(r store.Range, limit bool) int64 {
 	n := int64(0)
 	for at := max(st.indexLocked(r.First), st.first); at < len(st.msgs) && st.msgs[at].Seq <= r.Last; at++ {
 		if m := st.msgs[at]; m.live {
-			st.removeLocked(m)
+			st.removeLocked(m, limit)
 			n++
 		}
 	}

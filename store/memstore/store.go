@@ -25,6 +25,10 @@ type Options struct {
 	Now func() int64
 	// Logger is told when removed messages are forgotten; nil is silent.
 	Logger *slog.Logger
+	// KeepDeleted is for how long what was removed is kept at least: 24 h unless set; nothing is kept if it is
+	// negative. KeepLimits keeps what limits, ages and rollups remove, too.
+	KeepDeleted time.Duration
+	KeepLimits  bool
 	// MaxBytes bounds what messages and drafts take in memory; 0 is DefaultMaxBytes.
 	MaxBytes int64
 	// Limits bound how many streams and consumers there are. MaxBytes is its limit of what they take.
@@ -37,6 +41,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepDeleted == 0 {
+		o.KeepDeleted = policy.DefaultKeep
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -63,6 +70,7 @@ type Store struct {
 	closed  bool
 	used    int64 // bytes that messages and drafts take
 	removed int64 // of these, bytes of removed messages
+	attic   []removedStream
 }
 
 var _ store.Store = (*Store)(nil)
@@ -216,10 +224,7 @@ func (s *Store) remove(name string) (*consume.Set, error) {
 		return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
 	}
 	delete(s.streams, name)
-	for _, m := range st.msgs { // none of them is live
-		s.used -= m.space()
-		s.removed -= m.space()
-	}
+	s.setAsideLocked(st)
 	st.endLocked()
 	return st.consumers, nil
 }
@@ -260,17 +265,15 @@ func (s *Store) Close() error {
 }
 
 // takeLocked counts n more bytes as used, and makes room for them if it must by
-// forgetting what was removed.
+// forgetting what was removed, what need not be kept and then what is kept for the shortest time first.
 func (s *Store) takeLocked(n int64) error {
 	if n > s.opt.MaxBytes-s.used+s.removed {
 		return fmt.Errorf("%d bytes more: %w of %d bytes", n, store.ErrNoSpace, s.opt.MaxBytes)
 	}
 	if n > s.opt.MaxBytes-s.used {
-		s.opt.Logger.Info("removed messages are forgotten to make room", "bytes", s.removed)
-		for _, st := range s.streams {
-			st.forgetLocked()
-		}
-		s.used, s.removed = s.used-s.removed, 0
+		was := s.removed
+		s.forgetLocked(s.dueForLocked(n - (s.opt.MaxBytes - s.used)))
+		s.opt.Logger.Info("removed messages are forgotten to make room", "bytes", was-s.removed)
 	}
 	s.used += n
 	return nil

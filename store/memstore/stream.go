@@ -18,8 +18,11 @@ import (
 type message struct {
 	store.Msg
 	live   bool
-	erased bool // its header and payload are gone
-	at     int  // its index in stream.msgs
+	erased bool  // its header and payload are gone
+	at     int   // its index in stream.msgs
+	due    int64 // of a removed one: until when it is kept
+	// removed is when it was removed, 0 if a limit did.
+	removed int64
 }
 
 // space is what a message takes in memory, about.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"jsfs/store"
@@ -147,7 +148,7 @@ func (st *stream) Remove(_ context.Context, seq store.Seq) (bool, error) {
 	if m == nil || !m.live {
 		return false, err
 	}
-	st.removeLocked(m)
+	st.removeLocked(m, false)
 	return true, nil
 }
 
@@ -175,13 +176,13 @@ func (st *stream) Erase(_ context.Context, seq store.Seq) (bool, error) {
 	}
 	live := m.live
 	if live {
-		st.removeLocked(m)
+		st.removeLocked(m, false)
 	}
 	st.s.used -= m.space()
 	st.s.removed -= m.space()
 	clear(m.Header)
 	clear(m.Data)
-	m.Header, m.Data, m.erased = nil, nil, true
+	m.Header, m.Data, m.erased, m.due, m.removed = nil, nil, true, math.MinInt64, 0
 	if st.ids != nil {
 		st.ids.Erase(seq)
 	}
@@ -193,9 +194,10 @@ func (st *stream) Erase(_ context.Context, seq store.Seq) (bool, error) {
 	return live, nil
 }
 
-// removeLocked soft-deletes a live message.
-func (st *stream) removeLocked(m *message) {
+// removeLocked soft-deletes a live message. limit says that a limit, an age or a rollup does it.
+func (st *stream) removeLocked(m *message, limit bool) {
 	m.live = false
+	st.keepLocked(m, limit)
 	one := store.Totals{}.Add(m.Meta)
 	st.live = st.live.Minus(one)
 	st.extents[m.at/extentLen] = st.extents[m.at/extentLen].Minus(one)
@@ -250,17 +252,31 @@ func (st *stream) Sync(context.Context) error {
 	return st.openLocked()
 }
 
-// forgetLocked drops what was removed. The store's numbers are the caller's to correct.
-func (st *stream) forgetLocked() {
+// forgetLocked drops what was removed and is kept until due at most, unless its Nats-Msg-Id is still to be remembered.
+func (st *stream) forgetLocked(due int64) {
+	since := st.s.opt.Now() - int64(st.cfg.DuplicateWindow)
+	over := func(m *message) bool {
+		return !m.live && m.due <= due && (m.Time < since || policy.IDOf(m.Header) == "")
+	}
+	if !slices.ContainsFunc(st.msgs, over) {
+		return
+	}
 	all := st.msgs
 	st.msgs, st.extents, st.bySubject = nil, nil, map[string][]*message{}
 	st.live, st.first, st.onSubject = store.Totals{}, 0, map[string]*tally{}
 	for _, m := range all {
+		if over(m) {
+			st.s.used -= m.space()
+			st.s.removed -= m.space()
+			continue
+		}
+		m.at = len(st.msgs)
+		st.msgs = append(st.msgs, m)
+		st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
 		if m.live {
-			m.at = len(st.msgs)
-			st.msgs = append(st.msgs, m)
-			st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
 			st.countLocked(m)
+		} else if m.at/extentLen == len(st.extents) {
+			st.extents = append(st.extents, store.Totals{})
 		}
 	}
 }

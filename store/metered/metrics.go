@@ -76,6 +76,12 @@ const (
 	opNak            op = "nak"
 	opInProgress     op = "in_progress"
 	opTerm           op = "term"
+	opScanKept       op = "scan_kept"
+	opLoadKept       op = "load_kept"
+	opStatKept       op = "stat_kept"
+	opRemoved        op = "removed_streams"
+	opRevive         op = "revive"
+	opReclaim        op = "reclaim"
 )
 
 var ops = []op{
@@ -84,6 +90,7 @@ var ops = []op{
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
 	opCreateConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
+	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

@@ -211,8 +211,8 @@ func closedStore(b *bench) {
 	b.must(b.s.Close())
 	b.must(b.s.Close())
 	for name, err := range everyCall(b, st) {
-		if name == "Scan" && err == nil {
-			b.Error("Scan ended without an error")
+		if strings.HasPrefix(name, "Scan") && err == nil {
+			b.Errorf("%s ended without an error", name)
 		}
 		b.Run(name, func(t *testing.T) { (&bench{T: t}).wantErr(err, store.ErrClosed) })
 	}
@@ -251,6 +251,14 @@ func everyCall(b *bench, st store.Stream) map[string]error {
 	out["Restore"] = st.Restore(b.ctx, store.Msg{Meta: store.Meta{Seq: 9}, Subject: "x"})
 	_, out["Remove"] = st.Remove(b.ctx, 1)
 	out["Undelete"] = st.Undelete(b.ctx, 1)
+	_, out["LoadKept"] = st.LoadKept(b.ctx, 1, nil)
+	_, out["StatKept"] = st.StatKept(b.ctx, 1)
+	for _, err := range st.ScanKept(b.ctx, 0, 0) {
+		out["ScanKept"] = err
+	}
+	_, out["RemovedStreams"] = b.s.RemovedStreams(b.ctx)
+	_, out["Revive"] = b.s.Revive(b.ctx, 1)
+	out["Reclaim"] = b.s.Reclaim(b.ctx)
 	out["Sync"] = st.Sync(b.ctx)
 	_, out["CreateDraft"] = st.CreateDraft(b.ctx, ".d")
 	_, out["OpenDraft"] = st.OpenDraft(b.ctx, ".d")

@@ -16,7 +16,7 @@ import (
 
 // Model makes random operations on the engine and on a memory store. Results, errors,
 // states, events and contents must be the same after each; a durable engine is
-// reopened now and then. Time is not real: it stands still, but for an operation that lets it go by.
+// reopened now and then. The engine must keep what was removed for Keep. Time is not real: it stands still, but for an operation that lets it go by.
 func Model(t *testing.T, e Engine) {
 	root := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -54,6 +54,9 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"erase":       m.erase,
 		"truncate":    m.truncate,
 		"undelete":    m.undelete,
+		"kept":        m.kept,
+		"reclaim":     m.reclaim,
+		"revive":      m.revive,
 		"purge":       m.purge,
 		"compact":     m.compact,
 		"skip":        m.skip,
@@ -94,6 +97,7 @@ type model struct {
 	want   store.Store
 	subs   map[string]*pair
 	incs   map[uint64]bool
+	cut    bool // a stream was truncated
 }
 
 // pair is one stream in both stores.
@@ -108,7 +112,7 @@ type pair struct {
 func newModel(tb testing.TB, rt *rapid.T, e Engine, dir string) *model {
 	m := &model{tb: tb, engine: e, dir: dir, subs: map[string]*pair{}, incs: map[uint64]bool{}}
 	m.got = e.Open(tb, dir)
-	m.want = memstore.New(memstore.Options{})
+	m.want = memstore.New(memstore.Options{KeepDeleted: Keep})
 	m.create(rt)
 	return m
 }

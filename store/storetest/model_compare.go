@@ -74,6 +74,9 @@ func (p *pair) compareEvents(rt *rapid.T) {
 // compareContents runs once at the end.
 func (m *model) compareContents(rt *rapid.T) {
 	for _, p := range m.subs {
+		if !m.cut {
+			p.compareKept(rt)
+		}
 		p.compareScans(rt, store.Query{})
 		for meta, err := range p.want.Scan(rt.Context(), store.Query{}) {
 			check(rt, err)

@@ -41,7 +41,7 @@ type testCase struct {
 func Run(t *testing.T, e Engine) {
 	cases := slices.Concat(
 		adminCases, updateCases,
-		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, eraseCases, truncateCases, purgeCases,
+		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, eraseCases, truncateCases, keptCases, atticCases, purgeCases,
 		restoreCases, restoreAllCases,
 		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
 		watchCases, draftCases, durableCases, concurrentCases,

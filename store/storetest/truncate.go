@@ -261,6 +261,7 @@ func (m *model) truncate(rt *rapid.T) {
 	if gotSt == p.got {
 		return
 	}
+	m.cut = true // what was there before is kept by one engine, and forgotten by the other
 	if _, err := p.got.State(rt.Context()); !errors.Is(err, store.ErrClosed) || m.incs[gotSt.Incarnation()] {
 		rt.Fatalf("truncate %d: the stream before gives %v; incarnation %d", last, err, gotSt.Incarnation())
 	}

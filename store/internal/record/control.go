@@ -23,6 +23,10 @@ type Control struct {
 	Discard bool
 	// Erase says that the bytes of the message that is removed are overwritten, too, or are to be.
 	Erase bool
+	// Rewritten says of a removal that the block that it is in was written anew, without messages whose space was to be
+	// given back: what the block has no message for was removed, unless a skip in it accounts for it. Time is that of the
+	// last message that it ever had.
+	Rewritten bool
 }
 
 // Reasons for a skip.
@@ -41,8 +45,10 @@ const (
 
 // Flags of the long form, for the fields of a Control that have their names.
 const (
-	flagDiscard = 1 << 0
-	flagErase   = 1 << 1
+	flagDiscard   = 1 << 0
+	flagErase     = 1 << 1
+	flagRewritten = 1 << 2
+	flagsLong     = flagDiscard | flagErase | flagRewritten
 )
 
 // AppendControl appends ct twice to dst, the first record to stand at offset off: each
@@ -78,6 +84,9 @@ func (ct *Control) appendBody(b []byte) []byte {
 		if ct.Erase {
 			flags |= flagErase
 		}
+		if ct.Rewritten {
+			flags |= flagRewritten
+		}
 		b = appendUvarints(b, 0, flags, ct.Skip)
 	}
 	b = binary.AppendUvarint(b, uint64(len(ct.Ranges)))
@@ -95,7 +104,7 @@ func (ct *Control) appendBody(b []byte) []byte {
 
 // long says whether a removal or an undeletion needs the long form.
 func (ct *Control) long() bool {
-	if ct.Skip > 0 || ct.Discard || ct.Erase || len(ct.Ranges) == 0 || len(ct.Ranges) > maxRanges {
+	if ct.Skip > 0 || ct.Discard || ct.Erase || ct.Rewritten || len(ct.Ranges) == 0 || len(ct.Ranges) > maxRanges {
 		return true
 	}
 	for i := range ct.Ranges {
@@ -125,11 +134,12 @@ func parseControl(kind byte, seq uint64, time int64, b []byte) (Control, error) 
 	long := n == 0 && r.err == nil
 	if long {
 		flags := r.uvarint()
-		ct.Discard, ct.Erase, ct.Skip = flags&flagDiscard != 0, flags&flagErase != 0, r.uvarint()
-		if flags&^(flagDiscard|flagErase) != 0 && r.err == nil {
+		ct.Discard, ct.Erase, ct.Rewritten = flags&flagDiscard != 0, flags&flagErase != 0, flags&flagRewritten != 0
+		ct.Skip = r.uvarint()
+		if flags&^flagsLong != 0 && r.err == nil {
 			return ct, fmt.Errorf("control with flags %#x: %w", flags, store.ErrVersion)
 		}
-		if n = r.count(maxGroups, 7); ct.Skip > seq || n == 0 && ct.Skip == 0 || ct.Skip > 0 && kind != FlagRemove {
+		if n = r.count(maxGroups, 7); ct.Skip > seq || n == 0 && ct.Skip == 0 && !ct.Rewritten || kind != FlagRemove && (ct.Skip > 0 || ct.Rewritten) {
 			r.fail()
 		}
 	}
@@ -167,7 +177,7 @@ func (ct *Control) Same(b *Control) bool {
 		len(ct.Ranges) != len(b.Ranges) {
 		return false
 	}
-	if ct.Discard != b.Discard || ct.Erase != b.Erase {
+	if ct.Discard != b.Discard || ct.Erase != b.Erase || ct.Rewritten != b.Rewritten {
 		return false
 	}
 	for i := range ct.Ranges {

@@ -1,0 +1,277 @@
+package blockstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"jsfs/store"
+	"jsfs/store/internal/policy"
+)
+
+// takenPrefix begins the name of a removed stream that is being taken away for good.
+const takenPrefix = "taken-"
+
+// removedStream is a stream's directory in removed/.
+type removedStream struct {
+	dir  string // in the store
+	inc  uint64
+	at   int64 // when it was removed
+	size int64 // of its files
+	told *store.RemovedStream
+}
+
+// parseRemoved reads what the name of a directory in removed/ tells.
+func parseRemoved(name string) (*removedStream, bool) {
+	inc, at, ok := strings.Cut(name, "@")
+	n, err := strconv.ParseUint(inc, 16, 64)
+	t, err2 := strconv.ParseInt(at, 10, 64)
+	if !ok || len(inc) != 16 || n == 0 || err != nil || err2 != nil {
+		return nil, false
+	}
+	return &removedStream{dir: removedDir + "/" + name, inc: n, at: t}, true
+}
+
+// lookLocked returns the removed streams, the one that was removed first first. The caller holds mu for writing.
+func (st *Store) lookLocked() ([]*removedStream, error) {
+	if st.attic == nil {
+		names, err := st.fs.List(removedDir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		found := map[string]*removedStream{}
+		for _, name := range names {
+			r, ok := parseRemoved(name)
+			if !ok {
+				continue
+			}
+			if r.size, err = st.sizeOf(r.dir); err != nil {
+				return nil, err
+			}
+			found[name] = r
+		}
+		st.attic = found
+	}
+	return slices.SortedFunc(maps.Values(st.attic), func(a, b *removedStream) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.inc, b.inc))
+	}), nil
+}
+
+// sizeOf returns how many bytes the files in a stream's directory have.
+func (st *Store) sizeOf(dir string) (int64, error) {
+	names, err := st.fs.List(dir)
+	if err != nil {
+		return 0, err
+	}
+	sum := int64(0)
+	for _, name := range names {
+		if name == "drafts" {
+			continue
+		}
+		f, err := st.fs.Open(dir + "/" + name)
+		if err != nil {
+			return 0, err
+		}
+		size, err := f.Size()
+		if err = errors.Join(err, f.Close()); err != nil {
+			return 0, err
+		}
+		sum += size
+	}
+	return sum, nil
+}
+
+// isKept says whether the stream is kept at the time now.
+func (r *removedStream) isKept(opt *Options, now int64) bool {
+	return policy.KeptUntil(r.at, opt.KeepDeleted) > now
+}
+
+// RemovedStreams implements [store.Attic].
+func (st *Store) RemovedStreams(ctx context.Context) ([]store.RemovedStream, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	removed, err := st.lookLocked()
+	if err != nil {
+		return nil, fmt.Errorf("removed streams: %w", err)
+	}
+	out := make([]store.RemovedStream, 0, len(removed))
+	for _, r := range removed {
+		if !r.isKept(&st.opt, st.opt.Now()) {
+			continue
+		}
+		if r.told == nil {
+			if r.told, err = st.tell(ctx, r); err != nil {
+				return nil, fmt.Errorf("removed stream %d: %w", r.inc, err)
+			}
+		}
+		out = append(out, *r.told)
+	}
+	return out, nil
+}
+
+// tell reads what is told of a removed stream. One that can't be opened has no messages.
+func (st *Store) tell(ctx context.Context, r *removedStream) (*store.RemovedStream, error) {
+	s, err := st.openStream(r.dir, r.inc)
+	told := &store.RemovedStream{Name: s.config.Load().Name, Incarnation: r.inc, Time: r.at}
+	if err != nil {
+		return told, nil //nolint:nilerr // bringing it back tells of it
+	}
+	g, err := s.inOneGo(ctx, r.at)
+	if err == nil {
+		live := s.cur.Load().live
+		told.Messages, told.Bytes = g.n+live.Messages, g.sums.Payload+live.Payload
+	}
+	s.hub.Close()
+	return told, errors.Join(err, s.close())
+}
+
+// Revive implements [store.Attic].
+func (st *Store) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
+	if err := st.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer st.gate.leave()
+	if st.opt.ReadOnly {
+		return nil, fmt.Errorf("bring back stream %d: %w", inc, store.ErrReadOnly)
+	}
+	st.originMu.Lock()
+	defer st.originMu.Unlock()
+	s, err := st.revive(ctx, inc)
+	if err != nil {
+		return nil, fmt.Errorf("bring back stream %d: %w", inc, err)
+	}
+	st.links.Wake(s.config.Load().Name)
+	st.links.Start(s)
+	return s, nil
+}
+
+// revive brings back the messages first that went with the stream, and then the stream: so if it ends between the two
+// it can be done again.
+func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	removed, err := st.lookLocked()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(removed, func(r *removedStream) bool { return r.inc == inc && r.isKept(&st.opt, st.opt.Now()) })
+	if i < 0 {
+		return nil, store.ErrNotFound
+	}
+	r := removed[i]
+	name, err := st.reviveMessages(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	st.attic = nil
+	if err := st.fs.Rename(r.dir, streamDir(inc)); err != nil {
+		return nil, diskError(err)
+	}
+	if err = st.fs.SyncDir(streamsDir); err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	var s *Stream
+	if err == nil {
+		s, err = st.openStream(streamDir(inc), inc)
+	}
+	if err != nil {
+		st.broken[name] = err // it is in place, at least until a crash: the name is taken
+		return nil, diskError(err)
+	}
+	s.beginLimits()
+	s.beginConsumers()
+	st.streams[s.config.Load().Name] = s
+	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: s.config.Load().Name, Incarnation: inc})
+	return s, nil
+}
+
+// reviveMessages brings back those messages of a removed stream that were removed in one go with it, durably, and
+// returns the stream's name; ErrExists if that is taken.
+func (st *Store) reviveMessages(ctx context.Context, r *removedStream) (string, error) {
+	s, err := st.openStream(r.dir, r.inc)
+	if err != nil {
+		return "", err
+	}
+	defer s.hub.Close()
+	cfg := s.config.Load()
+	if st.streams[cfg.Name] != nil || st.broken[cfg.Name] != nil {
+		err = fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
+	}
+	if err == nil {
+		err = cfg.CheckOrigins(func(name string) (store.Config, bool) {
+			if s := st.streams[name]; s != nil {
+				return *s.config.Load(), true
+			}
+			return store.Config{}, false
+		})
+	}
+	if err == nil {
+		err = s.undeleteOneGo(ctx, r.at)
+	}
+	return cfg.Name, errors.Join(err, s.close())
+}
+
+// takeRemoved takes the space of removed streams that are kept until asOf at most, and returns how many bytes that
+// gave back.
+func (st *Store) takeRemoved(ctx context.Context, asOf int64) (gained int64, err error) {
+	for ctx.Err() == nil && !st.closing.Load() {
+		st.mu.Lock()
+		r, taken, err := st.takeOneLocked(asOf)
+		st.mu.Unlock()
+		if err != nil || r == nil {
+			return gained, err
+		}
+		st.removeTree(taken)
+		gained += r.size
+	}
+	return gained, ctx.Err()
+}
+
+// takeOneLocked makes a removed stream one that is nobody's, durably, and returns where it is; nil if there is none.
+func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
+	removed, err := st.lookLocked()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, r := range removed {
+		if r.isKept(&st.opt, asOf) {
+			continue
+		}
+		name := strings.TrimPrefix(r.dir, removedDir+"/")
+		taken := removedDir + "/" + takenPrefix + name
+		delete(st.attic, name)
+		err := st.fs.Rename(r.dir, taken)
+		if err == nil {
+			err = st.fs.SyncDir(removedDir)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("take removed stream %d: %w", r.inc, diskError(err))
+		}
+		return r, taken, nil
+	}
+	return nil, "", nil
+}
+
+// removeTaken takes away what a crash left of removed streams that were being taken.
+func (st *Store) removeTaken() error {
+	names, err := st.fs.List(removedDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, takenPrefix) {
+			st.removeTree(removedDir + "/" + name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package blockstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+
+	"jsfs/store"
+	"jsfs/store/internal/policy"
+	"jsfs/store/internal/record"
+)
+
+// pin finds out which removed messages must stay for what else they tell, whoever removed them: those whose Nats-Msg-Id
+// is still to be remembered, and those that tell how far the stream is in its sources.
+func (r *rewriting) pin(ctx context.Context) error {
+	s := r.s
+	cfg := s.config.Load()
+	r.pinFrom = math.MaxUint64
+	if len(cfg.Sources) > 0 {
+		content, err := s.Recall(ctx)
+		if err != nil {
+			return err
+		}
+		var known struct{ Through uint64 }
+		if err := json.Unmarshal(content, &known); err == nil || len(content) == 0 {
+			r.pinFrom = known.Through + 1
+		}
+	}
+	since := s.opt.Now() - int64(cfg.DuplicateWindow)
+	for _, b := range r.old {
+		ids, err := s.withIDs(b, since, r.asOf)
+		if err != nil {
+			return err
+		}
+		r.ids = append(r.ids, ids)
+	}
+	return nil
+}
+
+// withIDs returns which messages of b, which is sealed, need not be kept but for their Nats-Msg-Id: those stored
+// since then that have one.
+func (s *Stream) withIDs(b *block, since, asOf int64) (*bitset, error) {
+	var ids *bitset
+	v := view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
+	for i := v.count - 1; i >= 0; i-- {
+		h, err := s.readHead(&v, i)
+		if err != nil {
+			return nil, err
+		}
+		if h.Time < since {
+			break
+		}
+		if h.Flags&record.FlagHeader == 0 || b.stays(i, asOf) {
+			continue
+		}
+		m, err := s.load(&v, i, nil)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it was erased
+		}
+		if err != nil {
+			return nil, err
+		}
+		if policy.IDOf(m.Header) == "" {
+			continue
+		}
+		if ids == nil {
+			ids = new(bitset).grown(v.count)
+		}
+		ids.words[i/64].Or(1 << (i % 64))
+	}
+	return ids, nil
+}
+
+// staysIn says whether message m of the i-th of the old blocks must stay on disk.
+func (r *rewriting) staysIn(i, m int) bool {
+	b := r.old[i]
+	if b.stays(m, r.asOf) {
+		return true
+	}
+	if ids := r.ids[i]; ids != nil && ids.get(m) {
+		return true
+	}
+	v := view{block: b, runs: b.runs, count: int(b.all.Messages)}
+	return r.pinFrom < b.next && v.seqOf(m) >= r.pinFrom
+}

@@ -1,0 +1,165 @@
+package blockstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+)
+
+// effort says how much is to be done for space.
+type effort struct {
+	asOf     int64 // what is kept until then at most need not be kept
+	thorough bool  // give back all of it, also where that means to write much anew
+	urgent   bool  // at once, and with the reserve
+}
+
+// reclaim gives the space of removed messages back that are not kept, as far as it is worth it, and returns how many
+// bytes that were. Blocks that can't be written anew now don't keep the others from it; the error tells of them.
+func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error) {
+	s.reclaimMu.Lock()
+	defer s.reclaimMu.Unlock()
+	if s.unsure != nil {
+		return 0, s.unsure
+	}
+	s.release(false)
+	if err := s.removeLeft(); err != nil {
+		return 0, err
+	}
+	if err := s.rotateForSpace(e); err != nil {
+		return 0, err
+	}
+	groups, err := s.plan(e.asOf, e.urgent, e.thorough)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
+	}
+	var errs []error
+	for _, old := range groups {
+		n, err := s.rewrite(ctx, &rewriting{old: old, asOf: e.asOf, urgent: e.urgent})
+		gained += n
+		if errors.Is(err, errBusy) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if s.mayReclaim(ctx) != nil || s.unsure != nil {
+			break
+		}
+	}
+	return gained, errors.Join(errs...)
+}
+
+// mayReclaim says whether space may still be given back: not when the stream is being closed, or somebody waits
+// for reclaimMu.
+func (s *Stream) mayReclaim(ctx context.Context) error {
+	if s.stopping.Load() || s.st.closing.Load() {
+		return store.ErrClosed
+	}
+	if s.wanted.Load() > 0 {
+		return errBusy
+	}
+	return ctx.Err()
+}
+
+// removeLeft removes files that others stand for, durably: what is erased from now on must not be in them. The caller
+// holds reclaimMu.
+func (s *Stream) removeLeft() error {
+	if len(s.left) == 0 {
+		return nil
+	}
+	for _, name := range s.left {
+		if err := removeIfThere(s.fs, name); err != nil {
+			return fmt.Errorf("remove %s, which another block stands for: %w", name, err)
+		}
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return fmt.Errorf("remove blocks of stream %s: %w", s.config.Load().Name, err)
+	}
+	s.left = nil
+	return nil
+}
+
+const (
+	// leastRotated is the least that is given back by sealing the tail before it has its size.
+	leastRotated = 64 << 10
+	// idleTail is for how long, in nanoseconds, nothing was stored in a tail that is sealed because of less.
+	idleTail = 10 * 60 * 1e9
+)
+
+// rotateForSpace seals the tail and begins another one, if most of it is messages that need not be kept: only
+// sealed blocks are written anew.
+func (s *Stream) rotateForSpace(e effort) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	n := s.cur.Load()
+	if !n.open || s.w.next == 0 || s.writableLocked() != nil {
+		return nil
+	}
+	v, dead := n.tail, int64(0)
+	for at := v.nextDeleted(0); at < v.count; at = v.nextDeleted(at + 1) {
+		if v.stays(at, e.asOf) {
+			continue
+		}
+		end := v.end
+		if at+1 < len(v.tail) {
+			end = int64(v.tail[at+1])
+		}
+		dead += end - int64(v.tail[at])
+	}
+	total := v.end - record.DataStart
+	idle := s.opt.Now()-n.lastTime > idleTail
+	if dead == 0 || !e.thorough && (2*dead < total || dead < leastRotated || 4*dead < s.opt.BlockSize && !idle) {
+		return nil
+	}
+	if err := s.withReserve(s.prepareLocked); err != nil {
+		return err
+	}
+	if s.cur.Load().tail.block != v.block || len(s.w.buf) > 0 {
+		return nil // preparing began a new one
+	}
+	err := s.withReserve(s.rotateLocked)
+	if err != nil {
+		return fmt.Errorf("seal the newest block of stream %s: %w", s.config.Load().Name, err)
+	}
+	return nil
+}
+
+// Reclaim gives back at once the space of all messages and streams that were removed and are not kept, which otherwise
+// happens in the background and only where it is worth it. It is bounded in what it writes a second.
+func (st *Store) Reclaim(ctx context.Context) error {
+	if err := st.enter(ctx); err != nil {
+		return err
+	}
+	defer st.gate.leave()
+	_, err := st.reclaim(ctx, effort{asOf: st.opt.Now(), thorough: true})
+	return err
+}
+
+// reclaim gives space back in all streams, and returns how many bytes.
+func (st *Store) reclaim(ctx context.Context, e effort) (gained int64, err error) {
+	if st.opt.ReadOnly {
+		return 0, fmt.Errorf("reclaim: %w", store.ErrReadOnly)
+	}
+	st.mu.RLock()
+	streams := slices.SortedFunc(maps.Values(st.streams), func(a, b *Stream) int { return cmp.Compare(a.inc, b.inc) })
+	st.mu.RUnlock()
+	var errs []error
+	for _, s := range streams {
+		n, err := s.reclaim(ctx, e)
+		gained += n
+		if err != nil && !errors.Is(err, store.ErrClosed) {
+			errs = append(errs, err)
+		}
+		if st.closing.Load() || ctx.Err() != nil {
+			break
+		}
+	}
+	n, err := st.takeRemoved(ctx, e.asOf)
+	return gained + n, errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,67 @@
+package blockstore
+
+import (
+	"slices"
+
+	"jsfs/store/internal/record"
+)
+
+// withoutReplaced returns found, which is in order, without the blocks that others stand for, too: those were to be
+// removed when the work ended. Their files are left to who writes next.
+func (o *opening) withoutReplaced(found []foundBlock) ([]foundBlock, error) {
+	var kept []foundBlock
+	var next foundBlock // the one behind
+	for _, e := range slices.Backward(found) {
+		replaced, err := o.replaces(next, e)
+		if err != nil {
+			return nil, err
+		}
+		if replaced {
+			o.cache.drop([]*block{e.block})
+			o.left = append(o.left, e.name)
+			continue
+		}
+		next, kept = e, append(kept, e)
+	}
+	slices.Reverse(kept)
+	return kept, nil
+}
+
+// replaces says whether next, a block behind old, has old's sequences because it was written in the place of both.
+func (o *opening) replaces(next, old foundBlock) (bool, error) {
+	if next.block == nil || next.hdr.First > old.hdr.First {
+		return false, nil
+	}
+	if next.hdr.First == old.hdr.First {
+		// One that has no sequence is no other's.
+		end, _, err := o.saidBy(old)
+		if err != nil || end == old.hdr.First {
+			return false, err
+		}
+	}
+	_, rewritten, err := o.saidBy(next)
+	return rewritten, err
+}
+
+// saidBy returns which sequence came behind a block, and whether the block was written anew.
+func (o *opening) saidBy(e foundBlock) (next uint64, rewritten bool, err error) {
+	var cts []record.Control
+	if e.trailer != nil {
+		var bytes []byte
+		if bytes, err = o.readSection(e.block, e.trailer, record.Controls); err == nil {
+			cts, err = e.trailer.Controls(&e.hdr, bytes)
+		}
+		next = e.trailer.Next
+	}
+	if e.trailer == nil || err != nil {
+		if record.IsVersion(err) {
+			return 0, false, err
+		}
+		c, err := scanBlock(blockReader{o.Stream, e.block}, &e.hdr, e.size, messages)
+		if err != nil {
+			return 0, false, err
+		}
+		cts, next = c.controls, later(next, c.next)
+	}
+	return next, slices.ContainsFunc(cts, func(ct record.Control) bool { return ct.Rewritten }), nil
+}

@@ -1,0 +1,313 @@
+package blockstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"jsfs/store"
+	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
+)
+
+// newSuffix ends the name of a block that is being written anew.
+const newSuffix = ".new"
+
+// rewriting makes one block of blocks that follow each other, without the messages whose space is to be given back. The
+// new one says of all sequences of theirs what became of them, so no control elsewhere is needed for those any more.
+type rewriting struct {
+	s      *Stream
+	old    []*block
+	asOf   int64 // what is kept until then at most need not be kept
+	urgent bool  // room is needed at once: neither is the pace kept, nor the reserve
+
+	ids     []*bitset // of each block, which messages are needed for their Nats-Msg-Id; nil if none is
+	pinFrom uint64    // messages from this one on are needed for what they tell of the stream's sources
+
+	stay     []*bitset        // of each block, which messages stay …
+	gone     []*bitset        // … although they were removed
+	skips    []record.Control // of all blocks, sorted
+	controls []*ownControl    // that other blocks need
+	lastTime int64            // of the last message that the blocks ever had
+
+	b    *block
+	f    vfs.File
+	buf  []byte // encoded and not written
+	end  int64  // of what was written
+	out  contents
+	meta store.Meta // of the message that was copied last
+	offs []uint32
+	runs []record.Run
+	kept []*keptRange
+}
+
+// keptRange is what is kept until the same time, of the messages that stay.
+type keptRange struct {
+	due, last int64
+	record.Range
+}
+
+// errBusy means that blocks can't be rewritten now, because of what happened to them meanwhile or because all of it is needed.
+var errBusy = errors.New("the blocks changed meanwhile, or are needed as they are")
+
+// rewrite puts one new block in the place of old ones, which must be sealed and whole and follow each other, and returns
+// how many bytes that gave back. The caller holds reclaimMu. Nothing is changed unless the error is nil, or the
+// directory could not be synced: then either is good.
+func (s *Stream) rewrite(ctx context.Context, r *rewriting) (int64, error) {
+	r.s = s
+	last := r.old[len(r.old)-1]
+	if err := r.readControls(); err != nil {
+		return 0, err
+	}
+	if err := r.pin(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.decide(); err != nil {
+		return 0, err
+	}
+	// What removed the messages must not be lost once they are.
+	if err := s.sync(); err != nil {
+		return 0, err
+	}
+	if err := r.sumUp(); err != nil {
+		return 0, err
+	}
+	name := last.name + newSuffix
+	err := removeIfThere(s.fs, name)
+	if err == nil {
+		err = r.write(ctx, name)
+	}
+	if err == nil {
+		err = r.swap(name)
+	}
+	if err != nil {
+		_ = removeIfThere(s.fs, name)
+		s.left = append(s.left, name) // a crash may bring it back
+		return 0, fmt.Errorf("rewrite %s: %w", last.name, diskError(err))
+	}
+	s.dropReplaced(r.old)
+	return r.finish()
+}
+
+// write writes the new block, durably but for its name, and reads it again.
+func (r *rewriting) write(ctx context.Context, name string) (err error) {
+	hdr := r.header()
+	r.b = newBlock(r.old[len(r.old)-1].name, hdr)
+	if r.f, err = r.s.fs.Create(name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.f.Close()) }()
+	r.buf = hdr.Start()
+	r.out.known = map[string]uint32{}
+	r.putControls()
+	for i, b := range r.old {
+		if err := r.copyBlock(ctx, b, r.stay[i], r.gone[i]); err != nil {
+			return err
+		}
+	}
+	r.putKept()
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	t := record.Trailer{
+		DataEnd: r.end, Next: r.old[len(r.old)-1].next, All: r.out.all, FirstTime: r.out.first, LastTime: r.out.last, Chain: r.chain(),
+	}
+	f := record.Footer{Trailer: t, Offsets: r.offs, Runs: r.runs, Controls: r.out.controls, Subjects: r.out.subjectsAt(r.offs)}
+	r.buf = f.Append(r.buf, &hdr)
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	if err := r.f.Sync(); err != nil {
+		return err
+	}
+	r.b.seal(&f.Trailer, r.end, r.runs)
+	return r.verify()
+}
+
+// header is the new block's.
+func (r *rewriting) header() record.Header {
+	first, last := &r.old[0].hdr, &r.old[len(r.old)-1].hdr
+	hdr := *first
+	hdr.Block, hdr.Mark = last.Block, max(first.Mark, last.Mark)
+	_, _ = rand.Read(hdr.Salt[:]) // never fails
+	if hdr.Sealed {
+		hdr.Unlock(r.s.st.key)
+	}
+	return hdr
+}
+
+// chain is what the block behind the new one says of the one before it: it must not change.
+func (r *rewriting) chain() [16]byte {
+	last := r.old[len(r.old)-1]
+	blocks := r.s.cur.Load().blocks
+	if i := slices.Index(blocks, last); i+1 < len(blocks) {
+		if c := blocks[i+1].hdr.Chain; c != [16]byte{} {
+			return c
+		}
+	}
+	return last.trailer.Chain
+}
+
+// putControls encodes what the new block says besides messages.
+func (r *rewriting) putControls() {
+	r.put(&record.Control{Kind: record.FlagRemove, Seq: r.old[len(r.old)-1].next, Time: r.lastTime, Rewritten: true})
+	for i := range r.skips {
+		r.put(&r.skips[i])
+	}
+	for _, c := range r.controls {
+		r.put(&c.Control)
+	}
+}
+
+func (r *rewriting) put(ct *record.Control) {
+	at := r.end + int64(len(r.buf))
+	r.buf = r.b.coder.AppendControl(r.buf, at, at, ct)
+	r.out.controls = append(r.out.controls, *ct)
+}
+
+// putKept encodes which of the messages that stay were removed.
+func (r *rewriting) putKept() {
+	slices.SortFunc(r.kept, func(a, b *keptRange) int { return cmp.Compare(a.due, b.due) })
+	for _, k := range r.kept {
+		k.Done()
+		r.put(&record.Control{Kind: record.FlagRemove, Seq: r.old[len(r.old)-1].next, Time: max(k.last, r.b.hdr.Time), Discard: k.due == math.MinInt64, Ranges: []record.Range{k.Range}})
+	}
+}
+
+// copyBlock encodes those messages of b anew that stay.
+func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset) error {
+	v := view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
+	offs, err := r.s.indexOf(&v)
+	if err != nil {
+		return err
+	}
+	w := window{f: blockReader{r.s, b}}
+	for i := range offs {
+		if !stay.get(i) {
+			continue
+		}
+		err := r.copyMessage(&v, i, &w, int64(offs[i]))
+		if errors.Is(err, errErased) {
+			stay.words[i/64].And(^uint64(1 << (i % 64)))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if gone.get(i) {
+			r.noteGone(b, i)
+		}
+		if len(r.buf) >= writeSize {
+			if err := r.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// errErased means that nothing is left of a message.
+var errErased = errors.New("the message was erased")
+
+// copyMessage encodes message i of v, which stands at off.
+func (r *rewriting) copyMessage(v *view, i int, w *window, off int64) error {
+	b, seq := v.block, v.seqOf(i)
+	rec, err := w.at(off, min(record.MaxHead, b.dataEnd-off))
+	if err != nil {
+		return err
+	}
+	h, err := b.coder.Head(rec, off)
+	if err == nil && (h.Seq != seq || h.Control() || h.Size > b.dataEnd-off) {
+		err = record.ErrBad
+	}
+	if err != nil {
+		return r.s.corrupt(b, off, int64(len(rec)), seq, err)
+	}
+	if rec, err = w.at(off, h.Size); err != nil {
+		return err
+	}
+	subject, header, data, err := b.coder.Open(&h, rec[:h.Size:h.Size], off)
+	if err != nil && r.s.wasErased(v, i, &h, make([]byte, h.Size), off) {
+		return errErased
+	}
+	if err != nil {
+		return r.s.corrupt(b, off, h.Size, seq, err)
+	}
+	at := r.end + int64(len(r.buf))
+	m := record.Message{
+		Seq: seq, Time: h.Time, Durable: at, JSON: h.JSON, Subject: stringOf(subject), Header: header, Data: data,
+		Compress: h.Flags&record.FlagCompressed != 0,
+	}
+	r.buf = r.b.coder.AppendMessage(r.buf, at, &m)
+	if k := len(r.offs); k == 0 || r.runs[len(r.runs)-1].Seq+uint64(k)-uint64(r.runs[len(r.runs)-1].Index) != seq {
+		r.runs = append(r.runs, record.Run{Seq: seq, Index: uint32(k)})
+	}
+	if r.offs = append(r.offs, uint32(at)); len(r.offs) == 1 {
+		r.out.first = h.Time
+	}
+	r.out.last, r.out.all = h.Time, r.out.all.Add(h.Meta())
+	r.out.markSubject(subject, uint32(at))
+	r.meta = h.Meta()
+	return nil
+}
+
+// noteGone notes that message i of b, the one that was copied last, was removed, and until when it is kept.
+func (r *rewriting) noteGone(b *block, i int) {
+	due, last := int64(math.MinInt64), r.lastTime // it stays for something else
+	for _, e := range b.batches() {
+		if e.due > r.asOf && e.bits.get(i) {
+			due, last = e.due, e.last
+		}
+	}
+	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due })
+	if k < 0 {
+		k = len(r.kept)
+		r.kept = append(r.kept, &keptRange{due: due})
+	}
+	r.kept[k].last = max(r.kept[k].last, last)
+	r.kept[k].Add(uint64(r.meta.Seq), 1)
+	r.kept[k].Sums = r.kept[k].Sums.Add(r.meta)
+}
+
+// flush writes what is encoded.
+func (r *rewriting) flush(ctx context.Context) error {
+	if err := r.s.mayReclaim(ctx); err != nil {
+		return err
+	}
+	for {
+		_, err := r.f.WriteAt(r.buf, r.end)
+		if err == nil {
+			break
+		}
+		if !isNoSpace(err) || !r.urgent || !r.s.st.reserve.give() {
+			return err
+		}
+	}
+	n := len(r.buf)
+	r.end, r.buf = r.end+int64(n), r.buf[:0]
+	if cap(r.buf) > keepBuffer {
+		r.buf = nil
+	}
+	if r.urgent {
+		return nil
+	}
+	return r.s.st.pace.wait(ctx, n)
+}
+
+// verify reads the new block, and compares it with what was meant.
+func (r *rewriting) verify() error {
+	c, err := scanBlock(r.f, &r.b.hdr, r.b.dataEnd, messages)
+	if err != nil {
+		return err
+	}
+	same := func(a, b record.Control) bool { return a.Same(&b) }
+	if len(c.bad) > 0 || c.end != r.b.dataEnd || c.all != r.out.all || c.next != r.b.next ||
+		!slices.Equal(c.offsets(), r.offs) || !slices.EqualFunc(c.controls, r.out.controls, same) {
+		return fmt.Errorf("what was written is not what is read: %w", record.ErrBad)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+)
+
+// removed returns the streams that were removed and are kept.
+func (b *bench) removed() []store.RemovedStream {
+	b.Helper()
+	list, err := b.s.RemovedStreams(b.ctx)
+	b.must(err)
+	return list
+}
+
+// empty removes messages first to last one by one, as rm does.
+func (b *bench) empty(st store.Stream, first, last store.Seq) {
+	b.Helper()
+	for seq := first; seq <= last; seq++ {
+		b.remove(st, seq)
+	}
+}
+
+// atticCases are about streams that were removed and are kept.
+var atticCases = []testCase{
+	timed("a removed stream comes back with the messages that were removed with it", func(b *bench) {
+		st, err := b.s.Create(b.ctx, store.Config{Name: "S", Description: "of before"})
+		b.must(err)
+		for i := range 60 {
+			b.append(st, "x", numbered(i))
+		}
+		b.remove(st, 7, 9)
+		pause(5 * time.Minute)
+		want := durablePart(b.state(st))
+		b.empty(st, 1, 6)
+		pause(59 * time.Second) // it takes long
+		b.remove(st, 8)
+		b.empty(st, 10, 60)
+		inc := st.Incarnation()
+		b.must(b.s.Remove(b.ctx, "S"))
+		list := b.removed()
+		if len(list) != 1 || list[0].Name != "S" || list[0].Incarnation != inc || list[0].Messages != 58 || list[0].Bytes != want.Live.Payload ||
+			list[0].Time != time.Now().UnixNano() {
+			b.Fatalf("removed streams: got %+v, want S with the incarnation %d, and %+v", list, inc, want.Live)
+		}
+		pause(time.Hour)
+		if b.engine.Durable {
+			b.reopen()
+		}
+		sub := b.s.Watch()
+		defer sub.Close()
+		back, err := b.s.Revive(b.ctx, inc)
+		b.must(err)
+		if back.Config().Description != "of before" || back.Incarnation() != inc {
+			b.Errorf("got %+v with the incarnation %d", back.Config(), back.Incarnation())
+		}
+		if e := b.take(sub, 1)[0]; e.Kind != store.StreamCreated || e.Stream != "S" || e.Incarnation != inc {
+			b.Errorf("got event %+v, want that S was created", e)
+		}
+		if got := durablePart(b.check(back)); got != want {
+			b.Errorf("state: got %+v, want %+v", got, want)
+		}
+		b.wantKept(back, 7, 9)
+		b.wantData(back, 8, numbered(7))
+		b.wantGone(st, 8, store.ErrClosed)
+		if list := b.removed(); len(list) > 0 {
+			b.Errorf("removed streams: got %+v, want none", list)
+		}
+		if seq := b.append(back, "x", "next"); seq != 61 {
+			b.Errorf("the next message has %d, want 61", seq)
+		}
+	}),
+	{name: "a removed stream does not come back under a name that is taken", run: func(b *bench) {
+		old := b.create("S")
+		b.append(old, "x", "old")
+		b.remove(old, 1)
+		b.must(b.s.Remove(b.ctx, "S"))
+		st := b.create("S")
+		_, err := b.s.Revive(b.ctx, old.Incarnation())
+		b.wantErr(err, store.ErrExists)
+		_, err = b.s.Revive(b.ctx, st.Incarnation())
+		b.wantErr(err, store.ErrNotFound)
+		b.must(b.s.Remove(b.ctx, "S"))
+		if list := b.removed(); len(list) != 2 || list[0].Messages != 1 || list[1].Messages != 0 {
+			b.Errorf("got %+v, want two", list)
+		}
+		back, err := b.s.Revive(b.ctx, old.Incarnation())
+		b.must(err)
+		b.wantData(back, 1, "old")
+		_, err = b.s.Revive(b.ctx, old.Incarnation())
+		b.wantErr(err, store.ErrNotFound)
+	}},
+	timed("a removed stream is kept for a day", func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 20)
+		b.empty(st, 1, 20)
+		b.must(b.s.Remove(b.ctx, "S"))
+		pause(23 * time.Hour)
+		b.reclaim()
+		if list := b.removed(); len(list) != 1 || list[0].Messages != 20 {
+			b.Errorf("after 23 hours: got %+v", list)
+		}
+		pause(5 * time.Hour)
+		if list := b.removed(); len(list) != 0 {
+			b.Errorf("after 28 hours: got %+v", list)
+		}
+		b.reclaim()
+		_, err := b.s.Revive(b.ctx, st.Incarnation())
+		b.wantErr(err, store.ErrNotFound)
+		if again := b.create("S"); again.Incarnation() <= st.Incarnation() {
+			b.Errorf("a stream has the incarnation %d after one with %d", again.Incarnation(), st.Incarnation())
+		}
+	}),
+	{name: "what a limit removed does not come back with the stream", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxMsgs: 2})
+		b.fill(st, 5)
+		b.empty(st, 4, 5)
+		b.must(b.s.Remove(b.ctx, "S"))
+		back, err := b.s.Revive(b.ctx, st.Incarnation())
+		b.must(err)
+		b.wantSeqs(back, store.Query{}, 4, 5)
+	}},
+}
+
+// revive brings a removed stream back in both stores, after comparing what they list.
+func (m *model) revive(rt *rapid.T) {
+	if m.cut {
+		return
+	}
+	got, gotErr := m.got.RemovedStreams(rt.Context())
+	want, wantErr := m.want.RemovedStreams(rt.Context())
+	check(rt, gotErr)
+	check(rt, wantErr)
+	if len(got) != len(want) {
+		rt.Fatalf("removed streams: got %+v, want %+v", got, want)
+	}
+	for i := range got {
+		g := got[i]
+		if g.Incarnation = want[i].Incarnation; g != want[i] {
+			rt.Fatalf("removed streams: got %+v, want %+v", got, want)
+		}
+	}
+	if len(got) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(got)-1).Draw(rt, "which")
+	_, gotErr = m.got.Revive(rt.Context(), got[i].Incarnation)
+	_, wantErr = m.want.Revive(rt.Context(), want[i].Incarnation)
+	if same(rt, fmt.Sprintf("revive %+v", got[i]), gotErr, wantErr) {
+		m.open(rt, got[i].Name)
+	}
+}
