@@ -68,6 +68,9 @@ func (fs *FS) rmdir(c *call, name string) error {
 		return err
 	}
 	if at.inConsumers() {
+		if err := fs.checkSweep(c, s); err != nil {
+			return err
+		}
 		return fs.rmdirConsumers(c, s, at, name)
 	}
 	if at.kind != 0 || name == mapping.DirName {
@@ -97,14 +100,21 @@ func (fs *FS) Unlink(cancel <-chan struct{}, hdr *fuse.InHeader, name string) (s
 
 func (fs *FS) unlink(c *call, name string) error {
 	if s, at, err := fs.split(c.hdr.NodeId); err == nil && at.inConsumers() {
+		if err := fs.checkSweep(c, s); err != nil {
+			return err
+		}
 		return fs.unlinkInConsumer(c, s, at, name)
 	}
 	s, n, err := fs.nameToChange(c, name)
 	if err != nil {
+		fs.noteSweep(c)
 		return err
 	}
 	switch n.Kind {
 	case mapping.NameSeq:
+		if err := fs.checkSweep(c, s); err != nil {
+			return err
+		}
 		if err := fs.changedMessage(c, c.hdr.NodeId, n); err != nil {
 			return err
 		}

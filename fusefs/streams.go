@@ -39,6 +39,7 @@ type stream struct {
 	removing removing // who is about to remove a consumer
 
 	writing writing // what the writing half remembers of the stream
+	sweep   sweep
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,
 	// from before the removal until its event was taken: the kernel knows of them.

@@ -123,6 +123,12 @@ func TestWhatViewsRefuse(t *testing.T) {
 			t.Errorf("%s: errors: %q", dir, got[len(got)-1])
 		}
 	}
+	m.dir = m.walk("S/.jsfs/subjects/a.b").NodeId
+	// cp -f and mv unlink what they are to replace: the message comes back.
+	wantStatus(t, "unlink", m.unlink("000000000002"), 0)
+	_, _, st := m.open("000000000002", shellCreate, 0o644)
+	wantStatus(t, "create of what was unlinked", st, syscall.EEXIST)
+	m.wantPayloads("1 a.b one", "2 a.b two")
 	for _, dir := range []string{"", "subjects", "last-by-subject", "since", "range", "msg", "msg/1"} {
 		m.dir = m.walk(strings.TrimSuffix("S/.jsfs/"+dir, "/")).NodeId
 		_, _, st := m.open("a..b", shellCreate, 0o644)
@@ -134,7 +140,7 @@ func TestWhatViewsRefuse(t *testing.T) {
 		wantStatus(t, "rm in "+dir, m.unlink("log"), want)
 	}
 	m.dir = m.walk("S/.jsfs/subjects/a.b").NodeId
-	_, _, st := m.open("99", shellCreate, 0o644)
+	_, _, st = m.open("99", shellCreate, 0o644)
 	wantStatus(t, "a sequence above the last", st, syscall.EPERM)
 	_, _, st = m.open("1", shellCreate&^syscall.O_CREAT, 0o644)
 	wantStatus(t, "a message", st, syscall.EPERM)
@@ -142,11 +148,9 @@ func TestWhatViewsRefuse(t *testing.T) {
 		_, st := m.openAt(m.walk("S/.jsfs/"+path).NodeId, syscall.O_WRONLY)
 		wantStatus(t, path, st, syscall.EPERM)
 	}
-	// cp -f and mv unlink what they are to replace: the message comes back.
-	wantStatus(t, "unlink", m.unlink("000000000002"), 0)
-	_, _, st = m.open("000000000002", shellCreate, 0o644)
-	wantStatus(t, "create of what was unlinked", st, syscall.EEXIST)
-	m.wantPayloads("1 a.b one", "2 a.b two")
+	// Who was refused something in .jsfs is removing all of it.
+	m.dir = m.walk("S/.jsfs/subjects/a.b").NodeId
+	wantStatus(t, "rm of a message, after rm in .jsfs", m.unlink("000000000002"), syscall.EPERM)
 	m.dir = m.s.node
 	if st := m.put(".d", "draft", shellCreate); !st.Ok() {
 		t.Fatal(st)

@@ -241,7 +241,7 @@ func TestToolsReadTheLog(t *testing.T) {
 		{"wc", `wc -lc < S/.log; wc -c S/.log`, " 20000 219990\n219990 S/.log\n"},
 		{"the size is what is read", `stat -c %s S/.log; cat S/.log | wc -c`, "219990\n219990\n"},
 		{"grep takes it for text", `grep -c ^line S/.log; grep -n 'line 00778' S/.log; grep -v ^line S/.log`, "19998\n776:line 00778\nno newline\n\n"},
-		{"grep -r of the views", `grep -rh 'line 2' S/.jsfs/`, "line 20000\n"},
+		{"grep -r of the views", `grep -rl 'line 2' S/.jsfs/ | sort`, "S/.jsfs/last-by-subject/s\nS/.jsfs/log\nS/.jsfs/log.jsonl\nS/.jsfs/subjects/s/000000020000\n"},
 		{"head", `head -n 2 S/.log; head -c 5 S/.log`, "line 00002\nline 00003\nline "},
 		{"tail", `tail -n 3 S/.log; tail -c 12 S/.log; tail -n +19998 S/.log`, "line 20000\nno newline\n\nno newline\n\nline 20000\nno newline\n\n"},
 		{"tail of more than a block", `tail -n 5000 S/.log | head -n 1; tail -n 5000 S/.log | wc -l`, "line 15003\n5000\n"},

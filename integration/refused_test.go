@@ -76,8 +76,8 @@ var refusals = []struct {
 // What is refused says why, and harms nothing.
 func TestRefused(t *testing.T) {
 	m := mount(t)
-	m.sh(`echo new content > ../new; mkdir S; echo one > S/a.b; echo two > S/a.c; echo 3 > S/a.d; rm S/000000000003`)
-	const state = `ls -A S; stat -c '%n %s %y' S/0*; cat S/.log; cat S/.jsfs/info; ls S | wc -l`
+	m.sh(`echo new content > ../new; mkdir S S/.jsfs/consumers/c; echo one > S/a.b; echo two > S/a.c; echo 3 > S/a.d; rm S/000000000003`)
+	const state = `ls -A S; stat -c '%n %s %y' S/0*; cat S/.log; cat S/.jsfs/info; ls S | wc -l; ls S/.jsfs/consumers`
 	before := m.sh(state)
 	for _, test := range refusals {
 		t.Run(test.name, func(t *testing.T) {
