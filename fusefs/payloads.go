@@ -113,11 +113,11 @@ func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
 
 func (h *messageHandle) read(c *call, p []byte, off int64) (int, error) {
 	data, err := c.fs.big.get(h.key, func() ([]byte, error) {
-		m, err := h.stream.Load(c, h.seq, nil)
+		m, err := loadOpen(c, h.stream, h.seq, nil)
 		return m.Data, err
 	})
 	if err != nil {
-		return 0, gone(err)
+		return 0, err
 	}
 	if off >= int64(len(data)) {
 		return 0, nil

@@ -102,9 +102,9 @@ func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
 	}
 	scratch := getScratch(len(buf))
 	defer putScratch(scratch)
-	m, err := s.Load(c, store.Seq(at.n), *scratch)
+	m, err := loadOpen(c, s, store.Seq(at.n), *scratch)
 	if err != nil {
-		return 0, gone(err)
+		return 0, err
 	}
 	if off >= uint64(len(m.Data)) {
 		return 0, nil

@@ -199,7 +199,9 @@ func TestALoadThatFailedIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestReadOfARemovedMessageIsStale(t *testing.T) {
+// Who has a message open reads it to its end, like any file that is removed meanwhile. What was erased is gone for
+// everybody.
+func TestReadOfARemovedMessage(t *testing.T) {
 	m := newMounted(t, Options{})
 	s := m.stream("S", "x", strings.Repeat("x", maxStateless+1))
 	for _, seq := range []store.Seq{1, 2} {
@@ -207,11 +209,23 @@ func TestReadOfARemovedMessageIsStale(t *testing.T) {
 		if _, err := s.Remove(t.Context(), seq); err != nil {
 			t.Fatal(err)
 		}
-		if _, st := m.readAt(node, fh, 0, 10); st != fuse.Status(syscall.ESTALE) {
-			t.Errorf("message %d: got %v, want ESTALE", seq, st)
+		if got, st := m.readAt(node, fh, 0, 10); !st.Ok() || !strings.HasPrefix(strings.Repeat("x", 10), got) || len(got) == 0 {
+			t.Errorf("message %d: got %q, %v", seq, got, st)
 		}
 		m.closeFile(node, fh)
+		if _, st := m.openAt(node, syscall.O_RDONLY); st != fuse.Status(syscall.ESTALE) {
+			t.Errorf("opening message %d: got %v, want ESTALE", seq, st)
+		}
 	}
+	other := m.stream("T", "y")
+	node, fh := m.openMsg(other, 1)
+	if _, err := other.Erase(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, st := m.readAt(node, fh, 0, 10); st != fuse.Status(syscall.ESTALE) {
+		t.Errorf("what was erased: got %v, want ESTALE", st)
+	}
+	m.closeFile(node, fh)
 	if got := m.reasons(); len(got) != 0 {
 		t.Errorf("errors: got %q, want none", got)
 	}

@@ -1,0 +1,22 @@
+package fusefs
+
+import (
+	"context"
+	"errors"
+
+	"jsfs/store"
+)
+
+// loadOpen reads a message for who has it open, like Load: also one that was removed since, as long as it is kept.
+func loadOpen(ctx context.Context, s store.Stream, seq store.Seq, buf []byte) (store.Msg, error) {
+	m, err := s.Load(ctx, seq, buf)
+	if errors.Is(err, store.ErrNotFound) {
+		if kept, keptErr := s.LoadKept(ctx, seq, buf); keptErr == nil {
+			return kept, nil
+		}
+	}
+	if err != nil {
+		err = gone(err)
+	}
+	return m, err
+}
