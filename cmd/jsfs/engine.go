@@ -15,7 +15,9 @@ import (
 // openSource opens the engine that a source is for. Notes for people go to out.
 func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (store.Store, error) {
 	if src.dir == "" && !s.key.given() {
-		return memstore.New(memstore.Options{Logger: logger, MaxBytes: s.maxMemory, Limits: s.limits}), nil
+		return memstore.New(memstore.Options{
+			Logger: logger, MaxBytes: s.maxMemory, Limits: s.limits, KeepDeleted: s.keepDeleted, KeepLimits: s.keepLimits,
+		}), nil
 	}
 	keys, err := readLegacyKeys(s.legacyKeys)
 	if err != nil {
@@ -32,7 +34,7 @@ func openSource(src source, s settings, logger *slog.Logger, out io.Writer) (sto
 // openBlocks opens a block store as the settings say, with the keys and the logger of opt.
 func openBlocks(src source, s settings, opt blockstore.Options, out io.Writer) (store.Store, error) {
 	opt.Interval, opt.BlockSize, opt.ReadOnly, opt.Compression = s.interval, s.blockSize, s.readOnly, s.compression
-	opt.Limits = s.limits
+	opt.Limits, opt.KeepDeleted, opt.KeepLimits = s.limits, s.keepDeleted, s.keepLimits
 	opt.Converting = func(stream, step string, done, total int64) {
 		note(out, "converting %s: %d of %d MB %s", stream, done>>20, total>>20, step)
 	}

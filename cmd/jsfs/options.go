@@ -34,6 +34,9 @@ type settings struct {
 	limits    store.AccountLimits
 	maxMemory int64 // of a memory store; 0: the default
 
+	keepDeleted time.Duration // 0: the default; negative: nothing is kept
+	keepLimits  bool
+
 	compression store.Compression // of streams that mkdir makes; "": the default
 	key         keyArgs
 	point       string // where it is to be mounted
@@ -61,6 +64,8 @@ var mountOptions = []mountOption{
 	{"control", "hidden|listed", (*settings).setControl},
 	{"debug", "", func(s *settings, _ string) error { s.debugFuse = true; return nil }},
 	{"gid", "GROUP", (*settings).setGID},
+	{"keep_deleted", "DURATION", (*settings).setKeepDeleted},
+	{"keep_limits", "yes|no", (*settings).setKeepLimits},
 	{"key_file", "FILE", func(s *settings, v string) error { s.key.file = v; return nil }},
 	{"legacy_key_file", "FILE", func(s *settings, v string) error { s.legacyKeys = append(s.legacyKeys, v); return nil }},
 	{"nonempty", "", func(s *settings, _ string) error { s.nonEmpty = true; return nil }},
@@ -135,6 +140,29 @@ func knownOptions() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// setKeepDeleted takes for how long what was removed is kept: 0 is not at all.
+func (s *settings) setKeepDeleted(v string) error {
+	d, err := time.ParseDuration(v)
+	if v == "0" {
+		d, err = 0, nil
+	}
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no duration, such as 24h or 0", v)
+	}
+	if s.keepDeleted = d; d == 0 {
+		s.keepDeleted = -1
+	}
+	return nil
+}
+
+func (s *settings) setKeepLimits(v string) error {
+	if v != "yes" && v != "no" {
+		return fmt.Errorf("%q is neither yes nor no", v)
+	}
+	s.keepLimits = v == "yes"
+	return nil
 }
 
 func (s *settings) setSync(v string) error {

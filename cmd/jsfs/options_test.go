@@ -31,6 +31,8 @@ func TestMountOptions(t *testing.T) {
 		{"control directories are hidden again", "control=listed,control=hidden", settings{}},
 		{"sequences have a width", "seq_width=6", settings{seqWidth: 6}},
 		{"sizes may have a unit", "block_size=8M", settings{blockSize: 8 << 20}},
+		{"what was removed is kept for a time", "keep_deleted=36h,keep_limits=yes", settings{keepDeleted: 36 * time.Hour, keepLimits: true}},
+		{"what was removed is not kept", "keep_deleted=0,keep_limits=no", settings{keepDeleted: -1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got settings
@@ -60,6 +62,8 @@ func TestMountOptionsThatAreRefused(t *testing.T) {
 		{"control is hidden or listed", "control=maybe", "neither hidden nor listed"},
 		{"a width is a number", "seq_width=0", "1 to 20"},
 		{"a subject must be one", "subjects=a..b", "empty token"},
+		{"a time of keeping is a duration", "keep_deleted=a day", "no duration"},
+		{"keep_limits is yes or no", "keep_limits=1", "neither yes nor no"},
 		{"a size is above zero", "block_size=0", "no size"},
 		{"a size does not overflow", "block_size=9999999999G", "no size"},
 	} {
