@@ -1,0 +1,120 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// TestReadingWhileSpaceIsGivenBackNeverFails has readers, writers and removers at work while blocks are written anew
+// all the time (compact racing store, reader sees a closed file), and demands that the store stays small.
+func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
+	const live, rounds = 400, 6000
+	fsys, err := vfs.NewOS(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := Open(fsys, Options{Sync: SyncNever, BlockSize: 16 << 10, KeepDeleted: -1, asked: true, MaxFiles: 4, CacheBytes: 8 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	created, err := st.Create(t.Context(), store.Config{Name: "S"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := created.(*Stream)
+	body := func(seq store.Seq) string { return fmt.Sprintf("message %d, %0200d", seq, seq) }
+	for seq := store.Seq(1); seq <= live; seq++ {
+		if _, err := s.Append(t.Context(), store.Entry{Subject: fmt.Sprintf("a.%d", seq%7), Data: []byte(body(seq))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	for w := range 3 {
+		others.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1)) //nolint:gosec // no secret
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				n := s.cur.Load()
+				seq := store.Seq(n.first + rng.Uint64N(n.last-n.first+1))
+				m, err := s.Load(t.Context(), seq, nil)
+				if err == nil && string(m.Data) != body(seq) || err != nil && !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("load of %d: %q, %v", seq, m.Data, err)
+					return
+				}
+				seen := 0
+				for m, err := range s.Scan(t.Context(), store.Query{Subject: "a.3"}) {
+					if err != nil || m.Seq%7 != 3 {
+						t.Errorf("scan: %+v, %v", m, err)
+						return
+					}
+					seen++
+				}
+				if seen < live/20 {
+					t.Errorf("a scan met %d messages", seen)
+					return
+				}
+			}
+		})
+	}
+	others.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := st.Reclaim(t.Context()); err != nil {
+				t.Errorf("reclaim: %v", err)
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	rng := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // no secret
+	all := make([]store.Seq, live)
+	for i := range all {
+		all[i] = store.Seq(i + 1)
+	}
+	most := int64(0)
+	for range rounds {
+		next := store.Seq(s.cur.Load().last + 1)
+		seq, err := s.Append(t.Context(), store.Entry{Subject: fmt.Sprintf("a.%d", next%7), Data: []byte(body(next))})
+		if err != nil || seq != next {
+			t.Fatalf("append: %d, %v", seq, err)
+		}
+		i := rng.IntN(len(all))
+		if gone, err := s.Remove(t.Context(), all[i]); err != nil || !gone {
+			t.Fatalf("remove of %d: %v, %v", all[i], gone, err)
+		}
+		all[i] = seq
+		most = max(most, sizeOf(s.cur.Load()))
+	}
+	close(done)
+	others.Wait()
+	if err := st.Reclaim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	size, blocks := sizeOf(s.cur.Load()), len(s.cur.Load().blocks)
+	t.Logf("%d live messages after %d rounds take %d bytes in %d blocks, at most %d; written were %d", live, rounds, size, blocks, most, (live+rounds)*250)
+	if size > 400*250*3 {
+		t.Errorf("%d messages of 250 bytes take %d bytes", live, size)
+	}
+	for _, seq := range all {
+		if m, err := s.Load(t.Context(), seq, nil); err != nil || string(m.Data) != body(seq) {
+			t.Fatalf("load of %d at the end: %v", seq, err)
+		}
+	}
+}
