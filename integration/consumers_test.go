@@ -91,7 +91,7 @@ func TestAConsumerIsConfigured(t *testing.T) {
 // middle. Each message is done once at least, and more than once only where somebody was killed.
 func TestProcessesShareAWorkQueue(t *testing.T) {
 	m := mount(t)
-	m.sh(`mkdir S && echo '{"retention":"workqueue"}' > S/.jsfs/config && mkdir ` + billing + ` && echo '{"ack_wait":1000000000}' > ` + billing + `/config`)
+	m.sh(`: > ../done; mkdir S && echo '{"retention":"workqueue"}' > S/.jsfs/config && mkdir ` + billing + ` && echo '{"ack_wait":1000000000}' > ` + billing + `/config`)
 	const messages = 300
 	notes := m.path("..", "done")
 	// A worker takes a message, notes it, and acknowledges it, for ever.
