@@ -135,6 +135,7 @@ func (o *opening) findLost() {
 		next = later(next, b.hdr.First)
 		if b.rewritten {
 			next = later(next, o.lostIn(b, skips))
+			o.loseDoubtful(b)
 			continue
 		}
 		if uint64(v.count) == v.next-b.hdr.First {

@@ -125,3 +125,21 @@ func (v *view) between(first, last uint64) (lo, hi int) {
 	hi, _ = v.place(last + 1)
 	return lo, max(lo, hi)
 }
+
+// recountLive sums up a block's live messages from their heads.
+func (o *opening) recountLive(b *block) error {
+	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, messages)
+	if err != nil {
+		return err
+	}
+	o.live = o.live.Minus(b.live)
+	b.live = store.Totals{}
+	v := view{block: b, runs: b.runs, count: int(b.all.Messages)}
+	for _, m := range c.msgs {
+		if i, ok := v.place(m.seq); ok && !b.isDeleted(i) {
+			b.live = b.live.Add(m.meta)
+		}
+	}
+	o.live = o.live.Plus(b.live)
+	return nil
+}

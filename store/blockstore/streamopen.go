@@ -27,12 +27,13 @@ type opening struct {
 	removed map[uint64]bool
 	wide    []store.Range
 	skips   []record.Control
-	recount map[*block]bool // blocks whose removals do not add up
-	tail    *contents       // of the newest block, if it is not sealed
-	torn    []string        // files of blocks that were never begun
-	files   []string        // in the stream's directory
-	now     int64           // what is kept only until then need not be known
-	newest  int64           // time of the last message that blocks had that were written anew
+	recount map[*block]bool          // blocks whose removals do not add up
+	doubt   map[*block][]store.Range // sequences of which nobody knows whether they were removed: see doubtIn
+	tail    *contents                // of the newest block, if it is not sealed
+	torn    []string                 // files of blocks that were never begun
+	files   []string                 // in the stream's directory
+	now     int64                    // what is kept only until then need not be known
+	newest  int64                    // time of the last message that blocks had that were written anew
 	// suspects are messages whose bodies are not whole, erase the last one that a control erases: it may not
 	// have been overwritten to its end.
 	suspects []suspect
@@ -54,7 +55,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 			st: st, fs: st.fs, opt: st.opt, log: st.opt.Logger, cache: st.cache, inc: inc, boot: st.boot,
 			dir: dir, gate: newGate(),
 		},
-		removed: map[uint64]bool{}, recount: map[*block]bool{}, now: st.opt.Now(),
+		removed: map[uint64]bool{}, recount: map[*block]bool{}, doubt: map[*block][]store.Range{}, now: st.opt.Now(),
 	}
 	if err := o.readConfig(); err != nil {
 		return o.Stream, err
@@ -276,6 +277,7 @@ func (o *opening) takeContents(b *block, c *contents, t *record.Trailer, last bo
 		b.index.Store(x)
 	}
 	o.add(b, c.controls)
+	o.doubtIn(b, c, t)
 }
 
 // add appends b to the blocks, and does what its controls say.
@@ -303,22 +305,4 @@ func (o *opening) add(b *block, controls []record.Control) {
 			o.apply(ct, &ct.Ranges[i])
 		}
 	}
-}
-
-// recountLive sums up a block's live messages from their heads.
-func (o *opening) recountLive(b *block) error {
-	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, messages)
-	if err != nil {
-		return err
-	}
-	o.live = o.live.Minus(b.live)
-	b.live = store.Totals{}
-	v := view{block: b, runs: b.runs, count: int(b.all.Messages)}
-	for _, m := range c.msgs {
-		if i, ok := v.place(m.seq); ok && !b.isDeleted(i) {
-			b.live = b.live.Add(m.meta)
-		}
-	}
-	o.live = o.live.Plus(b.live)
-	return nil
 }

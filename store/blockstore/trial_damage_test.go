@@ -16,12 +16,23 @@ import (
 // lost, it is reported, and no wrong byte is served.
 func TestTrialBitRot(t *testing.T) {
 	t.Parallel()
+	bitRot(t, rounds(10_000, 100_000), newSpecimen)
+}
+
+// TestTrialBitRotInBlocksThatWereWrittenAnew does so to a store that gave space back.
+func TestTrialBitRotInBlocksThatWereWrittenAnew(t *testing.T) {
+	t.Parallel()
+	bitRot(t, rounds(3000, 100_000), newReclaimedSpecimen)
+}
+
+func bitRot(t *testing.T, n int, build func(testing.TB, int) *specimen) {
+	t.Helper()
 	rng := seeded(5)
 	var sp *specimen
 	lost := 0
-	for i := range rounds(10_000, 100_000) {
+	for i := range n {
 		if i%150 == 0 {
-			sp = newSpecimen(t, i/150)
+			sp = build(t, i/150)
 		}
 		f := sp.fs.Kill()
 		name, off := sp.aim(rng)
@@ -101,6 +112,17 @@ func (sp *specimen) checkReports(t *testing.T, at string, f *vfs.Mem, lost bool)
 // them are lost, and their neighbours.
 func TestTrialPageDamage(t *testing.T) {
 	t.Parallel()
+	pageDamage(t, rounds(1000, 10_000), newSpecimen)
+}
+
+// TestTrialPageDamageInBlocksThatWereWrittenAnew does so to a store that gave space back.
+func TestTrialPageDamageInBlocksThatWereWrittenAnew(t *testing.T) {
+	t.Parallel()
+	pageDamage(t, rounds(400, 10_000), newReclaimedSpecimen)
+}
+
+func pageDamage(t *testing.T, n int, build func(testing.TB, int) *specimen) {
+	t.Helper()
 	kinds := []struct {
 		name string
 		n    int64
@@ -124,21 +146,21 @@ func TestTrialPageDamage(t *testing.T) {
 		t.Run(strings.ReplaceAll(kind.name, " ", "_"), func(t *testing.T) {
 			rng := seeded(6)
 			var sp *specimen
-			for i := range rounds(1000, 10_000) {
+			for i := range n {
 				if i%17 == 0 {
-					sp = newSpecimen(t, i/17)
+					sp = build(t, i/17)
 				}
 				f := sp.fs.Kill()
 				name := sp.blocks[rng.IntN(len(sp.blocks))]
 				off := rng.Int64N((sp.size[name]+kind.n-1)/kind.n) * kind.n
-				n := min(kind.n, sp.size[name]-off)
-				at := fmt.Sprintf("round %d: %d bytes at %d of %s (%d bytes)", i, n, off, name, sp.size[name])
-				overwrite(t, f, name, off, kind.page(sp, rng, f, name, []byte(readAll(t, f, name)[off:off+n])))
+				size := min(kind.n, sp.size[name]-off)
+				at := fmt.Sprintf("round %d: %d bytes at %d of %s (%d bytes)", i, size, off, name, sp.size[name])
+				overwrite(t, f, name, off, kind.page(sp, rng, f, name, []byte(readAll(t, f, name)[off:off+size])))
 				found, err := sp.read(f)
 				if err != nil {
 					t.Fatalf("%s: %v", at, err)
 				}
-				near := sp.hit(name, off-300, n+600)
+				near := sp.hit(name, off-300, size+600)
 				for _, k := range found.lost {
 					if !near[k] {
 						t.Fatalf("%s: message %d of %s in %s at %d–%d is lost, too", at, k.seq, k.stream, k.file, k.start, k.end)
@@ -164,6 +186,17 @@ func noise(rng *rand.Rand, n int) []byte {
 // reported, everything else is served, and writing goes on above what was there.
 func TestTrialBlockDamage(t *testing.T) {
 	t.Parallel()
+	blockDamage(t, rounds(120, 1000), newSpecimen)
+}
+
+// TestTrialDamageOfBlocksThatWereWrittenAnew does so to a store that gave space back.
+func TestTrialDamageOfBlocksThatWereWrittenAnew(t *testing.T) {
+	t.Parallel()
+	blockDamage(t, rounds(40, 1000), newReclaimedSpecimen)
+}
+
+func blockDamage(t *testing.T, count int, build func(testing.TB, int) *specimen) {
+	t.Helper()
 	kinds := []struct {
 		name   string
 		damage func(tb testing.TB, rng *rand.Rand, sp, other *specimen, f vfs.FS, block string) (harmed []string)
@@ -209,8 +242,8 @@ func TestTrialBlockDamage(t *testing.T) {
 	for n, kind := range kinds {
 		t.Run(strings.ReplaceAll(kind.name, " ", "_"), func(t *testing.T) {
 			rng := seeded(7)
-			sp, other := newSpecimen(t, n), newSpecimen(t, n+len(variants))
-			for i := range rounds(120, 1000) {
+			sp, other := build(t, n), build(t, n+len(variants))
+			for i := range count {
 				f := sp.fs.Kill()
 				block := sp.blocks[rng.IntN(len(sp.blocks))]
 				harmed := kind.damage(t, rng, sp, other, f, block)

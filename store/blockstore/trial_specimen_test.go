@@ -23,6 +23,8 @@ type specimen struct {
 	size   map[string]int64
 	msgs   []*kept
 	last   map[string]store.Seq
+	// reclaimed says that space was given back: messages that were removed may be in no block.
+	reclaimed bool
 	// earlier are the files as they were when half of the messages were stored.
 	earlier map[string]string
 }
@@ -40,8 +42,28 @@ type kept struct {
 
 func newSpecimen(tb testing.TB, seed int) *specimen {
 	tb.Helper()
-	sp := &specimen{fs: vfs.NewMem(), size: map[string]int64{}, last: map[string]store.Seq{}}
+	sp := &specimen{}
+	sp.make(tb, seed)
+	return sp
+}
+
+// newReclaimedSpecimen is newSpecimen for a store that gave the space back of what was removed in its first half, and
+// keeps the rest.
+func newReclaimedSpecimen(tb testing.TB, seed int) *specimen {
+	tb.Helper()
+	sp := &specimen{reclaimed: true}
+	sp.make(tb, seed)
+	return sp
+}
+
+func (sp *specimen) make(tb testing.TB, seed int) {
+	tb.Helper()
+	sp.fs, sp.size, sp.last = vfs.NewMem(), map[string]int64{}, map[string]store.Seq{}
 	opt := variantOf(seed).of(trialOptions(blockstore.SyncNever))
+	days := int64(0)
+	if sp.reclaimed {
+		opt.Now = func() int64 { return 1.7e18 + days*24*3600e9 }
+	}
 	sp.opt = opt
 	s, err := openTrial(sp.fs, opt)
 	must(tb, err)
@@ -53,7 +75,7 @@ func newSpecimen(tb testing.TB, seed int) *specimen {
 		for i := range map[string]int{"S": 240, "T": 15}[name] {
 			k := &kept{stream: name, e: entry(rng, seed*10_000+len(sp.msgs), 20+rng.IntN(150)), live: true}
 			if name == "S" && i == 120 {
-				sp.earlier = files(tb, sp.fs, ".")
+				sp.earlier, days = files(tb, sp.fs, "."), 2
 			}
 			if i%50 == 49 {
 				k.seq = sp.last[name] + 1 + store.Seq(rng.IntN(2000)) //nolint:gosec // small
@@ -77,9 +99,11 @@ func newSpecimen(tb testing.TB, seed int) *specimen {
 		_, err = d.WriteAt([]byte("a draft"), 0)
 		must(tb, errors.Join(err, d.Close()))
 	}
+	if sp.reclaimed {
+		must(tb, s.Reclaim(bg))
+	}
 	must(tb, s.Close())
 	sp.locate(tb, incs)
-	return sp
 }
 
 // locate finds where each message stands. incs are the streams by their incarnations.
@@ -104,7 +128,7 @@ func (sp *specimen) locate(tb testing.TB, incs map[uint64]string) {
 		}
 	}
 	for _, k := range sp.msgs {
-		if k.file == "" {
+		if k.file == "" && (k.live || !sp.reclaimed) {
 			tb.Fatalf("message %d of %s is in no block", k.seq, k.stream)
 		}
 	}
