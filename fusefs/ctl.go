@@ -26,7 +26,8 @@ const ctlHelp = `Write a command here, one a line:
   sync                                       wait until everything is on disk
   seal                                       the stream can't be changed any more, for ever
 
-What purge and compact remove is removed as by rm, in one step, however much it is.
+What purge and compact remove is removed as by rm, in one step, however much it is. Who has this file open for reading
+and writing reads at its beginning how many messages purge, compact or erase removed.
 `
 
 // openCtl opens a stream's ctl file.
@@ -34,7 +35,7 @@ func (fs *FS) openCtl(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
 	if !wantsWrite(in.Flags) {
 		return &bytesHandle{content: []byte(ctlHelp)}, fuse.FOPEN_DIRECT_IO, nil
 	}
-	return &ctlWriter{fs: fs, stream: s}, fuse.FOPEN_DIRECT_IO, nil
+	return &ctlWriter{fs: fs, stream: s, answer: ctlHelp}, fuse.FOPEN_DIRECT_IO, nil
 }
 
 // ctlWriter is a ctl file that is open for writing. A line is done when its newline is written, or
@@ -46,13 +47,18 @@ type ctlWriter struct {
 	// mu guards line, and is held while a command is done: they are done one after the other.
 	mu   sync.Mutex
 	line []byte // what was written of a line without a newline yet
+	// answer is what is read: how many messages the last command that removes some has removed, and before that
+	// the help.
+	answer string
 }
 
 func (w *ctlWriter) read(_ *call, p []byte, off int64) (int, error) {
-	if off >= int64(len(ctlHelp)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if off >= int64(len(w.answer)) {
 		return 0, nil
 	}
-	return copy(p, ctlHelp[off:]), nil
+	return copy(p, w.answer[off:]), nil
 }
 
 // write does the commands whose lines end in p. Offsets say nothing.
@@ -171,9 +177,10 @@ func (w *ctlWriter) truncate(c *call, line string, args []string) error {
 	return nil
 }
 
-// removed notes that a command removed n messages.
+// removed notes that a command removed n messages, and answers so.
 func (w *ctlWriter) removed(line string, n int64, err error) error {
 	if err == nil {
+		w.answer = strconv.FormatInt(n, 10) + "\n"
 		w.stream.changed.Store(w.fs.now().UnixNano())
 		w.fs.opt.Logger.Info("messages removed", "stream", w.stream.name, "command", line, "messages", n)
 	}

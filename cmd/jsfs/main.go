@@ -84,7 +84,7 @@ tail -f follows.`,
 		return &exitError{exitUsage, fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
 	})
 	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
-		exportCommand(), versionCommand())
+		exportCommand(), purgeCommand(), versionCommand())
 	return root
 }
 
