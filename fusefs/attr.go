@@ -81,7 +81,7 @@ func (fs *FS) streamEntry(c *call, s *stream, out *fuse.EntryOut) error {
 	if err != nil {
 		return err
 	}
-	out.NodeId = s.node
+	out.NodeId, out.Generation = s.node, s.generation
 	out.SetEntryTimeout(keep)
 	out.SetAttrTimeout(keep)
 	fs.dirAttr(&out.Attr, s.node, mtime)

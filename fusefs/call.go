@@ -94,6 +94,8 @@ func (fs *FS) path(node uint64, name string) string {
 		}
 	case kind == mapping.KindControl && mapping.Control(n) == mapping.ControlRootDir:
 		parts = append(parts, mapping.DirName)
+	case kind == mapping.KindControl && mapping.Control(n) == mapping.ControlRemovedStream:
+		parts = append(parts, mapping.DirName, mapping.ControlRemoved.String(), "(removed stream)")
 	case kind == mapping.KindControl && mapping.Control(n).IsRoot():
 		parts = append(parts, mapping.DirName, mapping.Control(n).String())
 	default:

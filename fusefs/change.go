@@ -14,6 +14,7 @@ const (
 	onlyStreams = "only streams, which mkdir makes, are in the root"
 	noDirs      = "a stream has no directories of its own"
 	onlyViews   = "what is in .jsfs is fixed"
+	onlyBack    = "what was removed can be brought back with mv, and nothing else is done in deleted: to overwrite a message for good, write erase and its number to ctl"
 )
 
 // Mkdir makes a stream, or a consumer.
@@ -39,7 +40,7 @@ func (fs *FS) mkdir(c *call, name string, out *fuse.EntryOut) error {
 		if at.control() == mapping.ControlConsumers {
 			return fs.makeConsumer(c, s, at, name, out)
 		}
-		return refuse(syscall.EPERM, onlyViews)
+		return at.refuseChange()
 	default:
 		return refuse(syscall.EPERM, onlyViews)
 	}
@@ -74,7 +75,7 @@ func (fs *FS) rmdir(c *call, name string) error {
 		return fs.rmdirConsumers(c, s, at, name)
 	}
 	if at.kind != 0 || name == mapping.DirName {
-		return refuse(syscall.EPERM, onlyViews)
+		return at.refuseChange()
 	}
 	s, err = fs.streams.named(c, name)
 	if err != nil {
@@ -149,7 +150,15 @@ func (fs *FS) nameToChangeIn(dir uint64, name string) (*stream, mapping.Name, er
 		}
 		return s, n, err
 	}
-	return nil, mapping.Name{}, refuse(syscall.EPERM, onlyViews)
+	return nil, mapping.Name{}, at.refuseChange()
+}
+
+// refuseChange refuses whatever would change what is in a .jsfs.
+func (p place) refuseChange() error {
+	if p.inDeleted() {
+		return refuse(syscall.EPERM, onlyBack)
+	}
+	return refuse(syscall.EPERM, onlyViews)
 }
 
 // mayChange refuses what can't be made, removed or renamed in a message directory other than the stream's own.
@@ -195,7 +204,7 @@ func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
 	return nil
 }
 
-// Rename renames a draft, which may append it.
+// Rename renames a draft, which may append it, or brings back what was removed.
 func (fs *FS) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newName string) (st fuse.Status) {
 	c := fs.call("rename", &in.InHeader, cancel, oldName)
 	defer c.recover(&st)
@@ -208,6 +217,8 @@ func (fs *FS) rename(c *call, in *fuse.RenameIn, oldName, newName string) error 
 	}
 	if s, at, err := fs.split(in.NodeId); err == nil && at.inConsumers() {
 		return fs.renameOpen(c, s, at, in, oldName, newName)
+	} else if err == nil && at.inDeleted() {
+		return fs.renameDeleted(c, s, at, in, oldName, newName)
 	}
 	from, old, err := fs.nameToChangeIn(in.NodeId, oldName)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // is, so their names may be cached; the links are there while the stream has messages.
 func (fs *FS) controlEntry(c *call, s *stream, p place, out *fuse.EntryOut) error {
 	out.NodeId = p.node(s)
-	if p.control().IsLink() {
+	if p.control().IsLink() || p.control() == mapping.ControlRemovedStream {
 		out.SetEntryTimeout(fresh)
 	} else {
 		out.SetEntryTimeout(keep)
@@ -57,6 +57,12 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		return nil
 	case mapping.ControlConsumerConfig, mapping.ControlConsumerInfo, mapping.ControlNext, mapping.ControlNextJSON, mapping.ControlOpenMessage:
 		return fs.consumerFileAttr(c, s, p, h, a)
+	case mapping.ControlDeletedMessage:
+		m, err := s.StatKept(c, p.deletedSeq())
+		if err != nil {
+			return gone(err)
+		}
+		fs.fileAttr(a, id, m.Size, m.Time)
 	case mapping.ControlCtl:
 		fs.fileAttr(a, id, int64(len(ctlHelp)), started)
 		return nil
@@ -151,6 +157,13 @@ func (fs *FS) controlDirAttr(c *call, s *stream, p place, a *fuse.Attr, timeout 
 			return gone(err)
 		}
 		mtime = info.Created
+	case mapping.ControlRemovedStream:
+		r, err := fs.removedStream(c, p.removedIncarnation())
+		if err != nil {
+			return gone(err)
+		}
+		timeout(fresh)
+		mtime = r.Time
 	case mapping.ControlMsg:
 		m, err := s.Stat(c, p.msgSeq())
 		if err != nil {
@@ -280,6 +293,8 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		return &bytesHandle{content: fs.opt.config()}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlNewestOf:
 		return fs.openNewest(c, s, p.filter())
+	case mapping.ControlDeletedMessage:
+		return fs.openDeleted(c, s, p)
 	case mapping.ControlErrors:
 		start, _ := fs.errors.extent()
 		return &errorsHandle{start: start}, fuse.FOPEN_DIRECT_IO, nil

@@ -38,6 +38,10 @@ func directoryOf(c mapping.Control) directory {
 		return openDir{}
 	case mapping.ControlNak, mapping.ControlTerm:
 		return takingDir{}
+	case mapping.ControlDeleted:
+		return deletedDir{}
+	case mapping.ControlRemoved:
+		return removedDir{}
 	}
 	return nil
 }

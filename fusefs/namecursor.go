@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"jsfs/store"
@@ -12,6 +13,9 @@ import (
 // of it.
 type namesHandle struct {
 	readHandle
+
+	// last is the stream's last sequence when the directory was read from its beginning.
+	last atomic.Uint64
 
 	// mu guards given. It is a leaf.
 	mu    sync.Mutex
@@ -28,7 +32,14 @@ func (*namesHandle) read(*call, []byte, int64) (int, error) {
 }
 
 // begin forgets what was given before.
-func (h *namesHandle) begin(*call, *stream) error {
+func (h *namesHandle) begin(c *call, s *stream) error {
+	if s != nil {
+		st, err := s.State(c)
+		if err != nil {
+			return err
+		}
+		h.last.Store(uint64(st.Last))
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.given = nil

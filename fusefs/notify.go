@@ -66,7 +66,9 @@ func (n *notifier) tell(events []store.Event) {
 			continue
 		case store.StreamRemoved:
 			root = true
-			n.fs.streams.drop(e.Incarnation)
+			if now, err := n.fs.st.Stream(context.Background(), e.Stream); err != nil || now.Incarnation() != e.Incarnation {
+				n.fs.streams.drop(e.Incarnation) // else it was brought back since
+			}
 			n.kernel.EntryNotify(mapping.Root, e.Stream)
 			continue
 		}

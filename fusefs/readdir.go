@@ -166,6 +166,10 @@ func (p place) parent(s *stream) uint64 {
 	switch {
 	case p.view != nil:
 		return p.view.parent
+	case p.control() == mapping.ControlRemovedStream:
+		return place{kind: mapping.KindControl, n: uint64(mapping.ControlRemoved)}.node(nil)
+	case p.control() == mapping.ControlRemoved:
+		return place{kind: mapping.KindControl, n: uint64(mapping.ControlRootDir)}.node(nil)
 	case p.kind != mapping.KindControl || s == nil:
 		return mapping.Root
 	case p.control() == mapping.ControlDir:

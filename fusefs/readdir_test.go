@@ -53,10 +53,10 @@ func TestListing(t *testing.T) {
 				if got, want := m.list(mapping.Root, size, plus, nil), []string{"S", "T"}; !slices.Equal(got, want) {
 					t.Errorf("root: got %q, want %q", got, want)
 				}
-				if got, want := m.list(m.walk("S/.jsfs").NodeId, size, plus, nil), []string{"config", "consumers", "ctl", "first", "info", "last", "last-by-subject", "log", "log.jsonl", "msg", "post", "range", "since", "subjects"}; !slices.Equal(got, want) {
+				if got, want := m.list(m.walk("S/.jsfs").NodeId, size, plus, nil), []string{"config", "consumers", "ctl", "deleted", "first", "info", "last", "last-by-subject", "log", "log.jsonl", "msg", "post", "range", "since", "subjects"}; !slices.Equal(got, want) {
 					t.Errorf("control directory: got %q, want %q", got, want)
 				}
-				if got, want := m.list(m.walk("T/.jsfs").NodeId, size, plus, nil), []string{"config", "consumers", "ctl", "info", "last-by-subject", "log", "log.jsonl", "msg", "post", "range", "since", "subjects"}; !slices.Equal(got, want) {
+				if got, want := m.list(m.walk("T/.jsfs").NodeId, size, plus, nil), []string{"config", "consumers", "ctl", "deleted", "info", "last-by-subject", "log", "log.jsonl", "msg", "post", "range", "since", "subjects"}; !slices.Equal(got, want) {
 					t.Errorf("control directory of an empty stream: got %q, want %q", got, want)
 				}
 			})

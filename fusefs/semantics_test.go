@@ -13,6 +13,7 @@ import (
 
 	"jsfs/mapping"
 	"jsfs/store"
+	"jsfs/store/memstore"
 )
 
 // tableOf returns the cells of the table under a heading of SEMANTICS.md.
@@ -69,7 +70,10 @@ func TestSemanticsSaysForHowLongThingsAreKept(t *testing.T) {
 	if keep != time.Hour {
 		t.Fatalf("keep: got %v, want the hour that SEMANTICS.md speaks of", keep)
 	}
-	m := newMounted(t, Options{Metrics: func() ([]byte, error) { return []byte("jsfs_x 1\n"), nil }})
+	noon := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	st := memstore.New(memstore.Options{Now: noon.UnixNano})
+	t.Cleanup(func() { _ = st.Close() })
+	m := mountedOn(t, st, Options{Metrics: func() ([]byte, error) { return []byte("jsfs_x 1\n"), nil }})
 	s := m.stream("S", "x")
 	m.draft(s, ".draft")
 	c, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"})
@@ -77,6 +81,12 @@ func TestSemanticsSaysForHowLongThingsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Next(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	m.append(s, "y")
+	m.remove(s, 2)
+	m.stream("R")
+	if err := m.st.Remove(t.Context(), "R"); err != nil {
 		t.Fatal(err)
 	}
 	path := regexp.MustCompile("^`([^`]+)`")

@@ -18,6 +18,9 @@ type stream struct {
 	// num is the part of the incarnation that node numbers hold; node is the number
 	// of the stream's directory.
 	num, node uint64
+	// generation tells a stream that was removed and brought back from what it was: the kernel lets
+	// nothing be made in a directory that was removed, and has it as long as somebody works there.
+	generation uint64
 
 	// messages are all of them.
 	messages *messages
@@ -75,9 +78,10 @@ func (s *stream) lowestShown(first store.Seq) store.Seq {
 type streams struct {
 	st store.Store
 
-	// mu guards byNum. It is a leaf.
-	mu    sync.RWMutex
-	byNum map[uint64]*stream
+	// mu guards all below. It is a leaf.
+	mu      sync.RWMutex
+	byNum   map[uint64]*stream
+	dropped uint64 // how many were dropped
 }
 
 // byNode returns the stream to which a node belongs, nil if it was removed.
@@ -109,7 +113,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 		return nil, fmt.Errorf("stream %s can't be shown beside %s: their incarnations %d and %d have the same node numbers",
 			name, old.name, found.Incarnation(), old.Incarnation())
 	}
-	s := &stream{Stream: found, name: name, num: num, bell: logview.NewBell(found)}
+	s := &stream{Stream: found, name: name, num: num, generation: t.dropped, bell: logview.NewBell(found)}
 	s.messages = &messages{stream: s}
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
@@ -123,6 +127,7 @@ func (t *streams) drop(incarnation uint64) {
 	num := mapping.Incarnation(incarnation)
 	if s := t.byNum[num]; s != nil && s.Incarnation() == incarnation {
 		delete(t.byNum, num)
+		t.dropped++
 		s.bell.End()
 	}
 }

@@ -35,6 +35,14 @@ func (fs *FS) xattr(c *call, name string) ([]byte, error) {
 	var value []byte
 	var ok bool
 	switch at.kind {
+	case mapping.KindControl:
+		if at.control() == mapping.ControlDeletedMessage {
+			m, err := s.LoadKept(c, at.deletedSeq(), nil)
+			if err != nil {
+				return nil, gone(err)
+			}
+			value, ok = mapping.Xattr(m, name)
+		}
 	case mapping.KindStream:
 		if at.view != nil {
 			break // the configuration is that of the stream's own directory
@@ -80,6 +88,14 @@ func (fs *FS) xattrs(c *call) ([]string, error) {
 		return nil, err
 	}
 	switch at.kind {
+	case mapping.KindControl:
+		if at.control() == mapping.ControlDeletedMessage {
+			m, err := s.LoadKept(c, at.deletedSeq(), nil)
+			if err != nil {
+				return nil, gone(err)
+			}
+			return mapping.XattrNames(m), nil
+		}
 	case mapping.KindStream:
 		if at.view == nil {
 			return mapping.StreamXattrNames(), nil

@@ -36,6 +36,8 @@ import json
 i = json.load(open("S/.info")); assert (i["messages"], i["first_seq"], i["last_seq"], i["num_deleted"], i["num_lost"]) == (3, 1, 4, 1, 0), i'`},
 	{"config", `echo '{"max_msgs": 2}' > S/.jsfs/config; is "$(ls S | tr '\n' ' ')" "000000000003 000000000004 "; ! echo '{"max_msgs": -7}' 2> /dev/null > S/.jsfs/config; grep -q '"max_msgs": 2' S/.jsfs/config; grep -q '">"' S/.jsfs/config`},
 	{"ctl", `echo 'purge subject=orders.eu.new keep=1' > S/.jsfs/ctl; is "$(ls S | tr '\n' ' ')" "000000000003 000000000004 "; echo 'erase 3' > S/.jsfs/ctl; is "$(ls S)" 000000000004; echo 'compact 9' > S/.jsfs/ctl; echo nine > S/a; is "$(ls S)" 000000000009; echo sync > S/.jsfs/ctl; echo seal > S/.jsfs/ctl; ! echo no 2> /dev/null > S/a`},
+	{"deleted", `is "$(ls S/.jsfs/deleted)" 000000000002; is "$(cat S/.jsfs/deleted/2)" two; ! rm S/.jsfs/deleted/2 2> /dev/null; mv S/.jsfs/deleted/2 S/; is "$(cat S/2)" two; is "$(ls S/.jsfs/deleted)" ""`},
+	{"deleted of the mount", `mkdir T; echo x > T/a; rm -rf T; is "$(ls .jsfs/deleted | sed 's/@.*//' | sort -u | grep T)" T; mv "$(ls -td .jsfs/deleted/T@* | head -n 1)" .; is "$(cat T/1)" x; ! rmdir T 2> /dev/null`},
 	{"README, version, metrics, config of the mount", `grep -q 'jsfs mount' .jsfs/README; grep -q . .jsfs/version; grep -q '^jsfs_' .jsfs/metrics; python3 -c 'import json; json.load(open(".jsfs/config"))'`},
 	{"errors", `! echo x 2> /dev/null > S/1; tail -n 1 .jsfs/errors | grep -q 'open S/000000000001 EPERM messages never change'; is $(stat -c %a .jsfs/errors) 600`},
 	{"a subject's name reads its newest message, and appends", `is "$(cat S/orders.eu.new)" four; echo five > S/orders.eu.new; is "$(cat S/orders.eu.new)" five; chmod 600 S/orders.eu.new; touch S/orders.eu.new; is $(ls S | wc -l) 4`},

@@ -53,6 +53,11 @@ const (
 	ControlNak            // takes what is to be delivered again at once
 	ControlTerm           // takes what is not to be delivered any more
 	ControlOpenMessage    // a message whose delivery is open
+
+	ControlDeleted        // a file for each message that was removed and is kept
+	ControlDeletedMessage // such a message
+	ControlRemoved        // in the root: a directory for each stream that was removed and is kept
+	ControlRemovedStream  // such a stream
 )
 
 // DirName is the name of the control directories.
@@ -111,6 +116,10 @@ var controls = map[Control]control{
 	ControlOpen:           {name: "pending", dir: true},
 	ControlNak:            {name: "nak", dir: true},
 	ControlTerm:           {name: "term", dir: true},
+
+	ControlDeleted:       {name: "deleted", dir: true},
+	ControlRemoved:       {name: "deleted", dir: true},
+	ControlRemovedStream: {dir: true},
 }
 
 // What is in the directory ".jsfs" of every message directory, of a stream's own directory besides, and of the root.
@@ -119,8 +128,8 @@ var (
 		ControlFirst, ControlFollow, ControlFollowJSON, ControlInfo, ControlLast, ControlNewest, ControlLog, ControlLogJSON,
 		ControlMsgs, ControlPost, ControlRange, ControlSince, ControlSubjects,
 	}
-	streamControls = []Control{ControlConfig, ControlConsumers, ControlCtl}
-	rootControls   = []Control{ControlReadme, ControlMount, ControlErrors, ControlMetrics, ControlVersion}
+	streamControls = []Control{ControlConfig, ControlConsumers, ControlCtl, ControlDeleted}
+	rootControls   = []Control{ControlReadme, ControlMount, ControlRemoved, ControlErrors, ControlMetrics, ControlVersion}
 )
 
 // What is in directories of other controls, if that is fixed. A message's directory has its payload,
@@ -162,7 +171,9 @@ func (c Control) IsLink() bool { return controls[c].link }
 func (c Control) IsListed() bool { return !controls[c].hidden }
 
 // IsRoot says whether c belongs to the root, and not to a stream.
-func (c Control) IsRoot() bool { return c == ControlRootDir || slices.Contains(rootControls, c) }
+func (c Control) IsRoot() bool {
+	return c == ControlRootDir || c == ControlRemovedStream || slices.Contains(rootControls, c)
+}
 
 // Children returns what is in a control directory, sorted by name; nothing for a file, and for a
 // directory of names that are not fixed. own says whether the directory is that of a stream's own directory,
