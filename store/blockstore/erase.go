@@ -24,10 +24,8 @@ func (s *Stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 	s.reclaimMu.Lock()
 	s.wanted.Add(-1)
 	defer s.reclaimMu.Unlock()
-	if !s.opt.ReadOnly {
-		if err := s.removeLeft(); err != nil {
-			return false, fmt.Errorf("erase message %d: %w", seq, err)
-		}
+	if err := s.oneFileEach(); err != nil {
+		return false, fmt.Errorf("erase message %d: %w", seq, err)
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()

@@ -18,9 +18,9 @@ import (
 )
 
 // TestFaultsThatOthersHaveHad has a test for each fault that made another store of this kind lose data, or serve wrong
-// data, by the name of that fault. Faults of writing stand in others_write_test.go, those of keys and readers in others_read_test.go.
+// data, by the name of that fault. Faults of writing stand in others_write_test.go, those of giving space back in others_compact_test.go, those of keys and readers in others_read_test.go.
 func TestFaultsThatOthersHaveHad(t *testing.T) {
-	for _, c := range slices.Concat(othersDamage, othersWrite, othersRead) {
+	for _, c := range slices.Concat(othersDamage, othersWrite, othersCompact, othersRead) {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), c.run)
 	}
 }

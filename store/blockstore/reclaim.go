@@ -79,10 +79,23 @@ func (s *Stream) removeLeft() error {
 		}
 	}
 	if err := s.fs.SyncDir(s.dir); err != nil {
-		return fmt.Errorf("remove blocks of stream %s: %w", s.config.Load().Name, err)
+		s.unsure = fmt.Errorf("remove blocks of stream %s: %w", s.config.Load().Name, err)
+		return s.unsure
 	}
 	s.left = nil
 	return nil
+}
+
+// oneFileEach returns nil if a message that is erased now is in one file only, whatever a crash brings back. The caller
+// holds reclaimMu.
+func (s *Stream) oneFileEach() error {
+	switch {
+	case s.opt.ReadOnly:
+		return nil // nothing will be erased
+	case s.unsure != nil:
+		return s.unsure
+	}
+	return s.removeLeft()
 }
 
 const (

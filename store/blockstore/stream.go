@@ -72,7 +72,7 @@ type Stream struct {
 	openDrafts map[string]*sealedDraft
 
 	// reclaimMu is held by who writes blocks anew. It comes before all other locks of the stream. unsure is guarded
-	// by it: why no block is written anew any more.
+	// by it: why no block is written anew, and no message erased, any more.
 	reclaimMu sync.Mutex
 	unsure    error
 	left      []string     // files that others stand for, and that could not be removed; guarded by reclaimMu
