@@ -23,15 +23,31 @@ type followers struct {
 	s   store.Store
 	rng *rand.Rand
 
-	mu      sync.Mutex // guards removed
+	mu      sync.Mutex // guards the rest
 	removed map[store.Seq]bool
+	dropped map[string]store.Seq // the messages of sources that were removed in S, as in taken: their sequences in S
+}
+
+func newFollowers(seed int) *followers {
+	return &followers{rng: seeded(seed), removed: map[store.Seq]bool{}, dropped: map[string]store.Seq{}}
 }
 
 // stopped is what a stop left. A message of O that was removed before can be back: the followers may have passed it.
 type stopped struct {
 	fs      *vfs.Mem
 	how     string
+	killed  bool // the power was not lost
 	removed map[store.Seq]bool
+	dropped map[string]store.Seq
+	// full says that the disk was full: what was removed in S, which all else could give back, may be gone for good.
+	full bool
+}
+
+// stoppedAs returns what is known of f for what a stop left.
+func (f *followers) stoppedAs(fs *vfs.Mem, how string, killed bool) stopped {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return stopped{fs: fs, how: how, killed: killed, removed: maps.Clone(f.removed), dropped: maps.Clone(f.dropped)}
 }
 
 func originPayload(seq store.Seq) string { return fmt.Sprintf("message %d of the origin\n", seq) }
@@ -46,7 +62,7 @@ func TestTrialFollowersStopped(t *testing.T) {
 		mem, rng := vfs.NewMem(), seeded(-seed)
 		var mu sync.Mutex // guards what follows: links call the hook, too
 		var images []stopped
-		f := &followers{rng: seeded(seed), removed: map[store.Seq]bool{}}
+		f := newFollowers(seed)
 		mem.Hook = func(op string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -60,9 +76,7 @@ func TestTrialFollowersStopped(t *testing.T) {
 				func() *vfs.Mem { return mem.Crash(rng, 100) },
 			}
 			k := rng.IntN(len(kinds))
-			f.mu.Lock()
-			images = append(images, stopped{kinds[k](), fmt.Sprintf("stop of kind %d before %q", k, op), maps.Clone(f.removed)})
-			f.mu.Unlock()
+			images = append(images, f.stoppedAs(kinds[k](), fmt.Sprintf("stop of kind %d before %q", k, op), k == 0))
 		}
 		must(t, f.run(mem, policy))
 		mem.Hook = nil
@@ -90,13 +104,14 @@ func TestTrialFollowersWithFaults(t *testing.T) {
 		fault.At = 1 + rng.IntN(900)
 		fs := vfs.NewFail(mem)
 		fs.Set(fault)
-		f := &followers{rng: seeded(seed), removed: map[store.Seq]bool{}}
+		f := newFollowers(seed)
 		policy := policies[rng.IntN(3)]
 		if err := f.run(fs, policy); err != nil && f.s != nil {
 			_ = f.s.Close()
 		}
 		failed += min(1, len(fs.Failed()))
-		for _, image := range []stopped{{mem.Kill(), "killed", f.removed}, {mem.Crash(rng, 0), "power lost", f.removed}} {
+		for _, image := range []stopped{f.stoppedAs(mem.Kill(), "killed", true), f.stoppedAs(mem.Crash(rng, 0), "power lost", false)} {
+			image.full = errors.Is(fault.Err, syscall.ENOSPC)
 			if err := image.verify(policy, false); err != nil {
 				t.Errorf("seed %d, %v, call %d gives %v, then %s: %v", seed, policy, fault.At, fault.Err, image.how, err)
 			}
@@ -188,13 +203,49 @@ func (f *followers) removeAny(s store.Stream) error {
 		return err
 	}
 	seq := 1 + store.Seq(f.rng.Int64N(int64(state.Last))) //nolint:gosec // small
-	if s.Config().Name == "O" {
-		f.mu.Lock()
-		f.removed[seq] = true
-		f.mu.Unlock()
+	if err := f.note(s, seq); err != nil {
+		return err
 	}
 	_, err = s.Remove(bg, seq)
 	return err
+}
+
+// note notes what is about to be removed.
+func (f *followers) note(s store.Stream, seq store.Seq) error {
+	if s.Config().Name == "O" {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.removed[seq] = true
+		return nil
+	}
+	m, err := s.Load(bg, seq, nil)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // it was removed before
+	}
+	if err != nil {
+		return err
+	}
+	key, err := taken(m)
+	if err == nil && key != "" {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.dropped[key] = seq
+	}
+	return err
+}
+
+// taken says which message of a source a message of S was: the source, and its sequence there; "" if it is S's own.
+func taken(m store.Msg) (key string, err error) {
+	_, rest, ok := strings.Cut(string(m.Header), store.HeaderSource+": ")
+	if !ok {
+		return "", nil
+	}
+	var name string
+	var seq store.Seq
+	if _, err := fmt.Sscan(rest, &name, &seq); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(name, " ", seq), nil
 }
 
 // verify opens what a stop left, waits until everything is followed, and checks what every stream has. With forget
@@ -213,11 +264,11 @@ func (x stopped) verify(policy blockstore.Sync, forget bool) error {
 	if err != nil {
 		return err
 	}
-	err = x.check(s)
+	err = x.check(s, policy)
 	return errors.Join(err, s.Close())
 }
 
-func (x stopped) check(s store.Store) error {
+func (x stopped) check(s store.Store, policy blockstore.Sync) error {
 	names, err := s.Streams(bg)
 	if err != nil || len(names) < 4 {
 		return err // it stopped while they were made
@@ -246,7 +297,7 @@ func (x stopped) check(s store.Store) error {
 	}
 	st, err := s.Stream(bg, "S")
 	if err == nil {
-		err = x.checkSources(o, st, want.Last)
+		err = x.checkSources(o, st, want.Last, x.killed || policy == blockstore.SyncAlways)
 	}
 	return err
 }
@@ -292,8 +343,9 @@ func (x stopped) checkMirror(o, m store.Stream, last store.Seq) error {
 	return nil
 }
 
-// checkSources looks at all that S ever stored, removed or not.
-func (x stopped) checkSources(o, s store.Stream, last store.Seq) error {
+// checkSources looks at all that S has on disk, removed or not. With stays, nothing that S stored was lost: what was removed there and
+// is gone for good must not be taken again.
+func (x stopped) checkSources(o, s store.Stream, last store.Seq, stays bool) error {
 	var seen map[string]store.Seq // by source and sequence there: the sequence in S
 	err := await(func() (bool, error) {
 		seen = map[string]store.Seq{}
@@ -301,18 +353,18 @@ func (x stopped) checkSources(o, s store.Stream, last store.Seq) error {
 			if err != nil {
 				return false, err
 			}
-			var name string
-			var seq store.Seq
-			_, rest, ok := strings.Cut(string(m.Header), store.HeaderSource+": ")
-			if !ok {
-				continue
-			}
-			if _, err := fmt.Sscan(rest, &name, &seq); err != nil {
+			key, err := taken(m)
+			if err != nil {
 				return false, err
 			}
-			key := fmt.Sprint(name, " ", seq)
-			if seen[key] > 0 {
-				return false, fmt.Errorf("message %s is in S twice: %d and %d", key, seen[key], m.Seq)
+			if key == "" {
+				continue
+			}
+			if at := seen[key]; at > 0 {
+				return false, fmt.Errorf("message %s is in S twice: %d and %d", key, at, m.Seq)
+			}
+			if at := x.dropped[key]; at > 0 && at != m.Seq && stays {
+				return false, fmt.Errorf("message %s, which was removed in S as %d, was taken again, as %d", key, at, m.Seq)
 			}
 			seen[key] = m.Seq
 		}
@@ -325,7 +377,8 @@ func (x stopped) checkSources(o, s store.Stream, last store.Seq) error {
 		if err != nil {
 			return err
 		}
-		if seen[fmt.Sprint("O ", meta.Seq)] == 0 && !x.removed[meta.Seq] {
+		key := fmt.Sprint("O ", meta.Seq)
+		if gone := x.full && x.dropped[key] > 0; seen[key] == 0 && !x.removed[meta.Seq] && !gone {
 			return fmt.Errorf("message %d of the origin is missed by S", meta.Seq)
 		}
 	}

@@ -11,7 +11,20 @@ import (
 )
 
 // reclaim gives the space of removed messages back.
-func (w *workload) reclaim() { w.failed(w.s.Reclaim(bg)) }
+func (w *workload) reclaim() {
+	if w.erases > 0 && w.rng.IntN(4) == 0 {
+		w.begin("drop")
+		w.drop()
+		w.begin("create")
+		w.create("S1")
+		w.begin("reclaim")
+	}
+	w.failed(w.s.Reclaim(bg))
+	for range w.erases {
+		w.begin("erase")
+		w.erase()
+	}
+}
 
 // keepFor has the store keep what was removed for a day, not at all, or for a few operations, each of which takes a second.
 func (w *workload) keepFor(variant int) {

@@ -30,7 +30,8 @@ func (j *journal) newStream(s store.Store) error {
 // newName is the name of the stream that newStream makes.
 const newName = "NEW"
 
-// keptRemoved demands that what is left of removed streams is still there.
+// keptRemoved demands that what is left of removed streams is still there, and that none is left in part: taking one
+// for good begins with another name.
 func (j *journal) keptRemoved(f vfs.FS) error {
 	names, err := f.List("removed")
 	if err != nil && len(j.removed) > 0 {
@@ -40,6 +41,12 @@ func (j *journal) keptRemoved(f vfs.FS) error {
 		prefix := fmt.Sprintf("%016x@", inc)
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) }) {
 			return fmt.Errorf("the removed stream with incarnation %d is gone", inc)
+		}
+	}
+	for _, name := range names {
+		files, err := f.List("removed/" + name)
+		if err == nil && !strings.HasPrefix(name, "taken-") && !slices.Contains(files, "config") {
+			return fmt.Errorf("the removed stream %s has only %v", name, files)
 		}
 	}
 	return nil

@@ -35,13 +35,13 @@ func TestTrialEverySyncIsNeeded(t *testing.T) {
 	const ops = 60
 	for _, policy := range policies {
 		found, tried := map[string]int{}, map[string]int{}
-		for seed := range rounds(3, 100) {
-			for n, role := range rolesOfSyncs(policy, seed, ops) {
-				if *trials != "release" && (found[role] > 0 || tried[role] >= 6) {
+		for _, k := range syncWorkloads() {
+			for n, role := range k.rolesOfSyncs(policy, ops) {
+				if *trials != "release" && (found[role] > 0 || tried[role] >= k.tries) {
 					continue
 				}
 				tried[role]++
-				if skipIsFound(policy, seed, ops, n+1) {
+				if k.skipIsFound(policy, ops, n+1) {
 					found[role]++
 				}
 			}
@@ -52,6 +52,33 @@ func TestTrialEverySyncIsNeeded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// syncWorkload is a workload in which syncs are taken out.
+type syncWorkload struct {
+	seed  int
+	make  func(fs vfs.FS, policy blockstore.Sync, seed int) *workload
+	tries int // how often a role is tried at most, up to the end of this one
+}
+
+// newErasing is newReclaiming for one that erases messages right after it gave space back: the blocks that had them must not
+// come back.
+func newErasing(fs vfs.FS, policy blockstore.Sync, seed int) *workload {
+	w := newReclaiming(fs, policy, seed)
+	w.erases = 4
+	return w
+}
+
+// syncWorkloads returns workloads of every kind, and then ones that write much anew, without encryption, and keep nothing that was
+// removed: there a change of a directory that is lost shows in what was erased.
+func syncWorkloads() (out []syncWorkload) {
+	for seed := range max(3, rounds(3, 100)) {
+		out = append(out, syncWorkload{seed, newWorkload, 6})
+	}
+	for i := range rounds(12, 20) {
+		out = append(out, syncWorkload{12 + 18*i, newErasing, 10})
+	}
+	return out
 }
 
 var (
@@ -71,9 +98,9 @@ func roleOf(change string) string {
 }
 
 // rolesOfSyncs runs a workload and returns the role of each sync in it.
-func rolesOfSyncs(policy blockstore.Sync, seed, ops int) []string {
+func (k syncWorkload) rolesOfSyncs(policy blockstore.Sync, ops int) []string {
 	mem := vfs.NewMem()
-	w := newWorkload(mem, policy, seed)
+	w := k.make(mem, policy, k.seed)
 	var roles []string
 	last := map[string]string{} // the last change of each file, and in each directory
 	mem.Hook = func(change string) {
@@ -104,21 +131,24 @@ func rolesOfSyncs(policy blockstore.Sync, seed, ops int) []string {
 }
 
 // skipIsFound says whether losing power shows that the n-th sync did not happen. It looks
-// until the next sync of the same file.
-func skipIsFound(policy blockstore.Sync, seed, ops, n int) (found bool) {
+// until the next sync of the same file, and right before that.
+func (k syncWorkload) skipIsFound(policy blockstore.Sync, ops, n int) (found bool) {
 	mem := vfs.NewMem()
 	f := vfs.NewFail(mem)
 	f.SkipSync(n)
-	w := newWorkload(f, policy, seed)
+	w := k.make(f, policy, k.seed)
 	rng := seeded(n)
 	since := 0
-	mem.Hook = func(string) {
+	mem.Hook = func(op string) {
 		w.j.do(func() {
 			syncs := f.Syncs()
 			if len(syncs) < n {
 				return
 			}
-			if since++; found || since > 60 || slices.Contains(syncs[n:], syncs[n-1]) {
+			later := syncs[n:]
+			i := slices.Index(later, syncs[n-1])
+			made := i >= 0 && (i < len(later)-1 || op != later[i])
+			if since++; found || since > 60 || made {
 				return
 			}
 			for _, keep := range []int{0, 50} {

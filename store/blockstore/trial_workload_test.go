@@ -32,6 +32,7 @@ type workload struct {
 	errs  []error      // all that came back
 	// reclaims gives space back every few operations, and removes more.
 	reclaims bool
+	erases   int // how many messages are erased right after space was given back; some streams are removed before, then
 }
 
 func newWorkload(fs vfs.FS, sync blockstore.Sync, seed int) *workload {
