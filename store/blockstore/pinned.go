@@ -9,6 +9,7 @@ import (
 	"jsfs/store"
 	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
+	"jsfs/store/replicate"
 )
 
 // pin finds out which removed messages must stay for what else they tell, whoever removed them: those whose Nats-Msg-Id
@@ -22,10 +23,13 @@ func (r *rewriting) pin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// What who opens the stream would not go by doesn't count here, either.
 		var known struct{ Through uint64 }
-		if err := json.Unmarshal(content, &known); err == nil || len(content) == 0 {
-			r.pinFrom = known.Through + 1
+		content = replicate.PositionsUpTo(content, cfg, store.Seq(s.cur.Load().last))
+		if json.Unmarshal(content, &known) != nil {
+			known.Through = 0
 		}
+		r.pinFrom = known.Through + 1
 	}
 	since := s.opt.Now() - int64(cfg.DuplicateWindow)
 	for _, b := range r.old {
