@@ -277,12 +277,13 @@ func setSize(a *fuse.Attr, size int64) {
 // setAttr truncates and sets times as far as a message is being written through this
 // open; chmod and chown are accepted, and change nothing.
 func (n *subjectNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
-	w, _ := h.(*subjectHandle)
-	if w == nil {
+	w, named := h.(*subjectHandle)
+	if !named {
 		w = n.openBy(c.hdr.Pid)
 	}
 	if size, ok := in.GetSize(); ok {
-		if w == nil {
+		// What was appended is no file any more, though its release may be on its way.
+		if w == nil || !named && w.w.Settled() {
 			return refuse(syscall.EPERM, "messages never change: open it for writing to append one")
 		}
 		if err := w.w.Truncate(c, int64(size)); err != nil {

@@ -1,9 +1,12 @@
 package integration
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -74,23 +77,59 @@ func TestManyWriters(t *testing.T) {
 	}
 }
 
+// opener opens so many messages, says so, and when it is told to go on reads some of them.
+const opener = `
+import os, sys
+files = [os.open("S/%012d" % (i % 1000 + 1), os.O_RDONLY) for i in range(int(sys.argv[1]))]
+print("open", flush=True)
+sys.stdin.readline()
+for i in range(0, len(files), 97):
+    got = os.read(files[i], 16)
+    assert got == b"%d\n" % (i % 1000 + 1), (i, got)
+print("read", flush=True)`
+
 // A hundred thousand files are open at once, and each can be read.
 func TestManyOpenFiles(t *testing.T) {
 	needs(t, "python3")
 	const each = 10_000 // a process may have so many
-	processes := scaled(2, 10, 10)
 	m := mount(t, withArgs("--sync=interval"))
 	m.sh("mkdir S; seq 1000 >> S/.log; ls S > /dev/null")
 	before := m.memory()
-	m.sh(fmt.Sprintf(`mkfifo ../go; for i in $(seq %[1]d); do python3 -c '
-import os, sys
-files = [os.open("S/%%012d" %% (i %% 1000 + 1), os.O_RDONLY) for i in range(%[2]d)]
-print("open", flush=True)
-open("../go").read()
-for i in range(0, len(files), 97): assert os.read(files[i], 16) == b"%%d\n" %% (i %% 1000 + 1)
-print("read", flush=True)' >> ../said & done
-		until test $(grep -c open ../said) = %[1]d; do sleep 0.1; done; ls S | wc -l > /dev/null; sleep 1 > ../go; wait
-		test $(grep -c read ../said) = %[1]d`, processes, each))
+	processes := make([]*exec.Cmd, scaled(2, 10, 10))
+	tell, hear := make([]io.WriteCloser, len(processes)), make([]*bufio.Reader, len(processes))
+	for i := range processes {
+		p := exec.Command("python3", "-c", opener, strconv.Itoa(each))
+		p.Dir, p.Stderr = m.dir, os.Stderr
+		in, err := p.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+		processes[i], tell[i], hear[i] = p, in, bufio.NewReader(out)
+	}
+	says := func(word string) {
+		t.Helper()
+		for i := range processes {
+			if line, err := hear[i].ReadString('\n'); line != word+"\n" {
+				t.Fatalf("process %d says %q (%v), want %q", i, line, err, word)
+			}
+		}
+	}
+	says("open")
+	m.sh("ls S | wc -l")
+	for _, in := range tell {
+		if _, err := in.Write([]byte("go on\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says("read")
 	if grown := m.memory() - before; grown > 48<<20 && !raceBuilt { // what it reads ahead, whoever reads; nothing for each file
 		t.Errorf("the server grew by %d MiB", grown>>20)
 	}

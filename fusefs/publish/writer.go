@@ -143,6 +143,13 @@ func (w *Writer) Size() int64 {
 	return w.base + w.buf.size
 }
 
+// Settled says that all that was written is committed: the file may be closed, and its release not be told yet.
+func (w *Writer) Settled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.settled && !w.dirty
+}
+
 // Fresh says that the file is still as it was opened: neither written nor truncated.
 func (w *Writer) Fresh() bool {
 	w.mu.Lock()
