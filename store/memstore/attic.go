@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -29,7 +30,7 @@ func (s *Store) setAsideLocked(st *stream) {
 		extents: st.extents, first: st.first, onSubject: map[string]*tally{}, drafts: map[string]*draftFile{},
 		origins: st.origins, skipped: st.skipped,
 	}
-	stored, err := st.consumers.Truncated(st.last)
+	stored, err := st.consumers.Truncated(math.MaxUint64) // all of it, also of consumers that begin behind the last message
 	if err != nil {
 		s.opt.Logger.Warn("consumers of a removed stream are lost", "stream", st.cfg.Name, "cause", err)
 	}
