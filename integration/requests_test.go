@@ -94,7 +94,7 @@ func TestMetricsCountWhatIsDone(t *testing.T) {
 			t.Errorf("want %s in:\n%s", want, got)
 		}
 	}
-	if r := m.try("ls .jsfs; grep -c jsfs_ .jsfs/metrics > /dev/null && cp .jsfs/metrics ../metrics && test -s ../metrics && echo x > .jsfs/metrics"); r.out != "README\nerrors\nmetrics\nversion\n" || r.code == 0 {
+	if r := m.try("ls .jsfs; grep -c jsfs_ .jsfs/metrics > /dev/null && cp .jsfs/metrics ../metrics && test -s ../metrics && echo x > .jsfs/metrics"); r.out != "README\nconfig\ndeleted\nerrors\nmetrics\nversion\n" || r.code == 0 {
 		t.Errorf("got %+v, want the listing, and a refusal to write", r)
 	}
 }

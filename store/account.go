@@ -8,7 +8,8 @@ type AccountLimits struct {
 	// MaxStreams and MaxConsumers bound how many there are.
 	MaxStreams, MaxConsumers int
 	// MaxStorage bounds the bytes that the streams take on disk. Streams that are written at the same time may pass it by a
-	// message each; removals are never refused.
+	// message each; removals are never refused. When it is reached, what was removed and is kept (see [Keeper]) goes first,
+	// the oldest removals first; removed streams don't count, and stay.
 	MaxStorage int64
 }
 

@@ -13,6 +13,10 @@ import (
 type account struct {
 	// used is how many bytes the streams take that are open.
 	used atomic.Int64
+	// futile is what there was to give back when that made no room, at the time futileAt, in nanoseconds since the Unix
+	// epoch. It is guarded by the reclaimer's roomMu.
+	futile   int64
+	futileAt int64
 	// consumers serialises making consumers, so that no two are the last one that may be.
 	consumers sync.Mutex
 }
@@ -35,6 +39,12 @@ func sizeOf(n *snapshot) (size int64) {
 	return size
 }
 
+// storageError says that the store's limit keeps a message from being stored, which giving back what streams
+// take can change.
+type storageError struct{ error }
+
+func (e *storageError) Unwrap() error { return e.error }
+
 // storableLocked says whether the store has room for n more bytes besides what is encoded.
 func (s *Stream) storableLocked(n int64) error {
 	l := &s.opt.Limits
@@ -42,9 +52,38 @@ func (s *Stream) storableLocked(n int64) error {
 		return nil
 	}
 	if err := l.CheckStorage(s.st.account.used.Load()+int64(len(s.w.buf)), n); err != nil {
-		return fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
+		err = fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
+		if n <= l.MaxStorage {
+			return &storageError{err}
+		}
+		return err // no room is enough
 	}
 	return nil
+}
+
+// futileFor is for how long, in nanoseconds, nobody tries again to make room below the store's limit where there was none.
+const futileFor = 1e9
+
+// isFutile says whether nothing can be given back of what streams take, as far as is known; dead is how many of their
+// messages are removed and still there. The caller holds roomMu.
+func (st *Store) isFutile(dead int64) bool {
+	a := &st.account
+	return dead == 0 || dead == a.futile && st.opt.Now()-a.futileAt < futileFor
+}
+
+// noteFutile notes that nothing could be given back. The caller holds roomMu.
+func (st *Store) noteFutile(dead int64) { st.account.futile, st.account.futileAt = dead, st.opt.Now() }
+
+// deadMessages is how many messages are removed and still there.
+func (st *Store) deadMessages() (n int64) {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	for _, s := range st.streams {
+		for _, b := range s.cur.Load().blocks {
+			n += b.dead.Load()
+		}
+	}
+	return n
 }
 
 // beginConsumer lets one more consumer be made, unless there are as many as may be. The caller ends it.
@@ -66,7 +105,7 @@ func (st *Store) beginConsumer() (end func(), err error) {
 	return st.account.consumers.Unlock, nil
 }
 
-// limited is u as the store's limits make it.
-func (st *Store) limited(u store.Usage) store.Usage {
-	return st.opt.Limits.Limit(u, uint64(max(0, st.account.used.Load())))
+// limited is u as the store's limits make it; free of the bytes that streams take can be given back.
+func (st *Store) limited(u store.Usage, free int64) store.Usage {
+	return st.opt.Limits.Limit(u, uint64(max(0, st.account.used.Load()-free)))
 }

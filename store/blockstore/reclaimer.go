@@ -83,7 +83,7 @@ func (r *reclaimer) look() {
 	if n > 0 {
 		log.Debug("space given back", "bytes", n)
 	}
-	for r.low() && r.makeRoom(r.ctx, false) {
+	for r.low() && r.makeRoom(r.ctx, effort{}) {
 	}
 }
 
@@ -94,8 +94,8 @@ func (r *reclaimer) low() bool {
 }
 
 // makeRoom gives back space at once, what was removed first first, also what should still be kept, and says whether
-// any was. Who waited while somebody else made room is told so. With reserve it uses that, too.
-func (r *reclaimer) makeRoom(ctx context.Context, reserve bool) bool {
+// any was. Who waited while somebody else made room is told so. Of e urgent and limited count.
+func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 	if r.stop == nil || r.st.opt.ReadOnly {
 		return false
 	}
@@ -105,8 +105,14 @@ func (r *reclaimer) makeRoom(ctx context.Context, reserve bool) bool {
 	if r.made.Load() != before {
 		return true
 	}
-	for asOf := r.st.opt.Now(); ; {
-		n, err := r.st.reclaim(ctx, effort{asOf: asOf, thorough: true, urgent: reserve})
+	dead := int64(0)
+	if e.limited {
+		if dead = r.st.deadMessages(); r.st.isFutile(dead) {
+			return false
+		}
+	}
+	for e.asOf, e.thorough = r.st.opt.Now(), true; ; {
+		n, err := r.st.reclaim(ctx, e)
 		if n > 0 {
 			r.made.Add(1)
 			r.release()
@@ -119,11 +125,14 @@ func (r *reclaimer) makeRoom(ctx context.Context, reserve bool) bool {
 		if err != nil {
 			r.st.opt.Logger.Warn("space could not be given back", "cause", err)
 		}
-		next, ok := r.st.nextDue(asOf)
+		next, ok := r.st.nextDue(e.asOf, e.limited)
 		if !ok {
+			if e.limited {
+				r.st.noteFutile(dead)
+			}
 			return false
 		}
-		asOf = next
+		e.asOf = next
 	}
 }
 
@@ -138,8 +147,8 @@ func (r *reclaimer) release() {
 	}
 }
 
-// nextDue returns the earliest time after asOf until when something is kept.
-func (st *Store) nextDue(asOf int64) (int64, bool) {
+// nextDue returns the earliest time after asOf until when something is kept: in streams that are not removed, if limited.
+func (st *Store) nextDue(asOf int64, limited bool) (int64, bool) {
 	next := int64(math.MaxInt64)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -152,7 +161,7 @@ func (st *Store) nextDue(asOf int64) (int64, bool) {
 			}
 		}
 	}
-	if removed, err := st.lookLocked(); err == nil {
+	if removed, err := st.lookLocked(); err == nil && !limited {
 		for _, r := range removed {
 			if due := policy.KeptUntil(r.at, st.opt.KeepDeleted); due > asOf {
 				next = min(next, due)
@@ -162,11 +171,12 @@ func (st *Store) nextDue(asOf int64) (int64, bool) {
 	return next, next < math.MaxInt64
 }
 
-// withRoom does something, and again for as long as the disk is full and room can be made.
+// withRoom does something, and again for as long as the disk is full, or the store's limit is reached, and room can be made.
 func (s *Stream) withRoom(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if !errors.Is(err, store.ErrNoSpace) || !s.st.reclaimer.makeRoom(ctx, true) {
+		_, limited := errors.AsType[*storageError](err)
+		if !limited && !errors.Is(err, store.ErrNoSpace) || !s.st.reclaimer.makeRoom(ctx, effort{urgent: true, limited: limited}) {
 			return err
 		}
 	}

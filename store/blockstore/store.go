@@ -329,7 +329,7 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	var messages, free int64
+	var messages, free, inStreams int64
 	used := st.reserve.used()
 	removed, err := st.lookLocked()
 	if err != nil {
@@ -341,13 +341,14 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	for _, s := range st.streams {
 		n := s.cur.Load()
 		messages += n.live.Messages
-		free += s.reclaimable()
+		inStreams += s.reclaimable()
 		used += sizeOf(n)
 	}
+	free += inStreams
 	return st.limited(store.Usage{
 		Total: uint64(used) + u.Free, Free: u.Free + uint64(free), Used: uint64(used - free),
 		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
-	}), nil
+	}, inStreams), nil
 }
 
 // sizeIn is the size of the i-th block of n, 0 if it is the tail.
