@@ -38,7 +38,7 @@ func (o Options) overRing() (bool, error) {
 		return false, err
 	}
 	if err != nil {
-		o.Logger.Info("requests come through /dev/fuse", "reason", err)
+		o.Logger.Debug("requests come through /dev/fuse", "reason", err)
 	}
 	return err == nil, nil
 }
@@ -88,7 +88,7 @@ func (t *transport) startRing(x *exchange) {
 		t.ring = nil
 		return
 	}
-	t.log.Info("requests come over io_uring")
+	t.log.Debug("requests come over io_uring")
 	t.ring.Start()
 }
 

@@ -16,15 +16,15 @@ import (
 const saysUring, saysDev = "requests come over io_uring", "requests come through /dev/fuse"
 
 func TestRequestsComeOverIOUringWhereItIsOn(t *testing.T) {
-	m := mount(t, overUring(t))
+	m := mount(t, overUring(t), withArgs("--log-level=debug"))
 	if log := m.serverLog(); strings.Contains(log, saysUring) != uringSupported() {
 		t.Errorf("got the log %q", log)
 	}
-	auto := mount(t, withArgs("--transport=auto"))
+	auto := mount(t, withArgs("--transport=auto", "--log-level=debug"))
 	if log := auto.serverLog(); strings.Contains(log, saysUring) != uringSupported() {
 		t.Errorf("auto: got the log %q", log)
 	}
-	dev := mount(t, withArgs("--transport=dev"))
+	dev := mount(t, withArgs("--transport=dev", "--log-level=debug"))
 	if log := dev.serverLog(); strings.Contains(log, saysUring) {
 		t.Errorf("dev: got the log %q", log)
 	}
@@ -46,7 +46,7 @@ func TestMountsFallBackToDevFuse(t *testing.T) {
 	const script = `
 		mkdir -p mnt; echo %[1]s > switch
 		unshare -m sh -c 'test ! -e %[2]s || mount --bind switch %[2]s || exit
-			"$JSFS" mount --daemon --log-file=log --transport=%[3]s mem: mnt || exit
+			"$JSFS" mount --daemon --log-file=log --log-level=debug --transport=%[3]s mem: mnt || exit
 			cd mnt && mkdir S && echo hi > S/x && cat S/1 && cd .. && "$JSFS" umount mnt'; code=$?
 		cat log 2>/dev/null; exit $code`
 	dir := scratch(t)
@@ -74,7 +74,7 @@ func TestMountsFallBackWhereIOUringIsForbidden(t *testing.T) {
 	needs(t, "strace")
 	_ = overUring(t) // for what it switches
 	for _, fault := range []string{"io_uring_setup:error=EPERM", "io_uring_setup:error=ENOSYS", "io_uring_setup:error=ENOMEM:when=2+"} {
-		m := mount(t, withSource("mem:"), withArgs("--transport=auto"), func(m *mnt) {
+		m := mount(t, withSource("mem:"), withArgs("--transport=auto", "--log-level=debug"), func(m *mnt) {
 			m.wrap = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "-e", "inject=" + fault}
 		})
 		if got := m.sh("mkdir S && echo hi > S/x && cat S/1"); got != "hi\n" {
