@@ -188,7 +188,7 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 		st.broken[name] = err // it is in place, at least until a crash: the name is taken
 		return nil, diskError(err)
 	}
-	s.beginLimits()
+	s.beginLimits(true)
 	s.beginConsumers()
 	st.streams[s.config.Load().Name] = s
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: s.config.Load().Name, Incarnation: inc})

@@ -147,8 +147,9 @@ func (s *Stream) expire() {
 	s.expireLocked()
 }
 
-// beginLimits makes the limits hold for what was found when the stream was opened.
-func (s *Stream) beginLimits() {
+// beginLimits makes the limits hold for what was found when the stream was opened. Subjects are looked at if it was not
+// closed, or all says so: that something came back.
+func (s *Stream) beginLimits(all bool) {
 	if s.opt.ReadOnly {
 		return
 	}
@@ -165,7 +166,7 @@ func (s *Stream) beginLimits() {
 	if cfg.AllowMsgTTL {
 		err = s.findDeadlinesLocked()
 	}
-	if s.w.plan.newBlock && cfg.MaxMsgsPerSubject > 0 && !cfg.Sealed { // it was not closed
+	if (s.w.plan.newBlock || all) && cfg.MaxMsgsPerSubject > 0 && !cfg.Sealed {
 		err = errors.Join(err, s.touchAllLocked(cfg))
 	}
 	s.lim.news = true

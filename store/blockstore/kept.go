@@ -29,11 +29,19 @@ func (s *Stream) keepUntil(at int64, discard bool) int64 {
 // keepRange notes that the messages from lo to before hi that are live are about to be removed, at the time at, and kept
 // until due; now is the time that it is. It is called under Stream.wmu, before they are marked as removed.
 func (v *view) keepRange(lo, hi int, at, due, now int64) {
+	v.keepBut(v.deleted.Load(), lo, hi, at, due, now)
+}
+
+// keepAgain is keepRange for a removal that is read from a file, and of messages that are removed already, too: they were
+// brought back in between, which a block said that was written anew.
+func (v *view) keepAgain(lo, hi int, at, due, now int64) { v.keepBut(nil, lo, hi, at, due, now) }
+
+// keepBut notes that the messages from lo to before hi that are not in d are kept until due.
+func (v *view) keepBut(d *bitset, lo, hi int, at, due, now int64) {
 	if lo >= hi || due <= now {
 		return
 	}
 	words := v.block.batch(at, due, now, max(hi, v.count)).words
-	d := v.deleted.Load()
 	for i := lo; i < hi; {
 		n := min(64-i%64, hi-i)
 		add := ^uint64(0) >> (64 - n) << (i % 64)

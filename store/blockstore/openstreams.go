@@ -53,7 +53,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 	st.streams[s.config.Load().Name] = s
 	if !st.opt.ReadOnly {
 		s.removeScratch()
-		s.beginLimits()
+		s.beginLimits(false)
 	}
 	s.beginConsumers()
 }

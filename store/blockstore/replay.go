@@ -26,7 +26,7 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			v := n.view(i)
 			lo, hi := v.between(first, end)
 			present += uint64(hi - lo)
-			v.keepRange(lo, hi, ct.Time, due, o.now)
+			v.keepAgain(lo, hi, ct.Time, due, o.now)
 			k := v.setRange(lo, hi, gone)
 			if !gone && k > 0 || ct.Erase {
 				v.forget(lo, hi)

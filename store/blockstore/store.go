@@ -165,7 +165,7 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 		}
 		return nil, err
 	}
-	s.beginLimits()
+	s.beginLimits(false)
 	s.beginConsumers()
 	st.streams[cfg.Name] = s
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: cfg.Name, Incarnation: inc})

@@ -249,7 +249,7 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 		}
 		return nil, err
 	}
-	next.beginLimits()
+	next.beginLimits(false)
 	next.beginConsumers()
 	st.streams[name] = next
 	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})

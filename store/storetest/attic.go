@@ -115,6 +115,19 @@ var atticCases = []testCase{
 			b.Errorf("a stream has the incarnation %d after one with %d", again.Incarnation(), st.Incarnation())
 		}
 	}),
+	{name: "a stream that came back is within its limits", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxMsgsPerSubject: 1})
+		for range 3 {
+			_, err := st.Append(b.ctx, store.Entry{Subject: "a"})
+			b.must(err)
+			_, err = st.Purge(b.ctx, store.Purge{})
+			b.must(err)
+		}
+		b.must(b.s.Remove(b.ctx, "S"))
+		back, err := b.s.Revive(b.ctx, st.Incarnation())
+		b.must(err)
+		b.wantSeqs(back, store.Query{}, 3)
+	}},
 	{name: "what a limit removed does not come back with the stream", run: func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", MaxMsgs: 2})
 		b.fill(st, 5)
