@@ -152,7 +152,7 @@ func TestFilesThatComeBackAreTheSameStream(t *testing.T) {
 	needs(t, "rsync", "tar")
 	for _, c := range []struct{ name, script string }{
 		{"cp -a", `cp -a A/0* ../disk/ && cp -a ../disk/0* B/`},
-		{"cp -a of the directory", `cp -a A ../disk/ && cp -a ../disk/A/. B/`},
+		{"cp -a of the directory", `cp -a A ../disk/ && cp -a ../disk/A/0* B/`},
 		{"rsync -aX", `rsync -aX A/ ../disk/ && rsync -aX ../disk/ B/`},
 		{"rsync -aX, which is interrupted, and again", `rsync -aX A/ ../disk/ && rsync -aX --include='00000000000?' --exclude='*' ../disk/ B/ && rsync -aX ../disk/ B/ && test "$(rsync -aXi ../disk/ B/ | grep -v '^[.]d')" = ""`},
 		{"tar --xattrs", `tar --xattrs --xattrs-include='user.*' -C A -cf ../disk/t.tar . && tar --xattrs --xattrs-include='user.*' -C B -xf ../disk/t.tar`},

@@ -242,6 +242,7 @@ func (s *Stream) overwriteLocked(e *erasure) error {
 		s.w.notes.drop() // they have the message's subject
 	}
 	err := e.overwrite()
+	s.ahead.forget()
 	if err == nil && e.names {
 		off, size := e.v.trailer.Place(record.Subjects)
 		err = writeZeros(e.file, off, int64(size))

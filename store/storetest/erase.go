@@ -22,6 +22,23 @@ func (b *bench) erase(st store.Stream, live bool, seqs ...store.Seq) {
 }
 
 var eraseCases = []testCase{
+	{name: "what was read before it was erased is nowhere to be had", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 5)
+		b.wantSeqs(st, store.Query{}, 1, 2, 3, 4, 5)
+		for seq := range store.Seq(5) {
+			_, err := st.Load(b.ctx, seq+1, nil)
+			b.must(err)
+		}
+		_, err := st.Purge(b.ctx, store.Purge{})
+		b.must(err)
+		_, err = st.Erase(b.ctx, 3)
+		b.must(err)
+		again, err := b.s.Truncate(b.ctx, "S", 4)
+		b.must(err)
+		b.wantErr(again.Undelete(b.ctx, 3), store.ErrNotFound)
+		b.must(again.Undelete(b.ctx, 4))
+	}},
 	{name: "an erased message is gone as a removed one is", run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 5)
