@@ -1,12 +1,10 @@
 package fusefs
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -14,38 +12,19 @@ import (
 	"jsfs/store"
 )
 
-// call is one request, and the context of what is done for it: INTERRUPT ends it.
+// call is one request, and the context of what is done for it, which an interruption ends.
 // It must not be used once the request is answered.
 type call struct {
-	fs     *FS
-	op     string
-	hdr    *fuse.InHeader
-	cancel <-chan struct{}
-	name   string // the name that the request gives in the directory hdr.NodeId, or ""
+	fs  *FS
+	op  string
+	hdr *fuse.InHeader
+	interruption
+	name string // the name that the request gives in the directory hdr.NodeId, or ""
 }
 
 func (fs *FS) call(op string, hdr *fuse.InHeader, cancel <-chan struct{}, name string) *call {
-	return &call{fs, op, hdr, cancel, name}
+	return &call{fs: fs, op: op, hdr: hdr, interruption: interruption{cancel: cancel}, name: name}
 }
-
-// Deadline, Done, Err and Value make a call a context.Context.
-func (c *call) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-// Done is closed when the caller is interrupted.
-func (c *call) Done() <-chan struct{} { return c.cancel }
-
-// Err tells whether the caller was interrupted.
-func (c *call) Err() error {
-	select {
-	case <-c.cancel:
-		return context.Canceled
-	default:
-		return nil
-	}
-}
-
-// Value holds nothing.
-func (c *call) Value(any) any { return nil }
 
 // status turns what came of the call into the answer. Refusals get their line in
 // .jsfs/errors here, and nowhere else.
@@ -66,9 +45,10 @@ func (c *call) report(errno syscall.Errno, err error) {
 	c.fs.errors.add(c.fs.now(), c.op, c.fs.path(c.hdr.NodeId, c.name), errno, err.Error())
 }
 
-// recover, deferred by every handler, turns a panic into EIO, and makes the stream
-// read-only for which the handler worked.
+// recover, deferred by every handler, ends the call. It turns a panic into EIO, and makes the stream read-only for
+// which the handler worked.
 func (c *call) recover(st *fuse.Status) {
+	c.end()
 	r := recover()
 	if r == nil {
 		return

@@ -72,6 +72,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 func (fs *FS) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (res fuse.ReadResult, st fuse.Status) {
 	c := fs.call("read", &in.InHeader, cancel, "")
 	defer c.recover(&st)
+	c.waits = in.Fh&waitsBit != 0
 	var n int
 	var err error
 	switch h := fs.handles.get(in.Fh); {

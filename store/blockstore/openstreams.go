@@ -13,13 +13,16 @@ import (
 	"jsfs/store/internal/record"
 )
 
-// loadStreams opens the streams side by side, as many at a time as there are cores, and enters them in
+// openAtOnce is how many streams are opened at a time at least: opening waits for the disk more than it computes.
+const openAtOnce = 4
+
+// loadStreams opens the streams side by side, as many at a time as there are cores or openAtOnce, and enters them in
 // the order of their incarnations.
 func (st *Store) loadStreams(incs []uint64) {
 	opened, errs := make([]*Stream, len(incs)), make([]error, len(incs))
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(incs)) {
+	for range min(max(runtime.GOMAXPROCS(0), openAtOnce), len(incs)) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(incs); i = next.Add(1) - 1 {
 				opened[i], errs[i] = st.openStream(streamDir(incs[i]), incs[i])

@@ -1,0 +1,52 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// manySignals does everything that has a path, with a signal each 200 µs, and prints what did not work.
+const manySignals = `
+import os, signal, sys
+def attempt(f, *args):
+    try:
+        return f(*args)
+    except OSError as e:
+        print(f.__name__, args, e)
+def append(name, text):
+    with open(name, "w") as f:
+        f.write(text)
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for i in range(int(sys.argv[1])):
+    attempt(os.statvfs, ".")
+    attempt(os.mkdir, "T")
+    attempt(append, "T/a", "a\n")
+    attempt(append, "S/b", f"b{i}\n")
+    attempt(append, "S/.draft", f"c{i}\n")
+    attempt(os.rename, "S/.draft", "S/c")
+    attempt(os.listdir, "T")
+    attempt(os.stat, "T/000000000001")
+    attempt(os.getxattr, "T/000000000001", "user.jsfs.subject")
+    attempt(os.unlink, "T/000000000001")
+    attempt(os.rmdir, "T")
+signal.setitimer(signal.ITIMER_REAL, 0)
+`
+
+func TestSignalsEndNothingHalfway(t *testing.T) {
+	needs(t, "python3")
+	m := mount(t)
+	m.sh("mkdir S")
+	rounds := scaled(50, 200, 5000)
+	if got := m.sh(fmt.Sprintf("python3 -c '%s' %d", manySignals, rounds)); got != "" {
+		t.Errorf("what did not work:\n%s", got)
+	}
+	var want []string
+	for i := range rounds {
+		want = append(want, fmt.Sprintf("b%d\n", i), fmt.Sprintf("c%d\n", i))
+	}
+	if got := m.messages("S"); strings.Join(got, "") != strings.Join(want, "") {
+		t.Errorf("messages: got %q, want each once, in order", got)
+	}
+}
