@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
@@ -194,6 +195,17 @@ func (v *view) place(seq uint64) (i int, exact bool) {
 		return int(run.Index) + int(d), true
 	}
 	return end, false
+}
+
+// align returns the offsets of v's messages as a scan found them, 0 for those it did not find.
+func (v *view) align(c *scan.Contents) []uint32 {
+	offs := make([]uint32, v.count)
+	for _, m := range c.Msgs {
+		if i, exact := v.place(m.Seq); exact {
+			offs[i] = m.Off
+		}
+	}
+	return offs
 }
 
 // runOf returns the number of the run that has message i.

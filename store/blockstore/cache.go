@@ -273,7 +273,7 @@ func (s *Stream) indexOf(v *view) ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		offs = c.align(v)
+		offs = v.align(c)
 	}
 	s.cache.addIndex(v.block, offs)
 	return offs, nil

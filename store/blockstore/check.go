@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/keys"
@@ -137,32 +138,32 @@ func (s *Stream) checkHeaders(v *view) error {
 
 // checkRecords reads every record of a block, and compares what they say with the footer.
 func (s *Stream) checkRecords(v *view) error {
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, messages|subjects)
+	c, err := scan.Block(blockReader{s, v.block}, &v.hdr, v.end, scan.WantMessages|scan.WantSubjects)
 	if err != nil {
 		return err
 	}
-	for _, e := range c.bad {
-		if e.seq == 0 {
-			s.note(store.Damage{File: v.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+	for _, e := range c.Bad {
+		if e.Seq == 0 {
+			s.note(store.Damage{File: v.name, Offset: e.Off, Length: e.Len, Cause: scan.ErrBad.Error()})
 		}
 	}
-	if c.end < v.end && !s.erasingIn(v) {
-		s.note(store.Damage{File: v.name, Offset: c.end, Length: v.end - c.end, Cause: errBadSpan.Error()})
+	if c.End < v.end && !s.erasingIn(v) {
+		s.note(store.Damage{File: v.name, Offset: c.End, Length: v.end - c.End, Cause: scan.ErrBad.Error()})
 	}
 	offs, err := s.indexOf(v)
 	if err != nil {
 		return err
 	}
-	whole := make(map[uint32]bool, len(c.msgs))
-	for _, m := range c.msgs {
-		whole[m.off] = !m.bad
+	whole := make(map[uint32]bool, len(c.Msgs))
+	for _, m := range c.Msgs {
+		whole[m.Off] = !m.Bad
 	}
 	for i, off := range offs {
 		if !whole[off] && v.seqOf(i) != s.erasing.Load() {
 			_ = s.corrupt(v.block, int64(off), 0, v.seqOf(i), record.ErrBad)
 		}
 	}
-	if v.trailer != nil && !v.known && len(c.bad) == 0 && c.end == v.end {
+	if v.trailer != nil && !v.known && len(c.Bad) == 0 && c.End == v.end {
 		return s.checkFooter(v, c)
 	}
 	return nil
@@ -171,7 +172,7 @@ func (s *Stream) checkRecords(v *view) error {
 var errStale = fmt.Errorf("footer does not say what the records do: %w", record.ErrBad)
 
 // checkFooter compares a footer with what the records, all of them whole, say.
-func (s *Stream) checkFooter(v *view, c *contents) error {
+func (s *Stream) checkFooter(v *view, c *scan.Contents) error {
 	t := v.trailer
 	note := func(sec record.Section, err error) {
 		off, size := t.Place(sec)
@@ -179,14 +180,14 @@ func (s *Stream) checkFooter(v *view, c *contents) error {
 	}
 	subs, err := s.readTable(v.block)
 	switch {
-	case errors.Is(err, record.ErrDropped) && len(c.erased) > 0, err != nil && s.erasingIn(v):
+	case errors.Is(err, record.ErrDropped) && len(c.Subjects.Erased) > 0, err != nil && s.erasingIn(v):
 	case err != nil:
 		note(record.Subjects, err)
-	case !withoutErased(subs, c).Equal(record.MakeSubjects(c.subjectsAt(c.offsets()))):
+	case !withoutErased(subs, c).Equal(record.MakeSubjects(c.Subjects.At(c.Offsets()))):
 		note(record.Subjects, errStale)
 	}
 	offs, err := s.readOffsets(v.block)
-	if err == nil && !slices.Equal(offs, c.offsets()) {
+	if err == nil && !slices.Equal(offs, c.Offsets()) {
 		err = errStale
 	}
 	if err != nil {
@@ -199,26 +200,26 @@ func (s *Stream) checkFooter(v *view, c *contents) error {
 		}
 		return 1
 	}
-	if err == nil && slices.CompareFunc(cts, c.controls, same) != 0 {
+	if err == nil && slices.CompareFunc(cts, c.Controls, same) != 0 {
 		note(record.Controls, errStale)
 	}
-	if err == nil && !slices.Equal(runs, c.runs()) {
+	if err == nil && !slices.Equal(runs, c.Runs()) {
 		note(record.Runs, errStale)
 	}
-	if t.All != c.all || cmp.Or(t.FirstTime, c.first) != c.first || cmp.Or(t.LastTime, c.last) != c.last {
+	if t.All != c.All || cmp.Or(t.FirstTime, c.First) != c.First || cmp.Or(t.LastTime, c.Last) != c.Last {
 		s.note(store.Damage{File: v.name, Offset: v.size - record.TrailerSize, Length: record.TrailerSize, Cause: errStale.Error()})
 	}
 	return nil
 }
 
 // withoutErased returns t without the messages that c found to be erased, as their records don't name their subjects any more.
-func withoutErased(t *record.SubjectTable, c *contents) *record.SubjectTable {
-	if len(c.erased) == 0 {
+func withoutErased(t *record.SubjectTable, c *scan.Contents) *record.SubjectTable {
+	if len(c.Subjects.Erased) == 0 {
 		return t
 	}
 	gone := map[uint32]bool{}
-	for i, off := range c.offsets() {
-		if _, ok := slices.BinarySearch(c.erased, off); ok {
+	for i, off := range c.Offsets() {
+		if _, ok := slices.BinarySearch(c.Subjects.Erased, off); ok {
 			gone[uint32(i)] = true
 		}
 	}

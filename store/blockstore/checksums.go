@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/keys"
@@ -121,16 +122,16 @@ func (r *Report) checkBlockSums(fsys vfs.FS, name string, state *record.State) e
 			return err
 		}
 	}
-	c, err := scanBlock(f, hdr, end, 0)
+	c, err := scan.Block(f, hdr, end, 0)
 	if err != nil {
 		return err
 	}
-	for _, e := range c.bad {
-		d := store.Damage{File: name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error(), First: store.Seq(e.seq), Last: store.Seq(e.seq)}
+	for _, e := range c.Bad {
+		d := store.Damage{File: name, Offset: e.Off, Length: e.Len, Cause: scan.ErrBad.Error(), First: store.Seq(e.Seq), Last: store.Seq(e.Seq)}
 		r.Damage = append(r.Damage, d)
 	}
-	if c.end < written {
-		r.note(name, c.end, written-c.end, errBadSpan.Error())
+	if c.End < written {
+		r.note(name, c.End, written-c.End, scan.ErrBad.Error())
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -185,8 +186,8 @@ func (s *Stream) readSection(b *block, t *record.Trailer, sec record.Section) ([
 }
 
 // rescan reads all records of a sealed block.
-func (s *Stream) rescan(b *block) (*contents, error) {
-	return scanBlock(blockReader{s, b}, &b.hdr, b.dataEnd, messages)
+func (s *Stream) rescan(b *block) (*scan.Contents, error) {
+	return scan.Block(blockReader{s, b}, &b.hdr, b.dataEnd, scan.WantMessages)
 }
 
 // blockReader reads a block whose file may be closed and opened meanwhile.

@@ -2,37 +2,38 @@ package blockstore
 
 import (
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
 // doubtIn notes which of the sequences that b, a block that was written anew, has no message for may have had one that is
 // damaged beyond recognition: c is what a scan found in it, t its trailer, nil if that is damaged. Such a block says of a sequence
 // without a message that it was removed, which is no answer where bytes are that no record accounts for.
-func (o *opening) doubtIn(b *block, c *contents, t *record.Trailer) {
-	if !b.rewritten || t != nil && t.All.Messages == c.all.Messages {
+func (o *opening) doubtIn(b *block, c *scan.Contents, t *record.Trailer) {
+	if !b.rewritten || t != nil && t.All.Messages == c.All.Messages {
 		return
 	}
-	spans := make([]record.Span, 0, len(c.bad)+1)
-	for _, e := range c.bad {
-		if e.seq == 0 {
+	spans := make([]record.Span, 0, len(c.Bad)+1)
+	for _, e := range c.Bad {
+		if e.Seq == 0 {
 			spans = append(spans, e.Span)
 		}
 	}
-	if t != nil && c.end < t.DataEnd || t == nil && !o.footerAt(b, c.end) {
-		spans = append(spans, record.Span{Off: c.end})
+	if t != nil && c.End < t.DataEnd || t == nil && !o.footerAt(b, c.End) {
+		spans = append(spans, record.Span{Off: c.End})
 	}
 	var doubt []store.Range
 	next := 0 // the first message behind the span
 	for _, e := range spans {
-		for next < len(c.msgs) && int64(c.msgs[next].off) < e.Off {
+		for next < len(c.Msgs) && int64(c.Msgs[next].Off) < e.Off {
 			next++
 		}
 		first, end := b.hdr.First, b.next
 		if next > 0 {
-			first = c.msgs[next-1].seq + 1
+			first = c.Msgs[next-1].Seq + 1
 		}
-		if next < len(c.msgs) {
-			end = c.msgs[next].seq
+		if next < len(c.Msgs) {
+			end = c.Msgs[next].Seq
 		}
 		if first < end {
 			doubt = append(doubt, store.Range{First: store.Seq(first), Last: store.Seq(end - 1)})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -22,15 +23,15 @@ func (s *Stream) tailFooterLocked() (*record.Footer, error) {
 	}
 	// Some of it was there when the stream was opened, or is overwritten: only the records can tell.
 	b := w.tail
-	c, err := scanBlock(w.file, &b.hdr, w.end, subjects)
+	c, err := scan.Block(w.file, &b.hdr, w.end, scan.WantSubjects)
 	if err != nil {
 		return nil, s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
 	}
-	f.Controls, f.Subjects = c.controls, c.subjectsAt(w.offs)
-	for _, e := range c.bad {
+	f.Controls, f.Subjects = c.Controls, c.Subjects.At(w.offs)
+	for _, e := range c.Bad {
 		f.Bad = append(f.Bad, e.Span)
-		s.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error(),
-			First: store.Seq(e.seq), Last: store.Seq(e.seq)})
+		s.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: scan.ErrBad.Error(),
+			First: store.Seq(e.Seq), Last: store.Seq(e.Seq)})
 	}
 	return f, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -38,12 +39,12 @@ func (s *Stream) checkInvariants(n *snapshot) {
 // than they do. wmu is held.
 func (s *Stream) checkNotes(f *record.Footer) {
 	w := &s.w
-	c, err := scanBlock(w.file, &w.tail.hdr, w.end, subjects)
-	if err != nil || len(c.bad) > 0 || c.end != w.end {
+	c, err := scan.Block(w.file, &w.tail.hdr, w.end, scan.WantSubjects)
+	if err != nil || len(c.Bad) > 0 || c.End != w.end {
 		return // the disk fails
 	}
 	scanned := *f
-	scanned.Listed, scanned.Controls, scanned.Subjects = nil, c.controls, c.subjectsAt(w.offs)
+	scanned.Listed, scanned.Controls, scanned.Subjects = nil, c.Controls, c.Subjects.At(w.offs)
 	if !f.Same(&scanned, &w.tail.hdr) {
 		panic(fmt.Sprintf("footer of %s: noted are %d subjects and %d controls, the records have %d and %d",
 			w.tail.name, len(f.Subjects), f.Listed.Len(), len(scanned.Subjects), len(scanned.Controls)))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -119,11 +120,11 @@ func (s *Stream) controlsOf(v *view) ([]record.Control, error) {
 			return nil, err
 		}
 	}
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, messages)
+	c, err := scan.Block(blockReader{s, v.block}, &v.hdr, v.end, scan.WantMessages)
 	if err != nil {
 		return nil, err
 	}
-	return c.controls, nil
+	return c.Controls, nil
 }
 
 // undeleteOneGo brings back what inOneGo gathers, durably. Nobody else has the stream, which is closed then.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -25,7 +26,7 @@ type recovery struct {
 
 // readTail finds the records of the newest block, which has no footer, and decides
 // what of it is torn.
-func (o *opening) readTail(b *block, f io.ReaderAt) (*contents, error) {
+func (o *opening) readTail(b *block, f io.ReaderAt) (*scan.Contents, error) {
 	p := &o.w.plan
 	limit, durable := b.size, int64(record.DataStart)
 	if o.state.Block == b.hdr.Block {
@@ -34,29 +35,29 @@ func (o *opening) readTail(b *block, f io.ReaderAt) (*contents, error) {
 			limit = durable // nobody of us wrote what is behind it
 		}
 	}
-	c, err := scanBlock(f, &b.hdr, limit, messages)
+	c, err := scan.Block(f, &b.hdr, limit, scan.WantMessages)
 	if err != nil {
 		return nil, err
 	}
-	durable = max(durable, c.durable)
+	durable = max(durable, c.Durable)
 	if !o.clean && o.reboot {
 		// After a loss of power, what was not synced may be there in parts. The first hole
 		// ends what is kept, so that it is a prefix.
-		if i := slices.IndexFunc(c.bad, func(e badSpan) bool { return e.Off >= durable }); i >= 0 {
-			if c, err = scanBlock(f, &b.hdr, c.bad[i].Off, messages); err != nil {
+		if i := slices.IndexFunc(c.Bad, func(e scan.BadSpan) bool { return e.Off >= durable }); i >= 0 {
+			if c, err = scan.Block(f, &b.hdr, c.Bad[i].Off, scan.WantMessages); err != nil {
 				return nil, err
 			}
 		}
 	}
-	end := max(c.end, durable)
+	end := max(c.End, durable)
 	if o.state.Block == b.hdr.Block && end < o.state.Len {
 		o.note(store.Damage{
 			File: b.name, Offset: end, Length: o.state.Len - end,
 			Cause: fmt.Sprintf("block ends at %d, and had %d bytes on disk", end, o.state.Len),
 		})
 	}
-	if end > c.end {
-		o.note(store.Damage{File: b.name, Offset: c.end, Length: end - c.end, Cause: errBadSpan.Error()})
+	if end > c.End {
+		o.note(store.Damage{File: b.name, Offset: c.End, Length: end - c.End, Cause: scan.ErrBad.Error()})
 	}
 	b.dataEnd = end
 	if b.size > end {
@@ -70,10 +71,10 @@ func (o *opening) readTail(b *block, f io.ReaderAt) (*contents, error) {
 
 // judgeJunk finds out whether messages went with the junk behind the tail. A footer that
 // was being written and bytes that never reached the disk are none.
-func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *contents) error {
+func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *scan.Contents) error {
 	p := &o.w.plan
-	w, zeros := window{f: f}, true
-	start, err := w.at(p.cut, min(record.MaxHead, p.junk))
+	w, zeros := scan.NewWindow(f, 0), true
+	start, err := w.At(p.cut, min(record.MaxHead, p.junk))
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *contents) error {
 		return nil
 	}
 	for off := p.cut; off < b.size; {
-		n := min(windowSize, b.size-off)
-		piece, err := w.at(off, n)
+		n := min(scan.WindowSize, b.size-off)
+		piece, err := w.At(off, n)
 		if err != nil {
 			return err
 		}
@@ -102,16 +103,16 @@ func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *contents) error {
 	heads := o.headsIn(b, &w, p.cut)
 	p.lost = 1
 	if len(heads) > 0 {
-		p.lost = max(1, heads[len(heads)-1]-c.next+1)
+		p.lost = max(1, heads[len(heads)-1]-c.Next+1)
 	}
 	return nil
 }
 
 // headsIn returns the sequences of the whole heads from off to the end of the block, in order.
-func (o *opening) headsIn(b *block, w *window, off int64) []uint64 {
+func (o *opening) headsIn(b *block, w *scan.Window, off int64) []uint64 {
 	var seqs []uint64
 	for ; off < b.size; off++ {
-		piece, err := w.at(off, min(record.MaxHead, b.size-off))
+		piece, err := w.At(off, min(record.MaxHead, b.size-off))
 		if err != nil {
 			break
 		}
@@ -132,9 +133,9 @@ func (o *opening) findLost() {
 	for i, b := range o.blocks {
 		v := n.view(i)
 		skips = o.lostBetween(next, b.hdr.First, skips, blockName(o.dir, max(b.hdr.Block, 2)-1), "a block is missing or not used")
-		next = later(next, b.hdr.First)
+		next = scan.Later(next, b.hdr.First)
 		if b.rewritten {
-			next = later(next, o.lostIn(b, skips))
+			next = scan.Later(next, o.lostIn(b, skips))
 			o.loseDoubtful(b)
 			continue
 		}
@@ -151,7 +152,7 @@ func (o *opening) findLost() {
 			next = run.Seq + uint64(end) - uint64(run.Index)
 		}
 		skips = o.lostBetween(next, v.next, skips, b.name, "the record is damaged")
-		next = later(next, v.next)
+		next = scan.Later(next, v.next)
 	}
 	o.findNext(next)
 }
@@ -279,7 +280,7 @@ func (o *opening) start() {
 		if o.clean {
 			w.synced = w.end
 		}
-		w.offs, w.runs, w.all, w.first, w.newest = o.tail.offsets(), b.runs, b.all, o.tail.first, o.tail.last
+		w.offs, w.runs, w.all, w.first, w.newest = o.tail.Offsets(), b.runs, b.all, o.tail.First, o.tail.Last
 		n.open, n.tail = true, w.view()
 		n.tail.next = b.next
 	}
@@ -310,7 +311,7 @@ func (o *opening) lastMessageTime() int64 {
 		}
 		v := view{block: b, runs: b.runs, count: int(b.all.Messages), end: b.dataEnd}
 		if o.tail != nil && b == o.blocks[len(o.blocks)-1] {
-			return o.tail.last
+			return o.tail.Last
 		}
 		if h, err := o.readHead(&v, v.count-1); err == nil {
 			return h.Time

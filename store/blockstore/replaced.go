@@ -3,6 +3,7 @@ package blockstore
 import (
 	"slices"
 
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -57,11 +58,11 @@ func (o *opening) saidBy(e foundBlock) (next uint64, rewritten bool, err error) 
 		if record.IsVersion(err) {
 			return 0, false, err
 		}
-		c, err := scanBlock(blockReader{o.Stream, e.block}, &e.hdr, e.size, messages)
+		c, err := scan.Block(blockReader{o.Stream, e.block}, &e.hdr, e.size, scan.WantMessages)
 		if err != nil {
 			return 0, false, err
 		}
-		cts, next = c.controls, later(next, c.next)
+		cts, next = c.Controls, scan.Later(next, c.Next)
 	}
 	return next, slices.ContainsFunc(cts, func(ct record.Control) bool { return ct.Rewritten }), nil
 }

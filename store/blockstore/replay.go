@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -128,16 +129,16 @@ func (v *view) between(first, last uint64) (lo, hi int) {
 
 // recountLive sums up a block's live messages from their heads.
 func (o *opening) recountLive(b *block) error {
-	c, err := scanBlock(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, messages)
+	c, err := scan.Block(blockReader{o.Stream, b}, &b.hdr, b.dataEnd, scan.WantMessages)
 	if err != nil {
 		return err
 	}
 	o.live = o.live.Minus(b.live)
 	b.live = store.Totals{}
 	v := view{block: b, runs: b.runs, count: int(b.all.Messages)}
-	for _, m := range c.msgs {
-		if i, ok := v.place(m.seq); ok && !b.isDeleted(i) {
-			b.live = b.live.Add(m.meta)
+	for _, m := range c.Msgs {
+		if i, ok := v.place(m.Seq); ok && !b.isDeleted(i) {
+			b.live = b.live.Add(m.Meta)
 		}
 	}
 	o.live = o.live.Plus(b.live)

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
@@ -36,13 +37,17 @@ type rewriting struct {
 
 	b    *block
 	f    vfs.File
-	buf  []byte // encoded and not written
-	end  int64  // of what was written
-	out  contents
+	buf  []byte     // encoded and not written
+	end  int64      // of what was written
 	meta store.Meta // of the message that was copied last
 	offs []uint32
 	runs []record.Run
+	own  []record.Control // the controls in the new block
 	kept []*keptRange
+
+	all         store.Totals // of its messages
+	first, last int64        // the first one's time, and the last one's
+	subjects    *scan.SubjectList
 }
 
 // keptRange is what is kept until the same time, of the messages that stay.
@@ -102,7 +107,7 @@ func (r *rewriting) write(ctx context.Context, name string) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.f.Close()) }()
 	r.buf = hdr.Start()
-	r.out.known = map[string]uint32{}
+	r.subjects = scan.NewSubjectList()
 	r.putControls()
 	for i, b := range r.old {
 		if err := r.copyBlock(ctx, b, r.stay[i], r.gone[i]); err != nil {
@@ -114,9 +119,9 @@ func (r *rewriting) write(ctx context.Context, name string) (err error) {
 		return err
 	}
 	t := record.Trailer{
-		DataEnd: r.end, Next: r.old[len(r.old)-1].next, All: r.out.all, FirstTime: r.out.first, LastTime: r.out.last, Chain: r.chain(),
+		DataEnd: r.end, Next: r.old[len(r.old)-1].next, All: r.all, FirstTime: r.first, LastTime: r.last, Chain: r.chain(),
 	}
-	f := record.Footer{Trailer: t, Offsets: r.offs, Runs: r.runs, Controls: r.out.controls, Subjects: r.out.subjectsAt(r.offs)}
+	f := record.Footer{Trailer: t, Offsets: r.offs, Runs: r.runs, Controls: r.own, Subjects: r.subjects.At(r.offs)}
 	r.buf = f.Append(r.buf, &hdr)
 	if err := r.flush(ctx); err != nil {
 		return err
@@ -166,7 +171,7 @@ func (r *rewriting) putControls() {
 func (r *rewriting) put(ct *record.Control) {
 	at := r.end + int64(len(r.buf))
 	r.buf = r.b.coder.AppendControl(r.buf, at, at, ct)
-	r.out.controls = append(r.out.controls, *ct)
+	r.own = append(r.own, *ct)
 }
 
 // putKept encodes which of the messages that stay were removed.
@@ -185,7 +190,7 @@ func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset)
 	if err != nil {
 		return err
 	}
-	w := window{f: blockReader{r.s, b}}
+	w := scan.NewWindow(blockReader{r.s, b}, 0)
 	for i := range offs {
 		if !stay.get(i) {
 			continue
@@ -214,9 +219,9 @@ func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset)
 var errErased = errors.New("the message was erased")
 
 // copyMessage encodes message i of v, which stands at off.
-func (r *rewriting) copyMessage(v *view, i int, w *window, off int64) error {
+func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error {
 	b, seq := v.block, v.seqOf(i)
-	rec, err := w.at(off, min(record.MaxHead, b.dataEnd-off))
+	rec, err := w.At(off, min(record.MaxHead, b.dataEnd-off))
 	if err != nil {
 		return err
 	}
@@ -227,7 +232,7 @@ func (r *rewriting) copyMessage(v *view, i int, w *window, off int64) error {
 	if err != nil {
 		return r.s.corrupt(b, off, int64(len(rec)), seq, err)
 	}
-	if rec, err = w.at(off, h.Size); err != nil {
+	if rec, err = w.At(off, h.Size); err != nil {
 		return err
 	}
 	subject, header, data, err := b.coder.Open(&h, rec[:h.Size:h.Size], off)
@@ -247,10 +252,10 @@ func (r *rewriting) copyMessage(v *view, i int, w *window, off int64) error {
 		r.runs = append(r.runs, record.Run{Seq: seq, Index: uint32(k)})
 	}
 	if r.offs = append(r.offs, uint32(at)); len(r.offs) == 1 {
-		r.out.first = h.Time
+		r.first = h.Time
 	}
-	r.out.last, r.out.all = h.Time, r.out.all.Add(h.Meta())
-	r.out.markSubject(subject, uint32(at))
+	r.last, r.all = h.Time, r.all.Add(h.Meta())
+	r.subjects.Mark(subject, uint32(at))
 	r.meta = h.Meta()
 	return nil
 }
@@ -300,13 +305,13 @@ func (r *rewriting) flush(ctx context.Context) error {
 
 // verify reads the new block, and compares it with what was meant.
 func (r *rewriting) verify() error {
-	c, err := scanBlock(r.f, &r.b.hdr, r.b.dataEnd, messages)
+	c, err := scan.Block(r.f, &r.b.hdr, r.b.dataEnd, scan.WantMessages)
 	if err != nil {
 		return err
 	}
 	same := func(a, b record.Control) bool { return a.Same(&b) }
-	if len(c.bad) > 0 || c.end != r.b.dataEnd || c.all != r.out.all || c.next != r.b.next ||
-		!slices.Equal(c.offsets(), r.offs) || !slices.EqualFunc(c.controls, r.out.controls, same) {
+	if len(c.Bad) > 0 || c.End != r.b.dataEnd || c.All != r.all || c.Next != r.b.next ||
+		!slices.Equal(c.Offsets(), r.offs) || !slices.EqualFunc(c.Controls, r.own, same) {
 		return fmt.Errorf("what was written is not what is read: %w", record.ErrBad)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/watch"
 )
@@ -29,7 +30,7 @@ type opening struct {
 	skips   []record.Control
 	recount map[*block]bool          // blocks whose removals do not add up
 	doubt   map[*block][]store.Range // sequences of which nobody knows whether they were removed: see doubtIn
-	tail    *contents                // of the newest block, if it is not sealed
+	tail    *scan.Contents           // of the newest block, if it is not sealed
 	torn    []string                 // files of blocks that were never begun
 	files   []string                 // in the stream's directory
 	now     int64                    // what is kept only until then need not be known
@@ -43,7 +44,7 @@ type opening struct {
 // suspect is a message whose body is not whole, and where it stands.
 type suspect struct {
 	b *block
-	badSpan
+	scan.BadSpan
 }
 
 // openStream opens the stream in dir. It fails where the stream can't be served at
@@ -115,8 +116,8 @@ func (o *opening) readBlocks() error {
 		o.erasing.Store(o.erase)
 	}
 	for _, e := range o.suspects {
-		if e.seq != o.erasing.Load() {
-			_ = o.corrupt(e.b, e.Off, e.Len, e.seq, record.ErrBad)
+		if e.Seq != o.erasing.Load() {
+			_ = o.corrupt(e.b, e.Off, e.Len, e.Seq, record.ErrBad)
 		}
 	}
 	for b := range o.recount {
@@ -185,11 +186,11 @@ func (o *opening) takeBlock(b *block, t *record.Trailer, last bool) error {
 	f := blockReader{o.Stream, b} // another stream that is opened may take the file from the cache
 	if t != nil && last && !o.clean && o.reboot && o.state.Block <= b.hdr.Block {
 		// The footer may have reached the disk before the records did.
-		c, err := scanBlock(f, &b.hdr, t.DataEnd, messages)
+		c, err := scan.Block(f, &b.hdr, t.DataEnd, scan.WantMessages)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		if len(c.bad) > 0 || c.end < t.DataEnd || c.all != t.All {
+		if len(c.Bad) > 0 || c.End < t.DataEnd || c.All != t.All {
 			t = nil
 		}
 	}
@@ -207,18 +208,18 @@ func (o *opening) takeBlock(b *block, t *record.Trailer, last bool) error {
 		b.dataEnd = t.DataEnd
 		o.noteFile(b, err)
 	}
-	var c *contents
+	var c *scan.Contents
 	var err error
 	switch {
 	case t == nil && last:
 		c, err = o.readTail(b, f)
 	case t == nil:
-		c, err = scanBlock(f, &b.hdr, b.size, messages)
+		c, err = scan.Block(f, &b.hdr, b.size, scan.WantMessages)
 		if err == nil {
-			o.note(store.Damage{File: b.name, Offset: c.end, Length: b.size - c.end, Cause: "sealed block has no whole footer"})
+			o.note(store.Damage{File: b.name, Offset: c.End, Length: b.size - c.End, Cause: "sealed block has no whole footer"})
 		}
 	default:
-		c, err = scanBlock(f, &b.hdr, t.DataEnd, messages)
+		c, err = scan.Block(f, &b.hdr, t.DataEnd, scan.WantMessages)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.name, err)
@@ -248,35 +249,33 @@ func (o *opening) readFooter(b *block, t *record.Trailer) (cts []record.Control,
 		return nil, nil, err
 	}
 	for _, e := range bad {
-		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: scan.ErrBad.Error()})
 	}
 	return cts, runs, nil
 }
 
-var errBadSpan = fmt.Errorf("bytes that no record accounts for: %w", record.ErrBad)
-
 // takeContents takes in a block that was scanned. Its index stays in memory, as no
 // footer has it.
-func (o *opening) takeContents(b *block, c *contents, t *record.Trailer, last bool) {
-	for _, e := range c.bad {
-		if e.seq != 0 {
+func (o *opening) takeContents(b *block, c *scan.Contents, t *record.Trailer, last bool) {
+	for _, e := range c.Bad {
+		if e.Seq != 0 {
 			o.suspects = append(o.suspects, suspect{b, e})
 			continue
 		}
-		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: errBadSpan.Error()})
+		o.note(store.Damage{File: b.name, Offset: e.Off, Length: e.Len, Cause: scan.ErrBad.Error()})
 	}
-	b.runs, b.all, b.next, b.dataEnd = c.runs(), c.all, c.next, max(c.end, b.dataEnd)
+	b.runs, b.all, b.next, b.dataEnd = c.Runs(), c.All, c.Next, max(c.End, b.dataEnd)
 	if t != nil {
-		b.next = later(b.next, t.Next)
+		b.next = scan.Later(b.next, t.Next)
 	}
 	b.trailer = nil
 	if last && t == nil {
 		o.tail = c
 	} else {
-		x := &index{offs: c.offsets()}
+		x := &index{offs: c.Offsets()}
 		b.index.Store(x)
 	}
-	o.add(b, c.controls)
+	o.add(b, c.Controls)
 	o.doubtIn(b, c, t)
 }
 

@@ -68,7 +68,7 @@ func (s *Stream) placeOfLocked(old []*block) (int, error) {
 // takeOver gives the new block what is known of the old ones' messages that stay.
 func (r *rewriting) takeOver() {
 	nb := r.b
-	nb.markRewritten(r.out.controls)
+	nb.markRewritten(r.own)
 	v := view{block: nb, runs: nb.runs, count: len(r.offs)}
 	to := 0
 	for i, b := range r.old {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"jsfs/store/blockstore/internal/scan"
 	"jsfs/store/internal/record"
 )
 
@@ -96,11 +97,11 @@ func (s *Stream) scanSubjects(v *view) (t *subjectTable, erased bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	c, err := scanBlock(blockReader{s, v.block}, &v.hdr, v.end, subjects)
+	c, err := scan.Block(blockReader{s, v.block}, &v.hdr, v.end, scan.WantSubjects)
 	if err != nil {
 		return nil, false, err
 	}
-	return &subjectTable{SubjectTable: record.MakeSubjects(c.subjectsAt(offs))}, len(c.erased) > 0, nil
+	return &subjectTable{SubjectTable: record.MakeSubjects(c.Subjects.At(offs))}, len(c.Subjects.Erased) > 0, nil
 }
 
 // replaceTable makes a table of v's subjects because the footer's can't be used. cause is why, which is noted unless
