@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/firstgen"
 )
 
 // Conversion is what opening made of the streams of the first generation that it found.
@@ -36,7 +37,7 @@ func (st *Store) Conversion() Conversion { return st.converted }
 // convertAll converts the streams of the first generation in the store's directory. It
 // runs before anybody has the store.
 func (st *Store) convertAll() error {
-	names, err := legacyStreams(st.fs)
+	names, err := firstgen.Streams(st.fs)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (st *Store) convertAll() error {
 			return fmt.Errorf("convert the stream %s of the first generation: %w", name, diskError(err))
 		}
 		if c.Left != nil {
-			st.note(store.Damage{Stream: name, File: name + "/" + legacyName, Cause: c.Left.Error()})
+			st.note(store.Damage{Stream: name, File: name + "/" + firstgen.FileName, Cause: c.Left.Error()})
 		}
 		st.converted.Streams = append(st.converted.Streams, c)
 	}
@@ -74,11 +75,11 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 			return c, nil
 		}
 	}
-	src, err := openLegacy(st.fs, name, legacyName, st.opt)
+	src, err := firstgen.Open(st.fs, name, firstgen.FileName, st.opt.legacy())
 	if err != nil {
 		return c, err
 	}
-	defer func() { err = errors.Join(err, src.close()) }()
+	defer func() { err = errors.Join(err, src.Close()) }()
 	s := st.streams[name]
 	if s == nil {
 		if s, err = st.makeFrom(src); err != nil {
@@ -86,7 +87,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 		}
 		st.streams[name] = s
 	}
-	found, err := src.compare(s)
+	found, err := s.compare(src)
 	if errors.Is(err, errDiffers) {
 		c.Left = fmt.Errorf("not converted, as the store has a stream of that name: %w", err)
 		return c, nil
@@ -100,34 +101,47 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 			return c, err
 		}
 	}
-	if err := src.unchanged(); err != nil {
+	if err := src.Unchanged(); err != nil {
 		return c, err
 	}
 	st.opt.Logger.Info("stream of the first generation converted", "stream", name, "messages", c.Messages, "lines_kept_aside", c.Bad)
 	return c, st.setLegacyAside(src)
 }
 
+// badLinesName and reasonsName begin the names, in the quarantine, of what converting a stream kept aside.
+func badLinesName(inc uint64) string { return fmt.Sprintf("%016x-%s.bad", inc, firstgen.FileName) }
+func reasonsName(inc uint64) string  { return fmt.Sprintf("%016x-%s.why", inc, firstgen.FileName) }
+
+// keepBadLines puts the bad lines of src into a file in the quarantine, and the reasons into a second one.
+func (st *Store) keepBadLines(src *firstgen.Source, inc uint64) (kept, why string, err error) {
+	if why, err = st.keepOnce(reasonsName(inc), src.ExplainBad); err != nil {
+		return "", "", err
+	}
+	kept, err = st.keepOnce(badLinesName(inc), src.CopyBad)
+	return kept, why, err
+}
+
 // setLegacyAside gives the file the name that says that the store has what was in it.
-func (st *Store) setLegacyAside(src *legacySource) error {
-	to, err := freeName(st.fs, src.stream, migratedName)
+func (st *Store) setLegacyAside(src *firstgen.Source) error {
+	to, err := freeName(st.fs, src.Stream, firstgen.MigratedName)
 	if err == nil {
-		err = st.fs.Rename(src.name, to)
+		err = st.fs.Rename(src.Name, to)
 	}
 	if err == nil {
-		err = st.fs.SyncDir(path.Dir(src.name))
+		err = st.fs.SyncDir(path.Dir(src.Name))
 	}
 	return err
 }
 
 // makeFrom makes a stream with the messages of src in it. It appears in the store as a whole.
-func (st *Store) makeFrom(src *legacySource) (*Stream, error) {
-	st.opt.Logger.Info("converting a stream of the first generation", "stream", src.stream, "bytes", src.size)
+func (st *Store) makeFrom(src *firstgen.Source) (*Stream, error) {
+	st.opt.Logger.Info("converting a stream of the first generation", "stream", src.Stream, "bytes", src.Size)
 	inc := st.next
-	cfg := store.Config{Name: src.stream}.WithDefaults()
+	cfg := store.Config{Name: src.Stream}.WithDefaults()
 	err := st.makeStreamLocked(inc, cfg, func(dir string) error {
 		err := st.fillFrom(src, dir, inc)
 		if err == nil {
-			err = src.unchanged()
+			err = src.Unchanged()
 		}
 		return err
 	})
@@ -137,13 +151,16 @@ func (st *Store) makeFrom(src *legacySource) (*Stream, error) {
 	return st.openStream(streamDir(inc), inc)
 }
 
+// loggedLines bounds how many bad lines of one file are logged.
+const loggedLines = 100
+
 const (
 	convertBatch = 512     // how many messages are stored at once …
 	convertBytes = 1 << 20 // … or how many bytes of payload
 )
 
 // fillFrom stores the messages of src in the empty stream in dir, durably.
-func (st *Store) fillFrom(src *legacySource, dir string, inc uint64) (err error) {
+func (st *Store) fillFrom(src *firstgen.Source, dir string, inc uint64) (err error) {
 	s, err := st.openStream(dir, inc)
 	if err != nil {
 		return err
@@ -157,13 +174,13 @@ func (st *Store) fillFrom(src *legacySource, dir string, inc uint64) (err error)
 		batch, bytes = batch[:0], 0
 		return err
 	}
-	for l, err := range src.lines("stored") {
+	for l, err := range src.Lines("stored") {
 		if err != nil {
 			return err
 		}
 		if l.Err != nil {
 			if aside++; aside <= loggedLines {
-				st.opt.Logger.Warn("line is kept aside", "file", src.name, "line", l.Number, "cause", causeOf(l))
+				st.opt.Logger.Warn("line is kept aside", "file", src.Name, "line", l.Number, "cause", firstgen.CauseOf(l))
 			}
 			continue
 		}
@@ -172,7 +189,7 @@ func (st *Store) fillFrom(src *legacySource, dir string, inc uint64) (err error)
 			continue
 		}
 		if err := flush(); err != nil {
-			return fmt.Errorf("%s:%d: %w", src.name, l.Number, err)
+			return fmt.Errorf("%s:%d: %w", src.Name, l.Number, err)
 		}
 	}
 	return flush()
@@ -189,9 +206,9 @@ type compared struct {
 }
 
 // compare gives errDiffers if the stream lacks a message of the file.
-func (src *legacySource) compare(s *Stream) (c compared, err error) {
+func (s *Stream) compare(src *firstgen.Source) (c compared, err error) {
 	var buf []byte
-	for l, err := range src.lines("compared") {
+	for l, err := range src.Lines("compared") {
 		if err != nil {
 			return c, err
 		}
@@ -210,11 +227,11 @@ func (src *legacySource) compare(s *Stream) (c compared, err error) {
 		case errors.Is(err, store.ErrNotFound) && s.wasRemoved(l.Msg.Seq):
 			c.removed++
 		case errors.As(err, new(*store.CorruptError)), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrBeyond):
-			return c, fmt.Errorf("%s:%d: message %d: %w: %w", src.name, l.Number, l.Msg.Seq, errDiffers, err)
+			return c, fmt.Errorf("%s:%d: message %d: %w: %w", src.Name, l.Number, l.Msg.Seq, errDiffers, err)
 		case err != nil:
 			return c, err
 		case !sameMessage(got, l.Msg):
-			return c, fmt.Errorf("%s:%d: message %d: %w", src.name, l.Number, l.Msg.Seq, errDiffers)
+			return c, fmt.Errorf("%s:%d: message %d: %w", src.Name, l.Number, l.Msg.Seq, errDiffers)
 		}
 		if cap(got.Data) > cap(buf) {
 			buf = got.Data[:0]

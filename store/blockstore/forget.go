@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/firstgen"
 	"jsfs/store/internal/vfs"
 )
 
@@ -40,15 +41,15 @@ func migratedFiles(fsys vfs.FS) ([]MigratedFile, error) {
 			continue // no directory
 		}
 		for _, base := range names {
-			if !strings.HasPrefix(base, migratedName) {
+			if !strings.HasPrefix(base, firstgen.MigratedName) {
 				continue
 			}
-			src, err := openLegacy(fsys, dir, base, Options{})
+			src, err := firstgen.Open(fsys, dir, base, firstgen.Options{})
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, MigratedFile{File: src.name, Bytes: src.size, stream: dir, base: base})
-			if err := src.close(); err != nil {
+			found = append(found, MigratedFile{File: src.Name, Bytes: src.Size, stream: dir, base: base})
+			if err := src.Close(); err != nil {
 				return nil, err
 			}
 		}
@@ -97,12 +98,12 @@ func (st *Store) forget(m *MigratedFile, opt Options) error {
 		m.Left = "the store has no stream of that name"
 		return nil
 	}
-	src, err := openLegacy(st.fs, m.stream, m.base, opt)
+	src, err := firstgen.Open(st.fs, m.stream, m.base, opt.legacy())
 	if err != nil {
 		return err
 	}
-	m.Left, err = src.accounted(s, m)
-	if err = errors.Join(err, src.close()); err != nil || m.Left != "" {
+	m.Left, err = m.accounted(src, s)
+	if err = errors.Join(err, src.Close()); err != nil || m.Left != "" {
 		return err
 	}
 	if err := st.fs.Remove(m.File); err != nil {
@@ -122,8 +123,8 @@ func (st *Store) forget(m *MigratedFile, opt Options) error {
 }
 
 // accounted says what of the file the store does not have, "" if it has all of it.
-func (src *legacySource) accounted(s *Stream, m *MigratedFile) (left string, err error) {
-	found, err := src.compare(s)
+func (m *MigratedFile) accounted(src *firstgen.Source, s *Stream) (left string, err error) {
+	found, err := s.compare(src)
 	m.Messages, m.Removed = found.messages, found.removed
 	switch {
 	case errors.Is(err, errDiffers):
@@ -133,7 +134,7 @@ func (src *legacySource) accounted(s *Stream, m *MigratedFile) (left string, err
 	case err != nil || found.bad == 0:
 		return "", err
 	}
-	kept, err := findKept(src.fs, badLinesName(s.inc), src.copyBad)
+	kept, err := findKept(s.fs, badLinesName(s.inc), src.CopyBad)
 	if err == nil && kept == "" {
 		left = fmt.Sprintf("%d lines of it are no messages, and are not in %s/ either", found.bad, quarantine)
 	}

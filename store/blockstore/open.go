@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/firstgen"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
@@ -141,14 +142,14 @@ func checkPlace(fsys vfs.FS, readOnly, salvage bool) error {
 	for _, name := range names {
 		switch name {
 		case lockName, storeName + ".new", keyName + ".new", "lost+found": // a store that was about to be made
-		case legacyName:
+		case firstgen.FileName:
 			return fmt.Errorf("%w: it is one stream of the first generation; give the directory that it is in", store.ErrNotStore)
 		case keyName:
 			if err := checkKeyFile(fsys); err != nil {
 				return err
 			}
 		default:
-			old, err := isFile(fsys, name+"/"+legacyName)
+			old, err := firstgen.Holds(fsys, name)
 			if err != nil {
 				return err
 			}
@@ -356,9 +357,4 @@ func (st *Store) readNext(incs []uint64) error {
 		st.note(store.Damage{File: nextName, Length: int64(len(b)), Cause: "counter of incarnations is damaged"})
 	}
 	return nil
-}
-
-// quarantineName returns a name in the quarantine that is free.
-func (st *Store) quarantineName(base string) (string, error) {
-	return freeName(st.fs, quarantine, base)
 }

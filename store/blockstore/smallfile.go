@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"syscall"
 
 	"jsfs/store"
@@ -93,4 +94,17 @@ func diskError(err error) error {
 
 func isNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// freeName returns a name in dir that is free: base, or base and a number.
+func freeName(fsys vfs.FS, dir, base string) (string, error) {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return "", err
+	}
+	name := base
+	for i := 2; slices.Contains(names, name); i++ {
+		name = fmt.Sprintf("%s.%d", base, i)
+	}
+	return dir + "/" + name, nil
 }

@@ -5,64 +5,15 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
 	"jsfs/store/internal/vfs"
-	"jsfs/store/legacy"
 )
 
-// loggedLines bounds how many bad lines of one file are logged.
-const loggedLines = 100
-
-// badLinesName and reasonsName begin the names, in the quarantine, of what converting a stream kept aside.
-func badLinesName(inc uint64) string { return fmt.Sprintf("%016x-%s.bad", inc, legacyName) }
-func reasonsName(inc uint64) string  { return fmt.Sprintf("%016x-%s.why", inc, legacyName) }
-
-// copyBad writes the bad lines of src, byte for byte.
-func (src *legacySource) copyBad(out io.Writer) error {
-	return src.eachBad(func(l legacy.Line) error {
-		_, err := io.Copy(out, io.NewSectionReader(src.file, l.Offset, l.Length))
-		return err
-	})
-}
-
-// explainBad writes what is wrong with each bad line of src.
-func (src *legacySource) explainBad(out io.Writer) error {
-	return src.eachBad(func(l legacy.Line) error {
-		_, err := fmt.Fprintf(out, "%s:%d: %d bytes at offset %d: %s\n", src.name, l.Number, l.Length, l.Offset, causeOf(l))
-		return err
-	})
-}
-
-// causeOf says what is wrong with a bad line.
-func causeOf(l legacy.Line) string {
-	if l.Torn {
-		return "cut off by a crash: " + l.Err.Error()
-	}
-	return l.Err.Error()
-}
-
-func (src *legacySource) eachBad(do func(legacy.Line) error) error {
-	for l, err := range src.lines("searched for bad lines") {
-		if err == nil && l.Err != nil {
-			err = do(l)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// keepBadLines puts the bad lines of src into a file in the quarantine, and the reasons into a second one.
-func (st *Store) keepBadLines(src *legacySource, inc uint64) (kept, why string, err error) {
-	if why, err = st.keepOnce(reasonsName(inc), src.explainBad); err != nil {
-		return "", "", err
-	}
-	kept, err = st.keepOnce(badLinesName(inc), src.copyBad)
-	return kept, why, err
+// quarantineName returns a name in the quarantine that is free.
+func (st *Store) quarantineName(base string) (string, error) {
+	return freeName(st.fs, quarantine, base)
 }
 
 // keepOnce makes a file in the quarantine with what write writes, durably. One that is there already, its
