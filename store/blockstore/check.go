@@ -78,7 +78,7 @@ func CheckFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret) (Report, err
 			break
 		}
 		r.Streams = append(r.Streams, s.report())
-		r.Damage = append(r.Damage, s.damage.list...)
+		r.Damage = append(r.Damage, s.damage.List()...)
 	}
 	if names, lerr := fsys.List(quarantine); lerr == nil {
 		r.Quarantine = names

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 
 	"jsfs/store"
 )
@@ -104,7 +103,7 @@ func (s *Stream) causeAt(n *snapshot, seq uint64) (store.Cause, uint64, error) {
 	} else if len(n.blocks) > 0 {
 		next = n.blocks[0].hdr.First - 1
 	}
-	cause, end := s.damage.causeAt(seq)
+	cause, end := s.damage.CauseAt(seq)
 	end = min(end, next)
 	if in >= 0 && cause == store.CauseSkipped && n.blocks[in].rewritten && seq < n.blocks[in].next {
 		skipped, to := n.blocks[in].skipAt(seq)
@@ -122,7 +121,7 @@ func (s *Stream) causeOf(v *view, i int) (store.Cause, uint64, error) {
 	}
 	end := v.nextDeleted(i) - 1
 	seq := v.seqOf(i)
-	if s.damage.isBad(seq) {
+	if s.damage.IsBad(seq) {
 		_, err := s.readHead(v, i)
 		var corrupt *store.CorruptError
 		if errors.As(err, &corrupt) {
@@ -130,7 +129,7 @@ func (s *Stream) causeOf(v *view, i int) (store.Cause, uint64, error) {
 		}
 		return 0, seq, err
 	}
-	return 0, min(v.runEnd(i, end), s.damage.beforeBad(seq)), nil
+	return 0, min(v.runEnd(i, end), s.damage.BeforeBad(seq)), nil
 }
 
 // runEnd returns the sequence of message end, or of the last one before it whose sequence is as far from
@@ -141,49 +140,4 @@ func (v *view) runEnd(i, end int) uint64 {
 		end = min(end, int(v.runs[r+1].Index)-1)
 	}
 	return v.runs[r].Seq + uint64(end) - uint64(v.runs[r].Index)
-}
-
-// causeAt says why a sequence that no message has is missing, and up to where that holds as far as damage goes.
-func (d *damage) causeAt(seq uint64) (store.Cause, uint64) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	end := uint64(math.MaxUint64)
-	for _, r := range d.lost {
-		if r.first <= seq && seq <= r.last {
-			return store.CauseLost, r.last
-		}
-		if r.first > seq {
-			end = min(end, r.first-1)
-		}
-	}
-	for _, r := range d.gone {
-		first, last := uint64(r.First), uint64(r.Last)
-		if first <= seq && seq <= last {
-			return store.CauseRemoved, min(end, last)
-		}
-		if first > seq {
-			end = min(end, first-1)
-		}
-	}
-	return store.CauseSkipped, end
-}
-
-// isBad says whether message seq is known to be damaged.
-func (d *damage) isBad(seq uint64) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.bad[seq]
-}
-
-// beforeBad returns the highest sequence so that no message above seq up to it is known to be damaged.
-func (d *damage) beforeBad(seq uint64) uint64 {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	end := uint64(math.MaxUint64)
-	for bad := range d.bad {
-		if bad > seq {
-			end = min(end, bad-1)
-		}
-	}
-	return end
 }

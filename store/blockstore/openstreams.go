@@ -70,7 +70,7 @@ func (st *Store) logOpened(took time.Duration) {
 	for _, s := range st.streams {
 		state := s.state(s.cur.Load())
 		live, lost = live.Plus(state.Live), lost+state.Lost
-		damage += s.damage.found()
+		damage += len(s.damage.List())
 		if p := &s.w.plan; p.newBlock || len(p.torn) > 0 {
 			unclean++
 		}

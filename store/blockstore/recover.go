@@ -194,7 +194,7 @@ func (o *opening) lostIn(b *block, skips []record.Control) uint64 {
 // lose notes that first to last are lost, but for those that were removed before.
 func (o *opening) lose(first, last uint64, file, why string) {
 	for _, r := range o.accounted(first, last) {
-		o.damage.gone = append(o.damage.gone, r)
+		o.damage.AddGone(r)
 		if first < uint64(r.First) {
 			o.loseRun(first, uint64(r.First)-1, file, 0, 0, fmt.Errorf("%s: %w", why, record.ErrBad))
 		}

@@ -211,13 +211,7 @@ func (r *rewriting) neededOf(n *snapshot, need []store.Range, gone bool, first, 
 		}
 	}
 	if gone { // what was removed and is lost is not lost because of that
-		r.s.damage.mu.RLock()
-		defer r.s.damage.mu.RUnlock()
-		for _, q := range r.s.damage.gone {
-			if q := (store.Range{First: max(q.First, store.Seq(first)), Last: min(q.Last, store.Seq(last))}); q.First <= q.Last {
-				need = append(need, q)
-			}
-		}
+		need = append(need, r.s.damage.GoneIn(first, last)...)
 	}
 	return need
 }

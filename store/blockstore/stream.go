@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/damage"
 	"jsfs/store/internal/consume"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
@@ -18,7 +19,7 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage.mu,
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage's,
 // subjects.mu, commits.mu, and the cache's and the reserve's.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
@@ -84,7 +85,7 @@ type Stream struct {
 	lasts  []*lastFile // of blocks that were replaced
 
 	commits   commits
-	damage    damage
+	damage    damage.Book
 	subjects  subjectIndex
 	consumers *consume.Set // set before the Stream is shared; it calls the Stream, with none of its locks held
 }
@@ -237,7 +238,7 @@ func (s *Stream) state(n *snapshot) store.State {
 		Live: n.live, Appended: n.appended, Consumers: s.consumers.Len(),
 	}
 	st.FirstTime = s.timeOfFirst(n)
-	unlisted, lost := s.damage.count(n.first, n.last)
+	unlisted, lost := s.damage.Count(n.first, n.last)
 	st.Lost = lost
 	if span := n.last + 1 - n.first; span >= uint64(n.live.Messages)+unlisted {
 		st.Deleted = span - uint64(n.live.Messages) - unlisted

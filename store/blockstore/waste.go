@@ -68,7 +68,7 @@ func (s *Stream) plan(asOf int64, urgent, thorough bool) ([][]*block, error) {
 		p.limit = mergedUrgently
 	}
 	for i, b := range n.blocks[:max(len(n.blocks)-1, 0)] { // the newest one stays as it is
-		if b.trailer == nil || b.next == 0 || b.trailer.Count(record.Bad) > 0 || s.damage.in(b) {
+		if b.trailer == nil || b.next == 0 || b.trailer.Count(record.Bad) > 0 || s.damage.In(b.name, b.hdr.First, b.next) {
 			p.end() // what is damaged is not touched
 			continue
 		}
