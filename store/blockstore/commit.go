@@ -238,5 +238,5 @@ func (s *Stream) syncInBackground() {
 	if err := s.sync(); err != nil && !errors.Is(err, store.ErrReadOnly) {
 		s.log.Error("sync in the background failed", "stream", s.config.Load().Name, "cause", err)
 	}
-	s.st.reserve.refill()
+	s.st.reserve.Refill()
 }

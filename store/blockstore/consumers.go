@@ -138,7 +138,7 @@ func (k keeper) Save(id uint64, content []byte) error {
 	b := record.Envelope(record.MagicConsumer, content)
 	for {
 		err := replaceFile(s.fs, s.dir+"/"+consumerFile(id), b)
-		if !isNoSpace(err) || !s.st.reserve.give() {
+		if !isNoSpace(err) || !s.st.reserve.Give() {
 			return diskError(err)
 		}
 	}

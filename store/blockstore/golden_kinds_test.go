@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/reserve"
 	"jsfs/store/keys"
 )
 
@@ -163,7 +164,7 @@ func (k goldenKind) keep(t *testing.T, from, to string) {
 	t.Helper()
 	err := os.RemoveAll(to)
 	for name, content := range contentOf(t, from) {
-		if rel := strings.TrimPrefix(name, from+"/"); rel != lockName && rel != reserveName && err == nil {
+		if rel := strings.TrimPrefix(name, from+"/"); rel != lockName && rel != reserve.FileName && err == nil {
 			if err = os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o755); err == nil {
 				err = os.WriteFile(filepath.Join(to, rel), []byte(content), 0o644) //nolint:gosec // it is for everybody
 			}

@@ -15,6 +15,8 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/firstgen"
+	"jsfs/store/blockstore/internal/pace"
+	"jsfs/store/blockstore/internal/reserve"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
@@ -108,7 +110,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		key: key,
 		fs:  fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
-		reserve: &reserve{fs: fsys, log: opt.Logger}, pace: pace{bytes: paceBytes},
+		reserve: reserve.New(fsys, opt.Logger), pace: pace.New(backgroundBytes),
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
 	}
 	if err := st.load(); err != nil {
@@ -200,7 +202,7 @@ func (st *Store) load() error {
 		if err := st.makeDirs(); err != nil {
 			return diskError(err)
 		}
-		st.reserve = openReserve(st.fs, st.opt.Logger)
+		st.reserve.Open()
 	}
 	incs, err := st.incarnations(streamsDir)
 	if err != nil {

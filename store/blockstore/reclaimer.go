@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// backgroundBytes is how many bytes a second are written by what is in no hurry, all streams together.
+	backgroundBytes = 16 << 20
 	// reclaimEvery is how often at most, and reclaimOften how often at least, a store looks for space to give back.
 	reclaimEvery, reclaimOften = time.Second, time.Minute
 	// lowBlocks is how many blocks' space should be free, and lowShare which share of the disk if that is less.

@@ -288,7 +288,7 @@ func (r *rewriting) flush(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if !isNoSpace(err) || !r.urgent || !r.s.st.reserve.give() {
+		if !isNoSpace(err) || !r.urgent || !r.s.st.reserve.Give() {
 			return err
 		}
 	}
@@ -300,7 +300,7 @@ func (r *rewriting) flush(ctx context.Context) error {
 	if r.urgent {
 		return nil
 	}
-	return r.s.st.pace.wait(ctx, n)
+	return r.s.st.pace.Wait(ctx, n)
 }
 
 // verify reads the new block, and compares it with what was meant.

@@ -108,3 +108,14 @@ func freeName(fsys vfs.FS, dir, base string) (string, error) {
 	}
 	return dir + "/" + name, nil
 }
+
+// withReserve does something that needs little space, and makes room for it as long as
+// the disk is full and there is a reserve.
+func (s *Stream) withReserve(do func() error) error {
+	for {
+		err := do()
+		if err == nil || !isNoSpace(err) || s.w.failed != nil || !s.st.reserve.Give() {
+			return err
+		}
+	}
+}

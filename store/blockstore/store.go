@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/pace"
+	"jsfs/store/blockstore/internal/reserve"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/seal"
 	"jsfs/store/internal/vfs"
@@ -32,7 +34,7 @@ type Store struct {
 	lock    io.Closer
 	hub     *watch.Hub
 	cache   *cache
-	reserve *reserve
+	reserve *reserve.Reserve
 	gate    *gate
 	key     *seal.Key // nil if the store is not encrypted
 	closeFS func() error
@@ -49,7 +51,7 @@ type Store struct {
 
 	// held counts the files of replaced blocks that are still open: their space is not given back yet.
 	held    atomic.Int64
-	pace    pace        // of what compaction writes
+	pace    *pace.Pace  // of what compaction writes
 	closing atomic.Bool // whoever gives space back is to stop
 
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
@@ -330,7 +332,7 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	var messages, free, inStreams int64
-	used := st.reserve.used()
+	used := st.reserve.Used()
 	removed, err := st.lookLocked()
 	if err != nil {
 		return store.Usage{}, err

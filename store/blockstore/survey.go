@@ -8,6 +8,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/firstgen"
+	"jsfs/store/blockstore/internal/reserve"
 	"jsfs/store/internal/vfs"
 )
 
@@ -16,7 +17,7 @@ import (
 var ErrUnconverted = errors.New("streams of the first generation are not converted yet")
 
 // ownNames are those that a store has in its directory, besides files that are being replaced.
-var ownNames = []string{storeName, lockName, nextName, reserveName, streamsDir, removedDir, quarantine}
+var ownNames = []string{storeName, lockName, nextName, reserve.FileName, streamsDir, removedDir, quarantine}
 
 // checkLegacyName refuses a directory whose name its stream can't have.
 func checkLegacyName(name string) error {
