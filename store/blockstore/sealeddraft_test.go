@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/sealeddraft"
 	"jsfs/store/internal/vfs"
 )
 
@@ -156,7 +157,7 @@ func TestNoTamperedDraftIsAccepted(t *testing.T) {
 		return b
 	}
 	a, b := pages(names[0]), pages(names[1])
-	if bytes.Contains(a, []byte("draft")) || len(a) < 3*2*slotSize {
+	if bytes.Contains(a, []byte("draft")) || len(a) < 3*2*sealeddraft.SlotSize {
 		t.Fatalf("%d bytes, or in the clear", len(a))
 	}
 	accepted := func(how string, file []byte) {
@@ -175,12 +176,12 @@ func TestNoTamperedDraftIsAccepted(t *testing.T) {
 			t.Errorf("%s: got %d bytes, %v, want damage", how, len(got), err)
 		}
 	}
-	for i := 0; i < slotSize; i += 7 {
+	for i := 0; i < sealeddraft.SlotSize; i += 7 {
 		bad := bytes.Clone(a)
-		bad[2*slotSize+i] ^= 1
+		bad[2*sealeddraft.SlotSize+i] ^= 1
 		accepted("a flipped bit", bad)
 	}
-	frame := func(b []byte, i int) []byte { return b[2*slotSize*i:][:2*slotSize] }
+	frame := func(b []byte, i int) []byte { return b[2*sealeddraft.SlotSize*i:][:2*sealeddraft.SlotSize] }
 	swapped := bytes.Clone(a)
 	copy(frame(swapped, 0), frame(a, 1))
 	copy(frame(swapped, 1), frame(a, 0))

@@ -70,7 +70,7 @@ type Stream struct {
 	draftMu sync.Mutex
 	retired bool // the stream was removed: no draft can be made any more
 	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
-	openDrafts map[string]*sealedDraft
+	openDrafts map[string]*openDraft
 
 	// reclaimMu is held by who writes blocks anew. It comes before all other locks of the stream. unsure is guarded
 	// by it: why no block is written anew, and no message erased, any more.

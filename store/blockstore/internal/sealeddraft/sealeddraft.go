@@ -1,4 +1,4 @@
-package blockstore
+package sealeddraft
 
 import (
 	"bytes"
@@ -18,27 +18,24 @@ import (
 
 // Layout of a sealed draft (FORMAT.md section 11.4): frames of two slots each.
 const (
-	slotSize   = 4096
-	draftID    = 16
-	slotHead   = draftID + 8                            // id, generation
-	frameText  = slotSize - slotHead - seal.Overhead    // what is sealed in a slot
-	frameSize  = frameText - 4                          // of it, what is the draft's; its length is before it
-	maxFill    = store.MaxMsgSize + store.MaxMsgSize/64 // more zeros than that are never written to fill a gap
-	draftLabel = "jsfs draft\x00"                       // of the key of a draft
+	SlotSize  = 4096                                   // of a slot, in bytes
+	IDSize    = 16                                     // of a draft's id, which each slot begins with
+	slotHead  = IDSize + 8                             // id, generation
+	frameText = SlotSize - slotHead - seal.Overhead    // what is sealed in a slot
+	frameSize = frameText - 4                          // of it, what is the draft's; its length is before it
+	maxFill   = store.MaxMsgSize + store.MaxMsgSize/64 // more zeros than that are never written to fill a gap
 )
 
-// sealedDraft is the content of an encrypted draft, shared by all who have it open. What was synced is never
-// overwritten before what replaces it is synced too: each frame has two slots.
-type sealedDraft struct {
-	f    vfs.File
-	name string // in error messages
-	box  *seal.Box
-	id   [draftID]byte
+// Draft is the content of an encrypted draft, shared by all who have it open. It may be used concurrently; who reads or
+// writes waits for the disk under its lock.
+type Draft struct {
+	f     vfs.File
+	name  string // in error messages
+	boxes Boxes
+	box   *seal.Box
+	id    [IDSize]byte
 
-	refs int    // guarded by Stream.draftMu
-	file string // the name in Stream.openDrafts; guarded by Stream.draftMu
-
-	mu     sync.Mutex // guards the rest, and is held while the disk works; after Stream.draftMu
+	mu     sync.Mutex // guards the rest, and is held while the disk works
 	size   int64
 	gens   []uint64 // of each frame, its newest generation; 0 is not known yet
 	dirty  map[int64]bool
@@ -47,28 +44,27 @@ type sealedDraft struct {
 	failed error   // the first sync that failed; sticky
 }
 
-// newSealedDraft returns the content of a draft whose file is empty.
-func (s *Stream) newSealedDraft(f vfs.File, name string) *sealedDraft {
-	d := &sealedDraft{f: f, name: name, dirty: map[int64]bool{}}
+// Boxes returns what seals the slots of the draft with an id.
+type Boxes func(id [IDSize]byte) *seal.Box
+
+// New returns the content of a draft whose file, f, is empty, and which keeps it. name is the file's.
+func New(f vfs.File, name string, boxes Boxes) *Draft {
+	d := &Draft{f: f, name: name, boxes: boxes, dirty: map[int64]bool{}}
 	_, _ = rand.Read(d.id[:]) // never fails
-	d.box = s.draftBox(d.id)
+	d.box = boxes(d.id)
 	return d
 }
 
-func (s *Stream) draftBox(id [draftID]byte) *seal.Box {
-	return s.st.key.Box(id[:], string(binary.LittleEndian.AppendUint64([]byte(draftLabel+string(s.st.id[:])), s.inc)))
-}
-
-// openSealedDraft returns the content of the draft in f.
-func (s *Stream) openSealedDraft(f vfs.File, name string) (*sealedDraft, error) {
-	d := s.newSealedDraft(f, name)
+// Open returns the content of the draft in f. The draft keeps f if there is no error.
+func Open(f vfs.File, name string, boxes Boxes) (*Draft, error) {
+	d := New(f, name, boxes)
 	d.unsure = true
 	n, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	frames := (n + 2*slotSize - 1) / (2 * slotSize)
-	if err := d.findID(s, frames); err != nil {
+	frames := (n + 2*SlotSize - 1) / (2 * SlotSize)
+	if err := d.findID(frames); err != nil {
 		return nil, err
 	}
 	// The last frame that has anything says how long the draft is.
@@ -93,7 +89,7 @@ func (s *Stream) openSealedDraft(f vfs.File, name string) (*sealedDraft, error) 
 }
 
 // findID takes the id of the first slot that can be opened: those with another one are not this draft's.
-func (d *sealedDraft) findID(s *Stream, frames int64) error {
+func (d *Draft) findID(frames int64) error {
 	fresh := d.id
 	for at := int64(0); at < 2*frames; at++ {
 		b, err := d.slot(at)
@@ -103,20 +99,20 @@ func (d *sealedDraft) findID(s *Stream, frames int64) error {
 		if len(bytes.Trim(b, "\x00")) == 0 {
 			continue
 		}
-		d.id = [draftID]byte(b[:draftID])
-		d.box = s.draftBox(d.id)
+		d.id = [IDSize]byte(b[:IDSize])
+		d.box = d.boxes(d.id)
 		if _, _, ok := d.open(at, b); ok {
 			return nil
 		}
 	}
-	d.id, d.box = fresh, s.draftBox(fresh)
+	d.id, d.box = fresh, d.boxes(fresh)
 	return nil
 }
 
 // slot reads a slot; what the file lacks of it is zeros.
-func (d *sealedDraft) slot(at int64) ([]byte, error) {
-	b := make([]byte, slotSize)
-	if _, err := d.f.ReadAt(b, at*slotSize); err != nil && !errors.Is(err, io.EOF) {
+func (d *Draft) slot(at int64) ([]byte, error) {
+	b := make([]byte, SlotSize)
+	if _, err := d.f.ReadAt(b, at*SlotSize); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return b, nil
@@ -132,9 +128,9 @@ func bindFrame(frame int64, gen uint64) []byte {
 func slotOf(frame int64, gen uint64) int64 { return 2*frame + int64((gen-1)%2) }
 
 // open returns what slot at, with the bytes b, has of the draft.
-func (d *sealedDraft) open(at int64, b []byte) (text []byte, gen uint64, ok bool) {
-	gen = binary.LittleEndian.Uint64(b[draftID:])
-	if [draftID]byte(b[:draftID]) != d.id || gen == 0 || slotOf(at/2, gen) != at {
+func (d *Draft) open(at int64, b []byte) (text []byte, gen uint64, ok bool) {
+	gen = binary.LittleEndian.Uint64(b[IDSize:])
+	if [IDSize]byte(b[:IDSize]) != d.id || gen == 0 || slotOf(at/2, gen) != at {
 		return nil, 0, false
 	}
 	plain, err := d.box.Open(nil, b[slotHead:], bindFrame(at/2, gen))
@@ -149,7 +145,7 @@ func (d *sealedDraft) open(at int64, b []byte) (text []byte, gen uint64, ok bool
 }
 
 // read returns the newest generation of a frame; empty says that there never was one.
-func (d *sealedDraft) read(frame int64) (text []byte, empty bool, err error) {
+func (d *Draft) read(frame int64) (text []byte, empty bool, err error) {
 	empty = true
 	var newest uint64
 	for at := 2 * frame; at < 2*frame+2; at++ {
@@ -169,7 +165,7 @@ func (d *sealedDraft) read(frame int64) (text []byte, empty bool, err error) {
 		}
 	}
 	if newest == 0 {
-		return nil, empty, &store.CorruptError{File: d.name, Offset: 2 * frame * slotSize, Err: record.ErrBad}
+		return nil, empty, &store.CorruptError{File: d.name, Offset: 2 * frame * SlotSize, Err: record.ErrBad}
 	}
 	if frame < int64(len(d.gens)) {
 		d.gens[frame] = newest
@@ -178,7 +174,7 @@ func (d *sealedDraft) read(frame int64) (text []byte, empty bool, err error) {
 }
 
 // write replaces a frame. The generation that was synced last stays until the new one is.
-func (d *sealedDraft) write(frame int64, text []byte) error {
+func (d *Draft) write(frame int64, text []byte) error {
 	for int64(len(d.gens)) <= frame {
 		d.gens = append(d.gens, 0)
 	}
@@ -190,10 +186,10 @@ func (d *sealedDraft) write(frame int64, text []byte) error {
 	plain := make([]byte, frameText)
 	binary.LittleEndian.PutUint32(plain, uint32(len(text)))
 	copy(plain[4:], text)
-	b := append(make([]byte, 0, slotSize), d.id[:]...)
+	b := append(make([]byte, 0, SlotSize), d.id[:]...)
 	b = binary.LittleEndian.AppendUint64(b, gen)
 	b = d.box.Seal(b, plain, bindFrame(frame, gen))
-	if _, err := d.f.WriteAt(b, slotOf(frame, gen)*slotSize); err != nil {
+	if _, err := d.f.WriteAt(b, slotOf(frame, gen)*SlotSize); err != nil {
 		return err
 	}
 	if old > 0 && gen != old {
@@ -204,7 +200,7 @@ func (d *sealedDraft) write(frame int64, text []byte) error {
 }
 
 // begin sees to it that what is there is on disk before any of it is replaced.
-func (d *sealedDraft) begin() error {
+func (d *Draft) begin() error {
 	if d.failed == nil && d.unsure {
 		if d.failed = d.f.Sync(); d.failed == nil {
 			d.unsure = false
@@ -214,7 +210,7 @@ func (d *sealedDraft) begin() error {
 }
 
 // ReadAt implements [store.Draft].
-func (d *sealedDraft) ReadAt(p []byte, off int64) (n int, err error) {
+func (d *Draft) ReadAt(p []byte, off int64) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if off < 0 {
@@ -227,7 +223,7 @@ func (d *sealedDraft) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		at := off % frameSize
 		if at >= int64(len(text)) {
-			return n, &store.CorruptError{File: d.name, Offset: 2 * (off / frameSize) * slotSize, Err: record.ErrBad}
+			return n, &store.CorruptError{File: d.name, Offset: 2 * (off / frameSize) * SlotSize, Err: record.ErrBad}
 		}
 		k := copy(p[n:], text[at:])
 		n, off = n+k, off+int64(k)
@@ -239,13 +235,13 @@ func (d *sealedDraft) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // frame returns a frame that the draft has.
-func (d *sealedDraft) frame(i int64) ([]byte, error) {
+func (d *Draft) frame(i int64) ([]byte, error) {
 	text, _, err := d.read(i)
 	return text, err
 }
 
 // WriteAt implements [store.Draft].
-func (d *sealedDraft) WriteAt(p []byte, off int64) (int, error) {
+func (d *Draft) WriteAt(p []byte, off int64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if off < 0 {
@@ -266,7 +262,7 @@ func (d *sealedDraft) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // fill appends zeros up to size.
-func (d *sealedDraft) fill(size int64) error {
+func (d *Draft) fill(size int64) error {
 	if size-d.size > maxFill {
 		return fmt.Errorf("draft of %d bytes: %w", size, store.ErrTooLarge)
 	}
@@ -281,7 +277,7 @@ func (d *sealedDraft) fill(size int64) error {
 }
 
 // put writes p at off, which is not behind the end.
-func (d *sealedDraft) put(p []byte, off int64) (n int, err error) {
+func (d *Draft) put(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		i, at := off/frameSize, off%frameSize
 		k := min(len(p)-n, int(frameSize-at))
@@ -310,7 +306,7 @@ func (d *sealedDraft) put(p []byte, off int64) (n int, err error) {
 }
 
 // Truncate implements [store.Draft].
-func (d *sealedDraft) Truncate(size int64) error {
+func (d *Draft) Truncate(size int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if size < 0 {
@@ -329,13 +325,13 @@ func (d *sealedDraft) Truncate(size int64) error {
 			return err
 		}
 		if int64(len(text)) < rest {
-			return &store.CorruptError{File: d.name, Offset: 2 * (frames - 1) * slotSize, Err: record.ErrBad}
+			return &store.CorruptError{File: d.name, Offset: 2 * (frames - 1) * SlotSize, Err: record.ErrBad}
 		}
 		if err := d.write(frames-1, text[:rest]); err != nil {
 			return err
 		}
 	}
-	if err := d.f.Truncate(2 * frames * slotSize); err != nil {
+	if err := d.f.Truncate(2 * frames * SlotSize); err != nil {
 		return err
 	}
 	d.size, d.gens = size, d.gens[:min(frames, int64(len(d.gens)))]
@@ -349,7 +345,7 @@ func (d *sealedDraft) Truncate(size int64) error {
 }
 
 // Size implements [store.Draft].
-func (d *sealedDraft) Size() (int64, error) {
+func (d *Draft) Size() (int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.size, nil
@@ -357,7 +353,7 @@ func (d *sealedDraft) Size() (int64, error) {
 
 // Sync implements [store.Draft]. What was replaced is overwritten afterwards: a newer generation that
 // is damaged must not let an older one be taken for it.
-func (d *sealedDraft) Sync() error {
+func (d *Draft) Sync() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed != nil {
@@ -371,9 +367,12 @@ func (d *sealedDraft) Sync() error {
 	stale := d.stale
 	d.stale = nil
 	for _, at := range stale {
-		if _, err := d.f.WriteAt(make([]byte, slotSize), at*slotSize); err != nil {
+		if _, err := d.f.WriteAt(make([]byte, SlotSize), at*SlotSize); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// Close frees the file. It syncs nothing.
+func (d *Draft) Close() error { return d.f.Close() }
