@@ -12,22 +12,7 @@ import (
 // late enough, or a damaged one right before it.
 func TestSeekTimeWithDamage(t *testing.T) {
 	fs := vfs.NewMem()
-	open := func() (*Store, *Stream) {
-		t.Helper()
-		st, err := Open(fs, Options{Sync: SyncNever, BlockSize: 32 << 10})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := st.Stream(t.Context(), "S")
-		if err != nil {
-			s, err = st.Create(t.Context(), store.Config{Name: "S"})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return st, s.(*Stream)
-	}
-	st, s := open()
+	st, s := openBlocks(t, fs, 32<<10)
 	const n = 1500
 	rng := rand.New(rand.NewPCG(7, 7))
 	for seq := store.Seq(1); seq <= n; seq++ {
@@ -81,7 +66,7 @@ func TestSeekTimeWithDamage(t *testing.T) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	st, s = open()
+	st, s = openBlocks(t, fs, 32<<10)
 	defer st.Close()
 	var left []store.Seq // a scan of the tail may have found less
 	for m, err := range s.Scan(t.Context(), store.Query{}) {

@@ -22,7 +22,13 @@ func heapNow() uint64 {
 // openSmall opens the stream S, which it makes if it is not there, with blocks of a few messages.
 func openSmall(t *testing.T, fs vfs.FS) (*Store, *Stream) {
 	t.Helper()
-	st, err := Open(fs, Options{Sync: SyncNever, BlockSize: minBlockSize})
+	return openBlocks(t, fs, minBlockSize)
+}
+
+// openBlocks is openSmall with blocks of that size.
+func openBlocks(t *testing.T, fs vfs.FS, size int64) (*Store, *Stream) {
+	t.Helper()
+	st, err := Open(fs, Options{Sync: SyncNever, BlockSize: size})
 	if err != nil {
 		t.Fatal(err)
 	}

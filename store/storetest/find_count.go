@@ -24,12 +24,7 @@ func (b *bench) wantCount(f store.Stream, q store.Query, n uint64, first, last s
 
 func (b *bench) subjects(f store.Stream, pattern, after string) []store.SubjectCount {
 	b.Helper()
-	var out []store.SubjectCount
-	for c, err := range f.Subjects(b.ctx, pattern, after) {
-		b.must(err)
-		out = append(out, c)
-	}
-	return out
+	return all(b, f.Subjects(b.ctx, pattern, after))
 }
 
 func (b *bench) wantSubjects(f store.Stream, pattern string, want ...store.SubjectCount) {

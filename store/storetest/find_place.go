@@ -20,12 +20,7 @@ func gap(cause store.Cause, first, last store.Seq) store.Gap {
 
 func (b *bench) gaps(f store.Stream, q store.Query) []store.Gap {
 	b.Helper()
-	var out []store.Gap
-	for g, err := range f.Gaps(b.ctx, q) {
-		b.must(err)
-		out = append(out, g)
-	}
-	return out
+	return all(b, f.Gaps(b.ctx, q))
 }
 
 func (b *bench) wantGaps(f store.Stream, q store.Query, want ...store.Gap) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,17 +115,23 @@ func (p *pair) compareDrafts(rt *rapid.T) {
 
 func (p *pair) compareScans(rt *rapid.T, q store.Query) {
 	rt.Helper()
-	scan := func(st store.Stream) (out []store.Meta, bad error) {
-		for meta, err := range st.Scan(rt.Context(), q) {
+	compareWalks(rt, p, fmt.Sprintf("scan of %+v", q), func(st store.Stream) iter.Seq2[store.Meta, error] { return st.Scan(rt.Context(), q) })
+}
+
+// compareWalks compares what both streams give, one by one.
+func compareWalks[T any](rt *rapid.T, p *pair, what string, walk func(store.Stream) iter.Seq2[T, error]) {
+	rt.Helper()
+	all := func(st store.Stream) (out []T, bad error) {
+		for x, err := range walk(st) {
 			if bad = errors.Join(bad, err); err == nil {
-				out = append(out, meta)
+				out = append(out, x)
 			}
 		}
 		return out, bad
 	}
-	got, gerr := scan(p.got)
-	want, werr := scan(p.want)
-	if same(rt, fmt.Sprintf("scan of %+v", q), gerr, werr) {
-		diff(rt, fmt.Sprintf("scan of %+v", q), got, want)
+	got, gerr := all(p.got)
+	want, werr := all(p.want)
+	if same(rt, what, gerr, werr) {
+		diff(rt, what, got, want)
 	}
 }

@@ -1,8 +1,8 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -94,36 +94,14 @@ func diff[T any](rt *rapid.T, what string, got, want []T) {
 func (p *pair) compareSubjects(rt *rapid.T, pattern string) {
 	rt.Helper()
 	after := rapid.SampledFrom([]string{"", "a", "a.b", "a.b.c", "b", "\xff"}).Draw(rt, "after")
-	walk := func(st store.Stream) (out []store.SubjectCount, bad error) {
-		for c, err := range st.Subjects(rt.Context(), pattern, after) {
-			if bad = errors.Join(bad, err); err == nil {
-				out = append(out, c)
-			}
-		}
-		return out, bad
-	}
-	got, gerr := walk(p.got)
-	want, werr := walk(p.want)
-	if same(rt, "subjects on "+pattern, gerr, werr) {
-		diff(rt, "subjects on "+pattern, got, want)
-	}
+	compareWalks(rt, p, "subjects on "+pattern, func(st store.Stream) iter.Seq2[store.SubjectCount, error] {
+		return st.Subjects(rt.Context(), pattern, after)
+	})
 }
 
 func (p *pair) compareGaps(rt *rapid.T, q store.Query) {
 	rt.Helper()
-	walk := func(st store.Stream) (out []store.Gap, bad error) {
-		for g, err := range st.Gaps(rt.Context(), q) {
-			if bad = errors.Join(bad, err); err == nil {
-				out = append(out, g)
-			}
-		}
-		return out, bad
-	}
-	got, gerr := walk(p.got)
-	want, werr := walk(p.want)
-	if same(rt, fmt.Sprintf("gaps of %+v", q), gerr, werr) {
-		diff(rt, fmt.Sprintf("gaps of %+v", q), got, want)
-	}
+	compareWalks(rt, p, fmt.Sprintf("gaps of %+v", q), func(st store.Stream) iter.Seq2[store.Gap, error] { return st.Gaps(rt.Context(), q) })
 }
 
 // compareSeek seeks about the time of message near.

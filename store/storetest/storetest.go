@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -227,10 +228,16 @@ func (b *bench) wantGone(st store.Stream, seq store.Seq, target error) {
 
 func (b *bench) scan(st store.Stream, q store.Query) []store.Meta {
 	b.Helper()
-	var out []store.Meta
-	for m, err := range st.Scan(b.ctx, q) {
+	return all(b, st.Scan(b.ctx, q))
+}
+
+// all returns what a walk without an error gives.
+func all[T any](b *bench, walk iter.Seq2[T, error]) []T {
+	b.Helper()
+	var out []T
+	for x, err := range walk {
 		b.must(err)
-		out = append(out, m)
+		out = append(out, x)
 	}
 	return out
 }
