@@ -246,8 +246,14 @@ func (n *subjectNode) openSince(at time.Time) bool {
 	return len(n.opens) > 0 && n.opens[len(n.opens)-1].at.After(at)
 }
 
+// stat shows who writes what he has written so far, and everybody else the newest message. fstat(2) names no handle, so that a
+// process that has the file open for writing is taken for one that asks about that.
 func (n *subjectNode) stat(c *call, h handle, a *fuse.Attr) error {
-	if w, ok := h.(*subjectHandle); ok && !w.w.Fresh() {
+	w, named := h.(*subjectHandle)
+	if h == nil {
+		w = n.openBy(c.hdr.Pid)
+	}
+	if w != nil && !w.w.Fresh() && (named || !w.w.Settled()) {
 		size, mtime := w.w.Size(), n.fs.now().UnixNano()
 		if ns, ok := w.w.ModTime(); ok {
 			mtime = ns
@@ -300,10 +306,16 @@ func (n *subjectNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 // it has none. The kernel names no handle where a path is given.
 func (n *subjectNode) openBy(tid uint32) *subjectHandle {
 	n.mu.Lock()
-	opens := slices.Clone(n.opens)
+	none := len(n.opens) == 0
 	n.mu.Unlock()
-	for _, h := range slices.Backward(opens) {
-		if n.fs.sameProcess(h.thread, tid) {
+	if none {
+		return nil
+	}
+	pid := n.fs.process(tid)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, h := range slices.Backward(n.opens) {
+		if h.w.OpenedBy(tid, pid) {
 			return h
 		}
 	}
@@ -353,7 +365,7 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 	meta := &draftMeta{}
 	target.Header = meta.header
 	h := &subjectHandle{
-		node: n, at: n.fs.now(), thread: c.hdr.Pid, meta: meta,
+		node: n, at: n.fs.now(), meta: meta,
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
 		w:        desk.NewWriter(n.stream, target, publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}),
 	}

@@ -17,7 +17,6 @@ type subjectHandle struct {
 	node     *subjectNode
 	w        *publish.Writer
 	at       time.Time  // when it was opened
-	thread   uint32     // that opened it
 	meta     *draftMeta // of the message that is being written
 	readable bool
 

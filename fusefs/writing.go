@@ -169,13 +169,21 @@ func (fs *FS) sameProcess(a, b uint32) bool {
 	if a == b {
 		return a != 0
 	}
-	fs.pub.begin()
-	p, err := fs.pub.proc.Process(a)
-	if err != nil {
-		return false
+	p := fs.process(a)
+	return p != 0 && p == fs.process(b)
+}
+
+// process returns the process of a thread, 0 if it is not known.
+func (fs *FS) process(tid uint32) int {
+	if tid == 0 {
+		return 0
 	}
-	q, err := fs.pub.proc.Process(b)
-	return err == nil && p == q
+	fs.pub.begin()
+	pid, err := fs.pub.proc.Process(tid)
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // refuseSeq is the answer to who makes a file, or renames one, to a sequence that is at or

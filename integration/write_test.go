@@ -105,6 +105,22 @@ f = open("S/x", "r+b", buffering=0)
 assert f.read() == b"old\n"
 f.seek(0); f.write(b"new\n"); f.seek(0)
 assert f.read() == b"new\n"'`, []string{"old\n", "new\n"}},
+	{"fstat of what is written", []string{"python3"}, `echo old message > S/x; python3 -c '
+import os
+with open("S/x", "wb", buffering=0) as f:
+    assert os.fstat(f.fileno()).st_size == 0
+    f.write(b"new\n"); assert os.fstat(f.fileno()).st_size == 4
+    assert int(os.popen("stat -c %s S/x").read()) == 12 # for everybody else the newest message
+    f.truncate(2); assert os.fstat(f.fileno()).st_size == 2 and os.stat("S/x").st_size == 2
+    os.utime(f.fileno(), (1, 1)); assert os.fstat(f.fileno()).st_mtime == 1
+assert os.stat("S/x").st_size == 2'`, []string{"old message\n", "ne"}},
+	{"a file that is mapped when it has its size", []string{"python3"}, `python3 -c '
+import mmap
+with open("S/x", "w+b", buffering=0) as f:
+    f.truncate(4096)
+    try: mmap.mmap(f.fileno(), 4096, mmap.MAP_SHARED)
+    except OSError as e: assert e.strerror == "No such device", e
+    f.truncate(0); f.write(b"done\n")'`, []string{"done\n"}},
 	{"fsync makes a message, and the next goes on", []string{"python3"}, `python3 -c '
 import os
 fd = os.open("S/x", os.O_WRONLY | os.O_CREAT)

@@ -52,6 +52,12 @@ func (d *Desk) open(s store.Stream, t Target, o Open) *open {
 	}
 }
 
+// OpenedBy says whether a thread is known to be of the process that opened the file. pid is its process, 0 if that is not
+// known. It waits for no other call.
+func (o *open) OpenedBy(tid uint32, pid int) bool {
+	return tid != 0 && tid == o.rule.thread || pid != 0 && pid == o.rule.opener
+}
+
 // Flush is told that a thread closed a descriptor. It commits if the rule says so, and returns
 // the sequence of the message, or 0. An error means that the message was refused. It is
 // forgotten then, unless its writer is on its way out and can't be told: then Release keeps it.

@@ -18,8 +18,8 @@ type rule struct {
 	peers *peers
 	inode uint64
 
-	thread uint32 // that called open(2); 0 if it is not known
-	opener int    // its process; 0 if it is not known
+	thread uint32 // that called open(2); 0 if it is not known. Never changed
+	opener int    // its process; 0 if it is not known. Never changed
 	gone   bool   // the opener has closed its last descriptor
 	killed bool
 	wrote  writers // since the last commit
