@@ -16,16 +16,18 @@ func transferStores(t *testing.T, messages int) command {
 		seq -f 'message number %%.0f of this stream, and some more text' %d >> mnt/S/.log
 		printf 'no newline' > mnt/S/x; head -c 300 /dev/urandom > mnt/S/y; : > mnt/S/z; sync mnt/S
 		cd mnt/S && rm -f 1 2 17 500 "$(ls | tail -n 1)" && cd ../..
+		mkdir mnt/S/.jsfs/consumers/billing mnt/S/.jsfs/consumers/unused && cd mnt/S/.jsfs/consumers/billing
+		for i in 1 2 3 4 5; do cat next > ../../../../../taken.$i; done; rm pending/000000000003 pending/000000000005; mv pending/6 nak/; cat next; cd ../../../../..
 		echo one > mnt/T/a; echo two > mnt/T/b; rm mnt/T/2
 		"$JSFS" umount mnt
 		"$JSFS" mount --daemon b mnt; mkdir mnt/OTHER; echo other > mnt/OTHER/x; "$JSFS" umount mnt`, messages))
 	return c
 }
 
-// contents prints the messages of all streams of a store, and where each stream ends.
+// contents prints the messages and the consumers of all streams of a store, and where each stream ends.
 const contents = `contents() {
 	rm -rf "contents.$1"; "$JSFS" backup --plain --stream "$2" "$1" "contents.$1" > /dev/null || return
-	grep -ah '^{"seq"' "contents.$1"/* || true; sed -n '1s/.*"last_seq":\([0-9]*\),"last_time":"\([^"]*\)".*/\1 \2/p' "contents.$1"/*.jsonl
+	grep -ahE '^{"(seq|consumer)"' "contents.$1"/* || true; sed -n '1s/.*"last_seq":\([0-9]*\),"last_time":"\([^"]*\)".*/\1 \2/p' "contents.$1"/*.jsonl
 }
 same() { # the stream $2 of store $1 is stream $4 of store $3
 	contents "$1" "$2" > one; contents "$3" "$4" > two; cmp one two && test -s one
@@ -44,7 +46,10 @@ func TestBackupAndRestore(t *testing.T) {
 				"$JSFS" restore --stream T --as T2 `+to+` back; same a T back T2
 				"$JSFS" restore `+to+` back | grep -q '2998 of them were there already'
 				"$JSFS" mount --daemon back mnt; ls mnt | tr '\n' ' ' | grep -qx 'EMPTY S T T2 '; test "$(cat mnt/T/1)" = one
-				echo three > mnt/T/c; test -e mnt/T/000000000003; "$JSFS" umount mnt; rm -r back`)
+				echo three > mnt/T/c; test -e mnt/T/000000000003
+				cd mnt/S/.jsfs/consumers; test "$(ls billing/pending | tr '\n' ' ')" = '000000000004 000000000006 000000000007 '
+				cat billing/next | grep -q 'message number 8 '; grep -q '"num_redelivered": 1' billing/info; test "$(cat unused/next)" = "$(cat ../../000000000003)"
+				cd ../../../..; "$JSFS" umount mnt; rm -r back`)
 		})
 	}
 }
@@ -134,7 +139,7 @@ func TestADamagedBackupIsToldAndNothingWrongRestored(t *testing.T) {
 		if r.code != 1 || !strings.Contains(r.err, "can't be used from byte") || !strings.Contains(r.err, "messages are good (up to") || !strings.Contains(r.out, "can't be used") {
 			t.Errorf("got %+v", r)
 		}
-		c.ok(t, contents+`set -e; contents back S | grep '^{"seq"' > part; contents a S > whole; cmp -n $(stat -c %s part) part whole; test $(wc -l < part) -gt 20000
+		c.ok(t, contents+`set -e; contents back S | grep '^{"seq"' > part; contents a S | grep '^{"seq"' > whole; cmp -n $(stat -c %s part) part whole; test $(wc -l < part) -gt 20000
 			"$JSFS" restore --verify good.jsonl.zst back; same a S back S; "$JSFS" check back`)
 	}
 }

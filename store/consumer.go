@@ -13,6 +13,14 @@ type Consumers interface {
 	// refused, ErrDenied for one that the stream's retention does not allow, and ErrLimit if max_consumers is reached.
 	CreateConsumer(ctx context.Context, cfg ConsumerConfig) (Consumer, error)
 
+	// RestoreConsumer makes a consumer that is and remembers what s tells, which [Consumer.State] gave: of a stream that this one is
+	// a copy of, or of this one at an earlier time. What s remembers of messages above Last is forgotten, as Truncate does. The
+	// same consumer, by name and [Consumer.Created], goes on as s tells if it is there. When it returns nil that is
+	// durable, whatever the sync policy. It gives CreateConsumer's errors, ErrInvalid for what no consumer can remember, and ErrExists also if
+	// the same consumer has gone further than s. After any error a consumer that is there goes on as it was; of what
+	// it did meanwhile a part may be forgotten, and those messages are delivered again. No message goes because of it.
+	RestoreConsumer(ctx context.Context, s ConsumerState) (Consumer, error)
+
 	// UpdateConsumer gives the consumer cfg.Name the configuration cfg, durably: all of it, fields that are zero
 	// included. It gives CreateConsumer's errors, and ErrDenied for a change that is refused (see
 	// ConsumerConfig.CheckUpdate): as long as nothing was delivered everything but the name can be changed, and a consumer
@@ -73,6 +81,10 @@ type Consumer interface {
 
 	// PendingOf returns the open delivery of message seq; ErrNotFound if there is none, or the message is not live.
 	PendingOf(ctx context.Context, seq Seq) (PendingDelivery, error)
+
+	// State returns all that the consumer is and remembers, as a consistent view. A State of the stream that is asked for later has every message
+	// that it tells of. In a stream that does not keep what is acknowledged, messages that it does not need are gone.
+	State(ctx context.Context) (ConsumerState, error)
 
 	// Info returns the consumer's numbers.
 	Info(ctx context.Context) (ConsumerInfo, error)

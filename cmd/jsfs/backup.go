@@ -33,7 +33,7 @@ func backupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup [flags] SOURCE DIR|FILE",
 		Short: "Write all streams of a store into files that restore reads",
-		Long: `Writes every stream of the store in the directory SOURCE: into DIR a file each, or
+		Long: `Writes every stream of the store in the directory SOURCE, with its consumers: into DIR a file each, or
 all of them into one FILE if that is a name in .jsonl or .jsonl.zst. The store must
 not be mounted, and is not changed. The files are JSON lines with checksums,
 compressed with zstd unless their names end in .jsonl.
@@ -67,7 +67,7 @@ type backup struct {
 	opt     transfer.BackupOptions
 	out     io.Writer
 	bar     *progress
-	lost    uint64
+	lost    losses
 }
 
 func (b *backup) run(ctx context.Context, from, to string) (err error) {
@@ -89,7 +89,7 @@ func (b *backup) run(ctx context.Context, from, to string) (err error) {
 	b.opt.Source = src.dir
 	b.opt.Done = func(r transfer.Result) {
 		b.bar.end()
-		b.lost += r.LostMessages()
+		b.lost.add(&r)
 		_ = printResult(b.out, r)
 	}
 	if strings.HasSuffix(target, plainSuffix) || strings.HasSuffix(target, zstdSuffix) {
@@ -101,7 +101,7 @@ func (b *backup) run(ctx context.Context, from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	return lostError(b.lost)
+	return b.lost.err()
 }
 
 // choose finds out which streams there are to write.

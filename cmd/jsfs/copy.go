@@ -19,11 +19,12 @@ func copyCommand() *cobra.Command {
 		Use:   "copy [flags] SOURCE/STREAM DEST/STREAM",
 		Short: "Copy a stream into another store, or under another name",
 		Long: `Makes a stream in the store DEST that has the configuration of the one in SOURCE,
-and its messages under their own sequences and times. Both are stores' directories, and
-may be the same; neither may be mounted. DEST/ alone keeps the name.
+its messages under their own sequences and times, and its consumers as they are. Both are
+stores' directories, and may be the same; neither may be mounted. DEST/ alone keeps the name.
 
-A stream that exists is refused, unless it is what an interrupted copy of the same
-stream has left: then that is compared and gone on with.
+A stream that exists is refused, unless it is what an interrupted or earlier copy of the same
+stream has left: then that is compared and gone on with. Consumers that went on in DEST by
+themselves, or that SOURCE does not have, are such a reason to refuse.
 
 Each store has its own key: --key-file or --passphrase is for SOURCE, and what begins
 with --dest- for DEST. A DEST that is made without one is not encrypted, whatever SOURCE is.`,
@@ -97,7 +98,9 @@ func (c *copying) run(ctx context.Context, fromArg, toArg string) (err error) {
 	if err := printResult(c.out, r); err != nil {
 		return err
 	}
-	return lostError(r.LostMessages())
+	var lost losses
+	lost.add(&r)
+	return lost.err()
 }
 
 // open opens two stores, which may be the same one. The first must have the stream.

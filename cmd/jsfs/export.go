@@ -139,6 +139,9 @@ func reportExport(say io.Writer, stream, to string, run func() (exported, error)
 		return fmt.Errorf("export %s to %s: %w", stream, to, err)
 	}
 	note(say, "exported %s of %s to %s", count(n.messages, "message"), stream, to)
+	if n.consumers > 0 {
+		note(say, "that form has no consumers: the %s of %s are not in it", count(n.consumers, "consumer"), stream)
+	}
 	if n.lost > 0 {
 		return fmt.Errorf("%s of %s could not be read, and are not in it; `jsfs check` says which", count(int64(n.lost), "message"), stream) //nolint:gosec // no stream loses so many
 	}
@@ -147,8 +150,9 @@ func reportExport(say io.Writer, stream, to string, run func() (exported, error)
 
 // exported is what was written, and what could not be.
 type exported struct {
-	messages int64
-	lost     uint64
+	messages  int64
+	lost      uint64
+	consumers int64 // that the stream has
 }
 
 // exportTo writes the lines of a stream. What is damaged is left out and counted.
@@ -179,7 +183,7 @@ func exportTo(ctx context.Context, s store.Stream, seal func([]byte) ([]byte, er
 		n.messages++
 	}
 	state, err := s.State(ctx)
-	n.lost = state.Lost
+	n.lost, n.consumers = state.Lost, int64(state.Consumers)
 	return n, errors.Join(err, w.Flush())
 }
 

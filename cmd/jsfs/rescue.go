@@ -113,6 +113,8 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 	switch {
 	case len(r.Unreadable) > 0:
 		return fmt.Errorf("%d streams could not be read, and %d messages of the others are lost; everything else is rescued", len(r.Unreadable), n)
+	case r.LostConsumers() > 0:
+		return fmt.Errorf("%d messages and %s are lost; everything else is rescued", n, count(int64(r.LostConsumers()), "consumer"))
 	case holed > 0:
 		return fmt.Errorf("%d messages are lost, and %d drafts have holes; everything else is rescued", n, holed)
 	case n > 0:

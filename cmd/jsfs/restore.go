@@ -23,8 +23,8 @@ func restoreCommand() *cobra.Command {
 		Use:   "restore [flags] DIR|FILE SOURCE",
 		Short: "Put the streams of a backup into a store",
 		Long: `Makes every stream of a backup, a directory or a file that backup wrote, in the
-store in the directory SOURCE: with its configuration, and its messages under their
-own sequences and times. A store that is missing is made; it must not be mounted.
+store in the directory SOURCE: with its configuration, its messages under their own
+sequences and times, and its consumers as they were. A store that is missing is made; it must not be mounted.
 
 A stream that exists is refused, unless it is what an interrupted restore of the
 same backup has left: then that is compared and gone on with. No message of a
@@ -78,7 +78,7 @@ type restore struct {
 	bar        *progress
 	seen, done int // streams
 	expected   int
-	lost       uint64
+	lost       losses
 }
 
 // backupFiles lists the files of a backup.
@@ -131,7 +131,7 @@ func (r *restore) run(ctx context.Context, arg string, files []string) error {
 	case r.seen < r.expected:
 		return fmt.Errorf("backup %s is not whole: it had %d streams, and %d are here", arg, r.expected, r.seen)
 	}
-	return lostError(r.lost)
+	return r.lost.err()
 }
 
 func (r *restore) file(ctx context.Context, name string) (err error) {
@@ -177,6 +177,6 @@ func (r *restore) part(ctx context.Context, p *transfer.Part) (err error) {
 	}
 	r.bar.end()
 	r.done++
-	r.lost += res.LostMessages()
+	r.lost.add(&res)
 	return printResult(r.out, res)
 }

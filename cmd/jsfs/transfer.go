@@ -167,11 +167,17 @@ func (p *progress) end() {
 // printResult writes what came of one stream.
 func printResult(out io.Writer, r transfer.Result) error {
 	text := fmt.Sprintf("%s: %d messages, %d bytes, last sequence %d", r.Stream, r.Messages, r.Bytes, r.Last)
+	if r.Consumers > 0 {
+		text += ", " + count(int64(r.Consumers), "consumer")
+	}
 	if r.Resumed > 0 {
 		text += fmt.Sprintf("; %d of them were there already", r.Resumed)
 	}
 	for _, l := range r.Lost {
 		text += "\n" + r.Stream + ": " + lostText(l.First, l.Last)
+	}
+	for _, l := range r.LostConsumers {
+		text += fmt.Sprintf("\n%s: consumer %s can't be read in the original: %s", r.Stream, l.Consumer, l.Cause)
 	}
 	_, err := fmt.Fprintln(out, text)
 	return err
@@ -184,10 +190,24 @@ func lostText(first, last store.Seq) string {
 	return fmt.Sprintf("messages %d to %d are lost in the original", first, last)
 }
 
-// lostError is what a command ends with that left out what was lost.
-func lostError(n uint64) error {
-	if n == 0 {
-		return nil
+// losses count what transfers left out because it is lost in the original.
+type losses struct {
+	messages  uint64
+	consumers int
+}
+
+func (l *losses) add(r *transfer.Result) {
+	l.messages += r.LostMessages()
+	l.consumers += len(r.LostConsumers)
+}
+
+// err is what a command ends with that left something out.
+func (l *losses) err() error {
+	switch {
+	case l.consumers > 0:
+		return fmt.Errorf("%d messages and %s are lost in the original, and left out; everything else is there", l.messages, count(int64(l.consumers), "consumer"))
+	case l.messages > 0:
+		return fmt.Errorf("%d messages are lost in the original, and left out; everything else is there", l.messages)
 	}
-	return fmt.Errorf("%d messages are lost in the original, and left out; everything else is there", n)
+	return nil
 }

@@ -170,6 +170,22 @@ func (s *Stream) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) (
 	return s.consumers.CreateConsumer(ctx, cfg)
 }
 
+// RestoreConsumer implements [store.Consumers].
+func (s *Stream) RestoreConsumer(ctx context.Context, from store.ConsumerState) (store.Consumer, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
+	if _, err := s.consumers.Consumer(ctx, from.Config.WithDefaults().Name); errors.Is(err, store.ErrNotFound) {
+		end, err := s.st.beginConsumer()
+		if err != nil {
+			return nil, fmt.Errorf("restore consumer of stream %s: %w", s.config.Load().Name, err)
+		}
+		defer end()
+	}
+	return s.consumers.RestoreConsumer(ctx, from)
+}
+
 // UpdateConsumer implements [store.Consumers].
 func (s *Stream) UpdateConsumer(ctx context.Context, cfg store.ConsumerConfig) error {
 	if err := s.enter(ctx); err != nil {

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"jsfs/store"
@@ -61,14 +62,34 @@ func (st *stream) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) 
 	}
 	st.s.making.Lock()
 	defer st.s.making.Unlock()
-	have := 0
-	for _, c := range st.s.allConsumers() {
-		have += c.Len()
-	}
-	if err := st.s.opt.Limits.CheckConsumer(have); err != nil {
+	if err := st.s.roomForConsumer(); err != nil {
 		return nil, err
 	}
 	return st.consumers.CreateConsumer(ctx, cfg)
+}
+
+// roomForConsumer returns nil if the store may have one consumer more. The caller holds making.
+func (s *Store) roomForConsumer() error {
+	have := 0
+	for _, c := range s.allConsumers() {
+		have += c.Len()
+	}
+	return s.opt.Limits.CheckConsumer(have)
+}
+
+// RestoreConsumer implements [store.Consumers].
+func (st *stream) RestoreConsumer(ctx context.Context, from store.ConsumerState) (store.Consumer, error) {
+	if err := st.usable(); err != nil {
+		return nil, err
+	}
+	st.s.making.Lock()
+	defer st.s.making.Unlock()
+	if _, err := st.consumers.Consumer(ctx, from.Config.WithDefaults().Name); errors.Is(err, store.ErrNotFound) {
+		if err := st.s.roomForConsumer(); err != nil {
+			return nil, err
+		}
+	}
+	return st.consumers.RestoreConsumer(ctx, from)
 }
 
 // UpdateConsumer implements [store.Consumers].

@@ -18,6 +18,17 @@ func (s *stream) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) (
 	return s.wrap(cfg.WithDefaults().Name, c), nil
 }
 
+// RestoreConsumer implements [store.Consumers].
+func (s *stream) RestoreConsumer(ctx context.Context, from store.ConsumerState) (store.Consumer, error) {
+	start := time.Now()
+	c, err := s.Stream.RestoreConsumer(ctx, from)
+	s.m.done(opRestoreConsumer, start, err)
+	if err != nil {
+		return nil, err
+	}
+	return s.wrap(from.Config.WithDefaults().Name, c), nil
+}
+
 // UpdateConsumer implements [store.Consumers].
 func (s *stream) UpdateConsumer(ctx context.Context, cfg store.ConsumerConfig) error {
 	start := time.Now()
@@ -96,6 +107,14 @@ func (c *consumer) PendingOf(ctx context.Context, seq store.Seq) (store.PendingD
 	p, err := c.Consumer.PendingOf(ctx, seq)
 	c.m.done(opOpen, start, err)
 	return p, err
+}
+
+// State implements [store.Consumer].
+func (c *consumer) State(ctx context.Context) (store.ConsumerState, error) {
+	start := time.Now()
+	s, err := c.Consumer.State(ctx)
+	c.m.done(opInfo, start, err)
+	return s, err
 }
 
 // Info implements [store.Consumer].

@@ -64,24 +64,25 @@ const (
 	opDraftSync     op = "draft_sync"
 	opDraftClose    op = "draft_close"
 
-	opCreateConsumer op = "create_consumer"
-	opUpdateConsumer op = "update_consumer"
-	opDropConsumer   op = "drop_consumer"
-	opConsumer       op = "consumer"
-	opConsumerNames  op = "consumer_names"
-	opOpen           op = "open_deliveries"
-	opInfo           op = "consumer_info"
-	opDeliver        op = "deliver"
-	opAck            op = "ack"
-	opNak            op = "nak"
-	opInProgress     op = "in_progress"
-	opTerm           op = "term"
-	opScanKept       op = "scan_kept"
-	opLoadKept       op = "load_kept"
-	opStatKept       op = "stat_kept"
-	opRemoved        op = "removed_streams"
-	opRevive         op = "revive"
-	opReclaim        op = "reclaim"
+	opCreateConsumer  op = "create_consumer"
+	opRestoreConsumer op = "restore_consumer"
+	opUpdateConsumer  op = "update_consumer"
+	opDropConsumer    op = "drop_consumer"
+	opConsumer        op = "consumer"
+	opConsumerNames   op = "consumer_names"
+	opOpen            op = "open_deliveries"
+	opInfo            op = "consumer_info"
+	opDeliver         op = "deliver"
+	opAck             op = "ack"
+	opNak             op = "nak"
+	opInProgress      op = "in_progress"
+	opTerm            op = "term"
+	opScanKept        op = "scan_kept"
+	opLoadKept        op = "load_kept"
+	opStatKept        op = "stat_kept"
+	opRemoved         op = "removed_streams"
+	opRevive          op = "revive"
+	opReclaim         op = "reclaim"
 )
 
 var ops = []op{
@@ -89,7 +90,7 @@ var ops = []op{
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
-	opCreateConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
+	opCreateConsumer, opRestoreConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
 	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim,
 }
 

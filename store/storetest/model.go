@@ -78,6 +78,8 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"reconsume":   m.updateConsumer,
 		"unconsume":   m.removeConsumer,
 		"deliver":     m.deliver,
+		"note":        m.noteConsumer,
+		"put back":    m.restoreConsumer,
 		"ack":         m.acknowledge,
 		"ack again":   m.acknowledge,
 	}
@@ -98,6 +100,7 @@ type model struct {
 	subs   map[string]*pair
 	incs   map[uint64]bool
 	cut    bool // a stream was truncated
+	noted  []store.ConsumerState
 }
 
 // pair is one stream in both stores.

@@ -73,6 +73,28 @@ func (m *model) removeConsumer(rt *rapid.T) {
 	same(rt, "remove consumer", p.got.RemoveConsumer(rt.Context(), name), p.want.RemoveConsumer(rt.Context(), name))
 }
 
+// noteConsumer notes what a consumer is and remembers now.
+func (m *model) noteConsumer(rt *rapid.T) {
+	_, want := m.pick(rt).consumers(rt)
+	if want == nil {
+		return
+	}
+	state, err := want.State(rt.Context())
+	check(rt, err)
+	m.noted = append(m.noted, state)
+}
+
+// restoreConsumer makes a consumer of what was noted, of the same stream or of another one.
+func (m *model) restoreConsumer(rt *rapid.T) {
+	if len(m.noted) == 0 {
+		return
+	}
+	p, from := m.pick(rt), rapid.SampledFrom(m.noted).Draw(rt, "as it was")
+	_, got := p.got.RestoreConsumer(rt.Context(), from)
+	_, want := p.want.RestoreConsumer(rt.Context(), from)
+	same(rt, fmt.Sprintf("restore consumer %+v", from), got, want)
+}
+
 // consumers returns one consumer in both stores; it is nil if there is none of the name that was drawn.
 func (p *pair) consumers(rt *rapid.T) (got, want store.Consumer) {
 	name := drawConsumer(rt)
@@ -145,7 +167,7 @@ func (m *model) acknowledge(rt *rapid.T) {
 // compareConsumers compares what all consumers tell.
 func (p *pair) compareConsumers(rt *rapid.T) {
 	rt.Helper()
-	tell := func(st store.Stream) (infos []store.ConsumerInfo, open [][]store.PendingDelivery) {
+	tell := func(st store.Stream) (infos []store.ConsumerInfo, open [][]store.PendingDelivery, states []store.ConsumerState) {
 		names, err := st.ConsumerNames(rt.Context())
 		check(rt, err)
 		for _, name := range names {
@@ -155,12 +177,15 @@ func (p *pair) compareConsumers(rt *rapid.T) {
 			check(rt, err)
 			pending, err := c.Pending(rt.Context())
 			check(rt, err)
-			infos, open = append(infos, info), append(open, pending)
+			state, err := c.State(rt.Context())
+			check(rt, err)
+			infos, open, states = append(infos, info), append(open, pending), append(states, state)
 		}
-		return infos, open
+		return infos, open, states
 	}
-	gotInfos, gotOpen := tell(p.got)
-	wantInfos, wantOpen := tell(p.want)
+	gotInfos, gotOpen, gotStates := tell(p.got)
+	wantInfos, wantOpen, wantStates := tell(p.want)
+	diff(rt, "what consumers remember of "+p.name, gotStates, wantStates)
 	diff(rt, "consumers of "+p.name, gotInfos, wantInfos)
 	diff(rt, "open deliveries of "+p.name, gotOpen, wantOpen)
 }

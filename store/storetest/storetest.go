@@ -47,7 +47,7 @@ func Run(t *testing.T, e Engine) {
 		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
 		watchCases, draftCases, durableCases, concurrentCases,
 		mirrorCases, sourceCases,
-		consumerCases, redeliveryCases, retentionCases,
+		consumerCases, redeliveryCases, retentionCases, consumerStateCases,
 	)
 	for _, c := range cases {
 		if c.durable && !e.Durable || c.many && e.Few {

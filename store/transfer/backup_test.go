@@ -24,7 +24,14 @@ func TestTheExampleInFormatIsABackup(t *testing.T) {
 	name := t.TempDir() + "/b"
 	must(t, os.WriteFile(name, b, 0o600))
 	img := imageOf(t, restored(t, name), "ORDERS")
-	if len(img.Msgs) != 2 || img.State.Last != 4 || string(img.Msgs[1].Data) != "world\n" {
+	if len(img.Msgs) != 2 || img.State.Last != 4 || string(img.Msgs[1].Data) != "world\n" || len(img.Consumers) != 1 || img.Consumers[0].Pending[0].Count != 2 {
+		t.Errorf("got %+v", img)
+	}
+}
+
+func TestABackupOfTheFirstVersionIsRead(t *testing.T) {
+	img := imageOf(t, restored(t, "testdata/v1.jsonl"), "ORDERS")
+	if len(img.Msgs) != 2 || img.State.Last != 4 || string(img.Msgs[1].Data) != "world\n" || len(img.Consumers) != 0 {
 		t.Errorf("got %+v", img)
 	}
 }
@@ -150,14 +157,18 @@ func checkPart(t *testing.T, what string, to store.Store, want map[string]image,
 		if name != damaged.Stream && n < len(w.Msgs) || name == damaged.Stream && int64(n) != damaged.Messages {
 			t.Errorf("%s: stream %s has %d of %d messages; the error says %v", what, name, n, len(w.Msgs), damaged)
 		}
+		if len(got.Consumers) > 0 && name == damaged.Stream {
+			t.Errorf("%s: the consumers of a stream that is not whole are there", what)
+		}
 		got.Config, got.State, w.State, w.Msgs = w.Config, store.State{}, store.State{}, w.Msgs[:n]
+		got.Consumers, w.Consumers = nil, nil
 		sameStream(t, got, w)
 	}
 }
 
 func TestALaterVersionIsNoDamage(t *testing.T) {
 	name := t.TempDir() + "/b"
-	must(t, os.WriteFile(name, []byte("{\"jsfs_backup\":2,\"what\":\"ever\"}\n"), 0o600))
+	must(t, os.WriteFile(name, []byte("{\"jsfs_backup\":3,\"what\":\"ever\"}\n"), 0o600))
 	if _, err := restore(name, newMem()); !errors.Is(err, store.ErrVersion) {
 		t.Errorf("got %v, want ErrVersion", err)
 	}
@@ -166,7 +177,7 @@ func TestALaterVersionIsNoDamage(t *testing.T) {
 // FuzzBackup reads arbitrary bytes as a backup.
 func FuzzBackup(f *testing.F) {
 	mem, dir := newMem(), f.TempDir()
-	fill(f, mem, "S", 30)
+	fill(f, mem, "S", 100)
 	for i, plain := range []bool{false, true} {
 		name := fmt.Sprintf("%s/%d", dir, i)
 		must(f, transfer.WriteFile(context.Background(), mem, []string{"S"}, name, transfer.BackupOptions{Plain: plain}))

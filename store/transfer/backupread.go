@@ -98,6 +98,10 @@ type Part struct {
 	}
 	done bool // its end was read, or can't be
 	end  end
+
+	read      bool // the consumers were read, or can't be
+	who       []store.ConsumerState
+	whoFailed error
 }
 
 // Stream is the name of the stream that was backed up.
@@ -111,10 +115,14 @@ func (p *Part) Messages() int64 { return p.head.Messages }
 
 // Restore makes the stream in a store, under that name. It goes on with a restore that stopped half way.
 func (p *Part) Restore(ctx context.Context, to store.Store, name string, opt Options) (Result, error) {
+	consumers, err := p.consumers()
+	if err != nil {
+		return Result{}, err
+	}
 	o := &origin{
 		config: p.head.Config, last: p.head.Last, lastTime: p.head.LastTime.UnixNano(), total: p.head.Messages,
-		batches: p.batches(),
-		lost:    func(context.Context) ([]Lost, error) { return p.end.Lost, nil },
+		consumers: consumers, batches: p.batches(),
+		lost: func(context.Context) ([]Lost, []LostConsumer, error) { return p.end.Lost, p.end.LostConsumers, nil },
 	}
 	return o.copyTo(ctx, to, name, opt)
 }
@@ -130,13 +138,67 @@ func (p *Part) Check(ctx context.Context, opt Options) (Result, error) {
 		}
 		opt.progress(p.tally.Messages, p.head.Messages)
 	}
-	return p.tally.result(p.Stream(), 0, p.head.Last, p.end.Lost), nil
+	return p.result(0), nil
+}
+
+// result is what the part has, once it was read to its end.
+func (p *Part) result(resumed int64) Result {
+	r := p.tally.result(p.Stream(), resumed, p.head.Last, p.end.Lost)
+	r.Consumers, r.LostConsumers = p.head.Consumers, p.end.LostConsumers
+	return r
+}
+
+// consumers returns the stream's consumers, when the checksum behind them was found right.
+func (p *Part) consumers() ([]store.ConsumerState, error) {
+	if !p.read && !p.done {
+		p.read = true
+		if err := p.readConsumers(); err != nil {
+			p.done, p.who, p.whoFailed = true, nil, p.damaged(err)
+		}
+	}
+	return p.who, p.whoFailed
+}
+
+// readConsumers reads the lines of the consumers, up to the check line behind them.
+func (p *Part) readConsumers() error {
+	for size, checked := 0, p.head.Consumers == 0; len(p.who) < p.head.Consumers || !checked; {
+		line, err := p.b.text.next(maxConsumerLine)
+		switch {
+		case err != nil:
+			return err
+		case bytes.HasPrefix(line, checkMark):
+			if err := p.check(line); err != nil {
+				return err
+			}
+			size, checked = 0, true
+			continue
+		case size > maxChunk:
+			return fmt.Errorf("%w: %d bytes without a check line", store.ErrInvalid, size)
+		case len(p.who) == p.head.Consumers:
+			return fmt.Errorf("%w: there is no check line behind the consumers", store.ErrInvalid)
+		}
+		c, err := parseConsumer(line)
+		if err != nil {
+			return err
+		}
+		if n := len(p.who); n > 0 && p.who[n-1].Config.Name >= c.Config.Name {
+			return fmt.Errorf("%w: consumer %s behind consumer %s", store.ErrInvalid, c.Config.Name, p.who[n-1].Config.Name)
+		}
+		size, checked = size+len(line), false
+		_, _ = p.sum.Write(line)
+		p.who = append(p.who, c)
+	}
+	return nil
 }
 
 // batches walks the messages, each batch when the checksum behind it was found right. It can be
 // walked once.
 func (p *Part) batches() iter.Seq2[[]store.Msg, error] {
 	return func(yield func([]store.Msg, error) bool) {
+		if _, err := p.consumers(); err != nil {
+			yield(nil, err)
+			return
+		}
 		for !p.done {
 			ms, err := p.chunk()
 			if err != nil {

@@ -131,14 +131,27 @@ func (w *fileWriter) dropOld() {
 	}
 }
 
-// header is the first line of a stream's part.
+// header is the first line of a stream's part, and what it tells of.
 func (w *fileWriter) header(ctx context.Context, st store.Stream) (header, error) {
+	consumers, lost, err := consumersOf(ctx, st) // before the state, so that they are not ahead of it
+	if err != nil {
+		return header{}, err
+	}
 	state, err := st.State(ctx)
+	if err != nil {
+		return header{}, err
+	}
+	until(state.Last, consumers)
+	version := plainVersion
+	if len(consumers) > 0 {
+		version = consumerVersion
+	}
 	return header{
-		Version: formatVersion, Streams: w.opt.Streams, Config: st.Config(), Incarnation: st.Incarnation(),
+		Version: version, Streams: w.opt.Streams, Config: st.Config(), Incarnation: st.Incarnation(),
 		First: state.First, Last: state.Last, LastTime: time.Unix(0, state.LastTime).UTC(),
-		Messages: state.Live.Messages, Bytes: state.Live.Payload, Source: w.opt.Source, Created: time.Now().UTC(),
-	}, err
+		Messages: state.Live.Messages, Bytes: state.Live.Payload, Consumers: len(consumers),
+		Source: w.opt.Source, Created: time.Now().UTC(), consumers: consumers, lost: lost,
+	}, nil
 }
 
 // stream writes one stream's part, or what the file lacks of it.
@@ -158,12 +171,10 @@ func (w *fileWriter) stream(ctx context.Context, name string) error {
 	if err := w.f.Truncate(w.off); err != nil {
 		return err
 	}
-	if p.tally.Messages == 0 {
-		line, err := h.line()
-		if err != nil {
+	if !p.begun {
+		if err := p.begin(); err != nil {
 			return err
 		}
-		p.text = append(p.text, line...)
 	}
 	for ms, err := range ahead(readBatches(ctx, st, p.tally.last+1, h.Last)) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
@@ -184,7 +195,7 @@ func (w *fileWriter) stream(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return p.finish(lost)
+	return p.finish(end{Lost: lost, LostConsumers: h.lost})
 }
 
 // partWriter writes a part.
@@ -193,8 +204,30 @@ type partWriter struct {
 	head    header
 	tally   *tally
 	resumed int64
+	begun   bool // the file has the header, and the consumers
 	sum     xxhash.Digest
 	text    []byte // of the chunk that is gathered
+}
+
+// begin writes the header, and a line for each consumer. Behind consumers a chunk ends.
+func (p *partWriter) begin() error {
+	line, err := p.head.line()
+	if err != nil {
+		return err
+	}
+	p.begun = true
+	p.text = append(p.text, line...)
+	for i := range p.head.consumers {
+		if p.text, err = appendConsumer(p.text, &p.head.consumers[i]); err != nil {
+			return err
+		}
+		if len(p.text) >= chunkSize || i == len(p.head.consumers)-1 {
+			if err := p.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // takeOver looks at what the file has of the part already, and goes on behind it. It says whether that
@@ -218,30 +251,37 @@ func (p *partWriter) takeOver(ctx context.Context, st store.Stream) (done bool, 
 		return false, nil
 	}
 	w.off = old.good
-	w.opt.Done(p.tally.result(old.Stream(), p.tally.Messages, p.head.Last, old.end.Lost))
+	w.opt.Done(old.result(p.tally.Messages))
 	return true, nil
 }
 
 // compareOld compares an old part with the stream, and takes over what is good of it: nothing if anything
 // differs. It says whether that is all of the part.
 func (p *partWriter) compareOld(ctx context.Context, st store.Stream, old *Part) (whole bool, err error) {
+	off := p.w.off
+	if consumers, err := old.consumers(); err != nil || !sameConsumers(consumers, p.head.consumers) {
+		return false, nil // what is damaged is written anew
+	}
+	if old.good > off { // the header and the consumers
+		p.begun, p.sum, p.w.off = true, old.sum, old.good
+	}
 	c := newComparison(readBatches(ctx, st, 1, p.head.Last))
 	defer c.stop()
-	t, off := newTally(), p.w.off
+	t := newTally()
 	for ms, err := range old.batches() {
 		if err != nil {
 			return false, nil // what is damaged is written anew
 		}
 		for i := range ms {
 			if c.same(old.Stream(), &ms[i]) != nil { // the stream is another one now
-				p.tally, p.sum, p.resumed, p.w.off = newTally(), newSum(), 0, off
+				p.tally, p.sum, p.resumed, p.begun, p.w.off = newTally(), newSum(), 0, false, off
 				return false, ctx.Err()
 			}
 			t.add(&ms[i])
 		}
 		if old.good > p.w.off { // what follows can be written there
 			taken := *t
-			p.tally, p.sum, p.resumed, p.w.off = &taken, old.sum, t.Messages, old.good
+			p.tally, p.sum, p.resumed, p.begun, p.w.off = &taken, old.sum, t.Messages, true, old.good
 		}
 		p.w.opt.progress(t.Messages, p.head.Messages)
 	}
@@ -264,16 +304,19 @@ func (p *partWriter) flush() error {
 }
 
 // finish writes what is left, and the end line.
-func (p *partWriter) finish(lost []Lost) error {
+func (p *partWriter) finish(e end) error {
 	_, _ = p.sum.Write(p.text)
-	line, err := json.Marshal(end{hex64(p.sum.Sum64()), p.tally.Messages, p.tally.Payload, p.head.Last, lost})
+	e.Sum, e.Messages, e.Bytes, e.Last = hex64(p.sum.Sum64()), p.tally.Messages, p.tally.Payload, p.head.Last
+	line, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
 	if err := p.write(append(line, '\n')); err != nil {
 		return err
 	}
-	p.w.opt.Done(p.tally.result(p.head.Config.Name, p.resumed, p.head.Last, lost))
+	r := p.tally.result(p.head.Config.Name, p.resumed, p.head.Last, e.Lost)
+	r.Consumers, r.LostConsumers = p.head.Consumers, e.LostConsumers
+	p.w.opt.Done(r)
 	return nil
 }
 
@@ -316,7 +359,7 @@ func (w *fileWriter) compare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !p.head.same(&h) {
+		if consumers, err := p.consumers(); err != nil || !p.head.same(&h) || !sameConsumers(consumers, h.consumers) {
 			return refuse(fmt.Sprintf("it is a backup of stream %s in another state", p.Stream()))
 		}
 		r, err := p.Check(ctx, w.opt.Options)

@@ -32,15 +32,21 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 	if err != nil {
 		return Result{}, err
 	}
+	if err := o.checkConsumers(ctx, st); err != nil {
+		return Result{}, err
+	}
 	t, resumed, err := o.fill(ctx, st, opt)
 	if err != nil {
 		return Result{}, err
 	}
-	lost, err := o.lost(ctx)
+	lost, unread, err := o.lost(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	if err := o.finish(ctx, st, t); err != nil {
+		return Result{}, err
+	}
+	if err := o.restoreConsumers(ctx, st); err != nil {
 		return Result{}, err
 	}
 	if opt.Verify {
@@ -53,7 +59,9 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 			return Result{}, fmt.Errorf("give stream %s its configuration: %w", name, err)
 		}
 	}
-	return t.result(name, resumed, o.last, lost), nil
+	r := t.result(name, resumed, o.last, lost)
+	r.Consumers, r.LostConsumers = len(o.consumers), unread
+	return r, nil
 }
 
 // stage returns the stream that is to become the copy with configuration cfg: a new one, or one that
@@ -64,8 +72,7 @@ func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream,
 	open.Subjects, open.MaxMsgSize = []string{">"}, store.MaxMsgSize
 	open.MaxMsgs, open.MaxBytes, open.MaxMsgsPerSubject, open.MaxAge = 0, 0, 0, 0
 	open.Discard, open.DiscardNewPerSubject, open.AllowMsgTTL = store.DiscardOld, false, false
-	open.Sealed, open.DenyDelete, open.DenyPurge = false, false, false
-	open.Mirror, open.Sources = nil, nil
+	open.Sealed, open.DenyDelete, open.DenyPurge, open.MaxConsumers = false, false, false, 0
 	st, err := to.Stream(ctx, cfg.Name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

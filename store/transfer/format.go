@@ -9,23 +9,28 @@ import (
 	"jsfs/store"
 )
 
-// formatVersion is the version of a backup's lines (FORMAT.md).
-const formatVersion = 1
+// Versions of a backup's lines (FORMAT.md): of a part without consumers, and of one with.
+const (
+	plainVersion    = 1
+	consumerVersion = 2
+)
 
 // The first bytes of the lines that are no messages.
 var (
-	headerMark = []byte(`{"jsfs_backup":`)
-	checkMark  = []byte(`{"check":`)
-	endMark    = []byte(`{"end":`)
+	headerMark   = []byte(`{"jsfs_backup":`)
+	consumerMark = []byte(`{"consumer":`)
+	checkMark    = []byte(`{"check":`)
+	endMark      = []byte(`{"end":`)
 )
 
 const (
 	// chunkSize is how much text a check line comes behind, at the least.
 	chunkSize = 1 << 20
-	// maxHeaderLine bounds a header line, maxChunk the text that may come without a check line, besides
-	// the last message in it.
-	maxHeaderLine = 8 << 20
-	maxChunk      = 16 << 20
+	// maxHeaderLine bounds a header line, maxConsumerLine one of a consumer, maxChunk the text that may come without a
+	// check line, besides the last message or consumer in it.
+	maxHeaderLine   = 8 << 20
+	maxConsumerLine = 32 << 20
+	maxChunk        = 16 << 20
 )
 
 // header is the first line of a part.
@@ -40,8 +45,14 @@ type header struct {
 	LastTime time.Time `json:"last_time"`
 	Messages int64     `json:"messages"`
 	Bytes    int64     `json:"bytes"`
-	Source   string    `json:"source,omitempty"`
-	Created  time.Time `json:"created"`
+	// Consumers is how many consumers follow.
+	Consumers int       `json:"consumers,omitempty"`
+	Source    string    `json:"source,omitempty"`
+	Created   time.Time `json:"created"`
+
+	// consumers are those that follow, lost the ones that could not be read; of a header that was read they are not set.
+	consumers []store.ConsumerState
+	lost      []LostConsumer
 }
 
 func (h *header) line() ([]byte, error) {
@@ -69,11 +80,14 @@ func parseHeader(b []byte) (header, error) {
 	if err := json.Unmarshal(b, &version); err != nil {
 		return h, fmt.Errorf("header line: %w: %w", store.ErrInvalid, err)
 	}
-	if version.Version != formatVersion {
+	if version.Version != plainVersion && version.Version != consumerVersion {
 		return h, fmt.Errorf("backup of version %d: %w", version.Version, store.ErrVersion)
 	}
 	if err := json.Unmarshal(b, &h); err != nil {
 		return h, fmt.Errorf("header line: %w: %w", store.ErrInvalid, err)
+	}
+	if h.Consumers < 0 || h.Consumers > 0 && h.Version != consumerVersion {
+		return h, fmt.Errorf("header line: %w: %d consumers", store.ErrInvalid, h.Consumers)
 	}
 	h.Config = h.Config.WithDefaults()
 	if err := h.Config.Check(); err != nil {
@@ -101,6 +115,8 @@ type end struct {
 	Bytes    int64     `json:"bytes"`
 	Last     store.Seq `json:"last_seq"`
 	Lost     []Lost    `json:"lost,omitempty"`
+	// LostConsumers are those that could not be read.
+	LostConsumers []LostConsumer `json:"lost_consumers,omitempty"`
 }
 
 // DamagedError says from where on a backup can't be used, and what of it can.

@@ -25,22 +25,32 @@ type origin struct {
 	last     store.Seq
 	lastTime int64
 	total    int64
+	// consumers are what the stream's consumers are and remember, by name: nothing of a message above last.
+	consumers []store.ConsumerState
 	// batches walks the messages in order. Each batch is its receiver's to keep.
 	batches iter.Seq2[[]store.Msg, error]
-	// lost tells, when the walk is over, which messages it could not give.
-	lost func(ctx context.Context) ([]Lost, error)
+	// lost tells, when the walk is over, which messages it could not give, and which consumers can't be read.
+	lost func(ctx context.Context) ([]Lost, []LostConsumer, error)
 }
 
 // originOf makes a stream as it is now an origin.
 func originOf(ctx context.Context, st store.Stream) (*origin, error) {
+	consumers, unread, err := consumersOf(ctx, st) // before the state, so that they are not ahead of it
+	if err != nil {
+		return nil, err
+	}
 	state, err := st.State(ctx)
 	if err != nil {
 		return nil, err
 	}
+	until(state.Last, consumers)
 	return &origin{
-		config: st.Config(), last: state.Last, lastTime: state.LastTime, total: state.Live.Messages,
+		config: st.Config(), last: state.Last, lastTime: state.LastTime, total: state.Live.Messages, consumers: consumers,
 		batches: readBatches(ctx, st, 1, state.Last),
-		lost:    func(ctx context.Context) ([]Lost, error) { return lostOf(ctx, st, state.Last) },
+		lost: func(ctx context.Context) ([]Lost, []LostConsumer, error) {
+			lost, err := lostOf(ctx, st, state.Last)
+			return lost, unread, err
+		},
 	}, nil
 }
 

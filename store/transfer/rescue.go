@@ -48,6 +48,15 @@ func (r *Rescued) LostMessages() uint64 {
 	return n
 }
 
+// LostConsumers is how many consumers could not be read.
+func (r *Rescued) LostConsumers() int {
+	n := 0
+	for i := range r.Streams {
+		n += len(r.Streams[i].Result.LostConsumers)
+	}
+	return n
+}
+
 // HoledDrafts is how many drafts could not be read everywhere.
 func (r *Rescued) HoledDrafts() int {
 	n := 0

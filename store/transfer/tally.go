@@ -36,6 +36,9 @@ type Result struct {
 	Last    store.Seq `json:"last_seq"`
 	// Lost are the messages that the origin could not give, in order.
 	Lost []Lost `json:"lost,omitempty"`
+	// Consumers is how many consumers the copy has, LostConsumers those that the origin could not give.
+	Consumers     int            `json:"consumers,omitempty"`
+	LostConsumers []LostConsumer `json:"lost_consumers,omitempty"`
 	// Sum is a checksum over the messages.
 	Sum string `json:"sum"`
 }

@@ -42,9 +42,10 @@ func newBlock(tb testing.TB, dir string) store.Store {
 
 // image is all that can be told of a stream, but for what counts since it was opened.
 type image struct {
-	Config store.Config
-	State  store.State
-	Msgs   []store.Msg
+	Config    store.Config
+	State     store.State
+	Consumers []store.ConsumerState
+	Msgs      []store.Msg
 }
 
 func imageOf(tb testing.TB, s store.Store, name string) image {
@@ -67,6 +68,7 @@ func imageOf(tb testing.TB, s store.Store, name string) image {
 		}
 		img.Msgs = append(img.Msgs, m)
 	}
+	img.Consumers = consumersOf(tb, st)
 	return img
 }
 
@@ -74,7 +76,7 @@ func imageOf(tb testing.TB, s store.Store, name string) image {
 func sameStream(tb testing.TB, got, want image) {
 	tb.Helper()
 	got.Config.Name = want.Config.Name
-	if d := cmp.Diff(want.Config, got.Config) + cmp.Diff(want.State, got.State); d != "" {
+	if d := cmp.Diff(want.Config, got.Config) + cmp.Diff(want.State, got.State) + cmp.Diff(want.Consumers, got.Consumers); d != "" {
 		tb.Errorf("the copy (-original +copy):\n%s", d)
 	}
 	for i, w := range want.Msgs[:min(len(want.Msgs), len(got.Msgs))] {
@@ -88,7 +90,8 @@ func sameStream(tb testing.TB, got, want image) {
 	}
 }
 
-// fill makes a stream with every kind of message, removed ones at its ends and in the middle, and gaps.
+// fill makes a stream with every kind of message, removed ones at its ends and in the middle, and gaps; and with consumers, if it has
+// messages enough.
 func fill(tb testing.TB, s store.Store, name string, n int) store.Stream {
 	tb.Helper()
 	ctx := context.Background()
@@ -122,6 +125,9 @@ func fill(tb testing.TB, s store.Store, name string, n int) store.Stream {
 			_, err := st.Remove(ctx, seq)
 			must(tb, err)
 		}
+	}
+	if n >= 100 {
+		addConsumers(tb, st)
 	}
 	return st
 }

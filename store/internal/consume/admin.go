@@ -25,17 +25,25 @@ func (s *Set) CreateConsumer(ctx context.Context, cfg store.ConsumerConfig) (sto
 	c := s.newConsumer(s.lastID+1, cfg, s.lastMade)
 	err := c.start(ctx)
 	if err == nil {
-		s.lastID++
-		err = c.save()
+		err = s.add(c)
 	}
 	if err != nil {
+		return nil, fmt.Errorf("create consumer %s: %w", cfg.Name, err)
+	}
+	return c, nil
+}
+
+// add keeps a new consumer, and adds it to the roster. The caller holds admin.
+func (s *Set) add(c *Consumer) error {
+	s.lastID++
+	if err := c.save(); err != nil {
 		if s.opt.Keeper != nil {
 			_ = s.opt.Keeper.Remove(c.id) // it must not be there at the next open
 		}
-		return nil, fmt.Errorf("create consumer %s: %w", cfg.Name, err)
+		return err
 	}
 	s.cur.Store(s.cur.Load().with(c))
-	return c, nil
+	return nil
 }
 
 func (s *Set) creatable(cfg store.ConsumerConfig) error {

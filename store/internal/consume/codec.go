@@ -9,21 +9,11 @@ import (
 	"jsfs/store"
 )
 
-// Record is a consumer as it is kept: section 2.1 of the block store's FORMAT.md.
-type Record struct {
-	Config  store.ConsumerConfig
-	Created int64
-	// Resume is the sequence up to which a consumer with deliver policy last_per_subject delivers each subject's
-	// last message alone; 0 for every other one.
-	Resume store.Seq
-	Snapshot
-}
-
-// errRecord means that bytes are no Record.
+// errRecord means that bytes are no consumer.
 var errRecord = errors.New("bytes are no consumer")
 
-// Encode returns the bytes by which a consumer is kept.
-func Encode(r *Record) ([]byte, error) {
+// Encode returns the bytes by which a consumer is kept: section 2.1 of the block store's FORMAT.md.
+func Encode(r *store.ConsumerState) ([]byte, error) {
 	config, err := json.Marshal(r.Config)
 	if err != nil {
 		return nil, err
@@ -58,9 +48,9 @@ func Encode(r *Record) ([]byte, error) {
 
 // Decode reads what Encode wrote. It never trusts it: what it returns is a consumer that can be. The error wraps
 // store.ErrVersion if the configuration has fields of a later version.
-func Decode(b []byte) (Record, error) {
+func Decode(b []byte) (store.ConsumerState, error) {
 	d := decoder{b: b}
-	var r Record
+	var r store.ConsumerState
 	config := d.bytes(d.uvarint())
 	r.Created = d.varint()
 	r.Resume = store.Seq(d.uvarint())
@@ -76,34 +66,30 @@ func Decode(b []byte) (Record, error) {
 		last.Count = d.uvarint()
 		r.Pending = append(r.Pending, last)
 	}
-	r.Spent = make([]Spent, 0, d.count(2))
+	r.Spent = make([]store.Spent, 0, d.count(2))
 	before := store.Seq(0)
 	for range cap(r.Spent) {
 		before += store.Seq(d.uvarint())
-		r.Spent = append(r.Spent, Spent{before, d.uvarint()})
+		r.Spent = append(r.Spent, store.Spent{Seq: before, Count: d.uvarint()})
 	}
 	if d.bad || len(d.b) > 0 {
-		return Record{}, errRecord
+		return store.ConsumerState{}, errRecord
 	}
-	return r, r.read(config)
+	var err error
+	if r.Config, err = parseConfig(config); err == nil {
+		err = r.Check()
+	}
+	return r, err
 }
 
-// read takes the configuration in, and checks everything.
-func (r *Record) read(config []byte) error {
-	cfg, err := store.ParseConsumerConfig(config)
+// parseConfig reads a configuration, with its defaults.
+func parseConfig(b []byte) (store.ConsumerConfig, error) {
+	cfg, err := store.ParseConsumerConfig(b)
 	var unknown *store.UnknownFieldError
 	if errors.As(err, &unknown) {
-		return fmt.Errorf("%w: %w", store.ErrVersion, err)
+		err = fmt.Errorf("%w: %w", store.ErrVersion, err)
 	}
-	if err == nil {
-		cfg = cfg.WithDefaults()
-		err = cfg.Check()
-	}
-	if err == nil {
-		err = r.check(cfg.AckPolicy)
-	}
-	r.Config = cfg
-	return err
+	return cfg.WithDefaults(), err
 }
 
 // decoder takes values off bytes.

@@ -18,17 +18,17 @@ import (
 )
 
 // example is the consumer of FORMAT.md.
-func example() Record {
-	return Record{
+func example() store.ConsumerState {
+	return store.ConsumerState{
 		Config:  store.ConsumerConfig{Name: "c", AckWait: time.Second}.WithDefaults(),
 		Created: 1_700_000_000_000_000_000,
-		Snapshot: Snapshot{
+		Deliveries: store.Deliveries{
 			Delivered: at(7, 12), AckFloor: at(3, 8),
 			Pending: []store.PendingDelivery{
 				{Seq: 9, Consumer: 4, Time: 1_700_000_001_000_000_000, Due: 1_700_000_002_000_000_000, Count: 1},
 				{Seq: 12, Consumer: 6, Time: 1_700_000_001_000_000_500, Due: 1_700_000_002_000_000_500, Count: 2},
 			},
-			Spent: []Spent{{2, 5}, {8, 5}},
+			Spent: []store.Spent{{Seq: 2, Count: 5}, {Seq: 8, Count: 5}},
 		},
 	}
 }
@@ -38,11 +38,11 @@ func TestDecodeReadsWhatEncodeWrites(t *testing.T) {
 	full.Config.FilterSubjects, full.Config.BackOff = []string{"a", "b.*"}, []time.Duration{time.Second, 5 * time.Second}
 	full.Config = full.Config.WithDefaults()
 	full.Resume, full.Delivered = 1<<63, at(math.MaxUint64, math.MaxUint64)
-	empty := Record{
-		Config:   store.ConsumerConfig{Name: "none", AckPolicy: store.AckNone}.WithDefaults(),
-		Snapshot: Snapshot{Pending: []store.PendingDelivery{}, Spent: []Spent{}},
+	empty := store.ConsumerState{
+		Config:     store.ConsumerConfig{Name: "none", AckPolicy: store.AckNone}.WithDefaults(),
+		Deliveries: store.Deliveries{Pending: []store.PendingDelivery{}, Spent: []store.Spent{}},
 	}
-	for _, want := range []Record{example(), full, empty} {
+	for _, want := range []store.ConsumerState{example(), full, empty} {
 		b, err := Encode(&want)
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := NewState(r.Config.AckPolicy, 0).Replace(r.Snapshot); err != nil {
+		if err := NewState(r.Config.AckPolicy, 0).Replace(r.Deliveries); err != nil {
 			t.Fatalf("%+v can't be: %v", r, err)
 		}
 		again, err := Encode(&r)

@@ -74,12 +74,18 @@ func (s *Set) revive(kept Stored) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := s.newConsumer(kept.ID, r.Config, r.Created)
-	if err := c.state.Replace(r.Snapshot); err != nil {
-		return nil, err
+	c, err := s.consumerLike(kept.ID, &r)
+	if err == nil {
+		c.saved = c.rev
 	}
-	c.resume, c.saved = r.Resume, c.rev
-	return c, nil
+	return c, err
+}
+
+// consumerLike makes a consumer that is and remembers what r tells; recall has still to be called.
+func (s *Set) consumerLike(id uint64, r *store.ConsumerState) (*Consumer, error) {
+	c := s.newConsumer(id, r.Config, r.Created)
+	c.resume = r.Resume
+	return c, c.state.Replace(r.Deliveries)
 }
 
 // start finds where a new consumer begins.
@@ -192,7 +198,7 @@ func (c *Consumer) changedLocked() { c.rev++ }
 
 // recordLocked returns what is to be kept.
 func (c *Consumer) recordLocked(cfg *store.ConsumerConfig) ([]byte, error) {
-	return Encode(&Record{Config: *cfg, Created: c.created, Resume: c.resume, Snapshot: c.state.Snapshot()})
+	return Encode(&store.ConsumerState{Config: *cfg, Created: c.created, Resume: c.resume, Deliveries: c.state.Snapshot()})
 }
 
 // save keeps what the consumer remembers, if that changed.
@@ -264,43 +270,49 @@ func (c *Consumer) restart(ctx context.Context, old, cfg *store.ConsumerConfig) 
 	if err := n.start(ctx); err != nil {
 		return err
 	}
-	was, ok := c.exchange(n.beginning())
-	if !ok {
-		return old.CheckUpdate(*cfg) // something was delivered meanwhile
+	untouched := func() error {
+		if c.state.Delivered().Consumer > 0 {
+			return old.CheckUpdate(*cfg) // something was delivered meanwhile
+		}
+		return nil
+	}
+	was, err := c.exchange(n.memory(), untouched)
+	if err != nil {
+		return err
 	}
 	if err := c.configure(old, cfg); err != nil {
-		c.exchange(was)
+		_, _ = c.exchange(was, untouched)
 		return err
 	}
 	return nil
 }
 
-// beginning is what a consumer that has delivered nothing remembers.
-type beginning struct {
+// memory is what a consumer remembers.
+type memory struct {
 	state  *State
 	resume store.Seq
 	starts []store.Seq
 	pace   pace
 }
 
-func (c *Consumer) beginning() beginning {
+func (c *Consumer) memory() memory {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return beginning{c.state, c.resume, c.starts, c.pace}
+	return memory{c.state, c.resume, c.starts, c.pace}
 }
 
-// exchange replaces what the consumer remembers, if it has delivered nothing, and returns what it was.
-func (c *Consumer) exchange(b beginning) (was beginning, ok bool) {
+// exchange replaces what the consumer remembers, unless may, which is called with mu held, gives an error. It returns what it was.
+func (c *Consumer) exchange(m memory, may func() error) (was memory, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state.Delivered().Consumer > 0 {
-		return beginning{}, false
+	if err := may(); err != nil {
+		return memory{}, err
 	}
-	was = beginning{c.state, c.resume, c.starts, c.pace}
-	c.state, c.resume, c.starts, c.pace = b.state, b.resume, b.starts, b.pace
+	was = memory{c.state, c.resume, c.starts, c.pace}
+	c.state, c.resume, c.starts, c.pace = m.state, m.resume, m.starts, m.pace
 	c.epoch++
 	c.changedLocked()
-	return was, true
+	return was, nil
 }
 
 // forget lets nothing be kept any more.

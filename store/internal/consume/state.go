@@ -2,15 +2,11 @@ package consume
 
 import (
 	"container/heap"
-	"errors"
 	"fmt"
 	"slices"
 
 	"jsfs/store"
 )
-
-// errOlder means that a consumer has more than what is to replace it.
-var errOlder = fmt.Errorf("%w: it is older than what is there", store.ErrInvalid)
 
 // State is what a consumer remembers of its deliveries. It is not safe for concurrent use.
 type State struct {
@@ -266,13 +262,12 @@ func (s *State) Forget(seq store.Seq) { delete(s.spent, seq) }
 
 // Replace takes over what another State told by its Snapshot. It is refused, and nothing changed, if it can't be or is
 // older than what is there.
-func (s *State) Replace(n Snapshot) error {
-	if err := n.check(s.policy); err != nil {
+func (s *State) Replace(n store.Deliveries) error {
+	if err := n.Check(s.policy); err != nil {
 		return err
 	}
-	if n.Delivered.Consumer < s.delivered.Consumer || n.Delivered.Stream < s.delivered.Stream ||
-		n.AckFloor.Consumer < s.floor.Consumer || n.AckFloor.Stream < s.floor.Stream {
-		return errOlder
+	if err := n.CheckAfter(&store.Deliveries{Delivered: s.delivered, AckFloor: s.floor}); err != nil {
+		return err
 	}
 	*s = *NewState(s.policy, 0)
 	s.delivered, s.floor = n.Delivered, n.AckFloor
@@ -285,8 +280,6 @@ func (s *State) Replace(n Snapshot) error {
 	}
 	return nil
 }
-
-var errSnapshot = errors.New("what the consumer remembers can't be")
 
 // dueHeap orders open deliveries by when they are due, and by sequence.
 type dueHeap []*delivery

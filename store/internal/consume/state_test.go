@@ -113,8 +113,8 @@ func TestDeliveriesAreDueInOrder(t *testing.T) {
 
 func TestReplaceRefusesWhatCantBeAndWhatIsOlder(t *testing.T) {
 	one := store.PendingDelivery{Seq: 5, Consumer: 3, Time: 1, Due: 2, Count: 1}
-	good := Snapshot{Delivered: at(9, 20), AckFloor: at(2, 4), Pending: []store.PendingDelivery{one}, Spent: []Spent{{3, 2}}}
-	with := func(change func(n *Snapshot)) Snapshot {
+	good := store.Deliveries{Delivered: at(9, 20), AckFloor: at(2, 4), Pending: []store.PendingDelivery{one}, Spent: []store.Spent{{Seq: 3, Count: 2}}}
+	with := func(change func(n *store.Deliveries)) store.Deliveries {
 		n := good
 		n.Pending, n.Spent = slices.Clone(n.Pending), slices.Clone(n.Spent)
 		change(&n)
@@ -126,11 +126,11 @@ func TestReplaceRefusesWhatCantBeAndWhatIsOlder(t *testing.T) {
 	if d := cmp.Diff(good, s.Snapshot()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	for name, n := range map[string]Snapshot{
-		"delivered is older":           with(func(n *Snapshot) { n.Delivered.Consumer = 8 }),
-		"delivered is lower":           with(func(n *Snapshot) { n.Delivered.Stream = 19 }),
-		"the floor is lower":           with(func(n *Snapshot) { n.AckFloor = at(1, 4) }),
-		"the floor is above delivered": with(func(n *Snapshot) { n.AckFloor = at(10, 21) }),
+	for name, n := range map[string]store.Deliveries{
+		"delivered is older":           with(func(n *store.Deliveries) { n.Delivered.Consumer = 8 }),
+		"delivered is lower":           with(func(n *store.Deliveries) { n.Delivered.Stream = 19 }),
+		"the floor is lower":           with(func(n *store.Deliveries) { n.AckFloor = at(1, 4) }),
+		"the floor is above delivered": with(func(n *store.Deliveries) { n.AckFloor = at(10, 21) }),
 	} {
 		if err := s.Replace(n); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
@@ -139,22 +139,22 @@ func TestReplaceRefusesWhatCantBeAndWhatIsOlder(t *testing.T) {
 	if d := cmp.Diff(good, s.Snapshot()); d != "" {
 		t.Errorf("what was refused changed it (-want +got):\n%s", d)
 	}
-	for name, n := range map[string]Snapshot{
-		"pending at the floor":               with(func(n *Snapshot) { n.Pending[0].Seq = 4 }),
-		"pending with the floor's number":    with(func(n *Snapshot) { n.Pending[0].Consumer = 2 }),
-		"pending above delivered":            with(func(n *Snapshot) { n.Pending[0].Seq = 21 }),
-		"pending with a later number":        with(func(n *Snapshot) { n.Pending[0].Consumer = 10 }),
-		"pending twice":                      with(func(n *Snapshot) { n.Pending = append(n.Pending, one) }),
-		"pending and never delivered":        with(func(n *Snapshot) { n.Pending[0].Count = 0 }),
-		"spent above delivered":              with(func(n *Snapshot) { n.Spent[0].Seq = 21 }),
-		"spent twice":                        with(func(n *Snapshot) { n.Spent = append(n.Spent, n.Spent[0]) }),
-		"the floor's number above delivered": with(func(n *Snapshot) { n.AckFloor.Consumer = 10 }),
+	for name, n := range map[string]store.Deliveries{
+		"pending at the floor":               with(func(n *store.Deliveries) { n.Pending[0].Seq = 4 }),
+		"pending with the floor's number":    with(func(n *store.Deliveries) { n.Pending[0].Consumer = 2 }),
+		"pending above delivered":            with(func(n *store.Deliveries) { n.Pending[0].Seq = 21 }),
+		"pending with a later number":        with(func(n *store.Deliveries) { n.Pending[0].Consumer = 10 }),
+		"pending twice":                      with(func(n *store.Deliveries) { n.Pending = append(n.Pending, one) }),
+		"pending and never delivered":        with(func(n *store.Deliveries) { n.Pending[0].Count = 0 }),
+		"spent above delivered":              with(func(n *store.Deliveries) { n.Spent[0].Seq = 21 }),
+		"spent twice":                        with(func(n *store.Deliveries) { n.Spent = append(n.Spent, n.Spent[0]) }),
+		"the floor's number above delivered": with(func(n *store.Deliveries) { n.AckFloor.Consumer = 10 }),
 	} {
-		if err := fresh().Replace(n); !errors.Is(err, errSnapshot) {
+		if err := fresh().Replace(n); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	wantErr(t, NewState(store.AckNone, 0).Replace(good), errSnapshot)
+	wantErr(t, NewState(store.AckNone, 0).Replace(good), store.ErrInvalid)
 }
 
 // TestStateAgreesWithAList makes random operations on a state, and on a list that is searched from end to end.
@@ -191,7 +191,7 @@ func TestStateAgreesWithAList(t *testing.T) {
 					floor = delivered
 				}
 			}
-			want := Snapshot{Delivered: delivered, AckFloor: floor, Pending: list}
+			want := store.Deliveries{Delivered: delivered, AckFloor: floor, Pending: list}
 			if d := cmp.Diff(want, s.Snapshot(), cmp.Comparer(slices.Equal[[]store.PendingDelivery])); d != "" {
 				t.Fatalf("seed %d, step %d (-want +got):\n%s", seed, step, d)
 			}
