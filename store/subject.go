@@ -13,7 +13,26 @@ const MaxSubject = 4096
 // joined by dots, valid UTF-8 without white space, control bytes or wildcards.
 // Else it returns an error that wraps ErrSubject, or ErrNameTooLong.
 func CheckSubject(s string) error {
+	if isPlain(s) {
+		return nil
+	}
 	return checkTokens(s, false)
+}
+
+// isPlain says whether s is a subject of printable ASCII characters without * and >, as most are: it is good then.
+func isPlain(s string) bool {
+	if len(s) > MaxSubject {
+		return false
+	}
+	last := byte('.')
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || c == '*' || c == '>' || c == '.' && last == '.' {
+			return false
+		}
+		last = c
+	}
+	return last != '.'
 }
 
 // CheckPattern is CheckSubject for patterns: a token may be * (any one token), the

@@ -53,6 +53,17 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
+// TestSubjectsAreLiteralPatterns compares what is checked at a glance with what is checked token by token.
+func TestSubjectsAreLiteralPatterns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`[a*>. ~é]{0,6}`).Draw(t, "subject")
+		want := store.CheckPattern(s) == nil && store.IsLiteral(s)
+		if err := store.CheckSubject(s); (err == nil) != want {
+			t.Fatalf("CheckSubject(%q): got %v, and that it is a literal pattern is %v", s, err, want)
+		}
+	})
+}
+
 func TestMatchSubject(t *testing.T) {
 	rows := []struct {
 		pattern, subject string

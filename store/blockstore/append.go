@@ -211,7 +211,7 @@ func (s *Stream) encode(e *store.Entry, seq uint64, time int64) {
 		Seq: store.Seq(seq), Time: time, Size: int64(n), JSON: m.JSON,
 		HasHeader: len(e.Header) > 0, NoNewline: n == 0 || e.Data[n-1] != '\n',
 	}
-	w.metas, w.sums = append(w.metas, meta), w.sums.Add(meta)
+	w.metas, w.unwritten = append(w.metas, meta), w.unwritten.Add(meta)
 	if k := len(w.offs); k == 0 || w.runs[len(w.runs)-1].Seq+uint64(k)-uint64(w.runs[len(w.runs)-1].Index) != seq {
 		w.runs = append(w.runs, record.Run{Seq: seq, Index: uint32(k)})
 	}
@@ -236,15 +236,16 @@ func (s *Stream) flushLocked() error {
 		s.forgetLocked()
 		return err
 	}
-	for _, m := range w.metas[len(w.metas)-w.made:] {
+	if w.made > 0 {
 		if w.all.Messages == 0 {
-			w.first = m.Time
+			w.first = w.metas[len(w.metas)-w.made].Time
 		}
-		w.all, w.newest = w.all.Add(m), m.Time
+		w.newest = w.metas[len(w.metas)-1].Time
+		w.all, w.sums = w.all.Plus(w.unwritten), w.sums.Plus(w.unwritten)
 	}
 	w.next = w.coming()
 	w.flushed += w.made
-	w.made, w.skipped = 0, 0
+	w.made, w.skipped, w.unwritten = 0, 0, store.Totals{}
 	w.notes.flushed()
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil
@@ -261,11 +262,8 @@ func (s *Stream) forgetLocked() {
 	for len(w.runs) > 0 && int(w.runs[len(w.runs)-1].Index) >= len(w.offs) {
 		w.runs = w.runs[:len(w.runs)-1]
 	}
-	for _, m := range w.metas[len(w.metas)-w.made:] {
-		w.sums = w.sums.Minus(totals(m))
-	}
 	w.metas = w.metas[:len(w.metas)-w.made]
-	w.made, w.skipped = 0, 0
+	w.made, w.skipped, w.unwritten = 0, 0, store.Totals{}
 	s.lim.cut(w.next)
 	w.buf = w.buf[:0]
 	w.told = slices.DeleteFunc(w.told, func(e subjectSeq) bool { return e.seq >= w.next })
@@ -306,16 +304,7 @@ func (s *Stream) publishStored() {
 	if len(w.metas) == 0 {
 		return
 	}
-	old := s.cur.Load()
-	n, sums := w.successor(old), w.sums
-	if n.live.Messages == 0 {
-		n.first = uint64(w.metas[0].Seq)
-	}
-	n.rev += uint64(len(w.metas))
-	n.last, n.lastTime = w.next-1, w.time
-	n.live, n.appended = n.live.Plus(sums), n.appended.Plus(sums)
-	n.tail = w.view()
-	s.publish(n, w.tail, sums)
+	rev := s.publishGrown()
 	if s.subjects.listening() {
 		s.subjects.stored(w.tail, w.told)
 	}
@@ -325,7 +314,7 @@ func (s *Stream) publishStored() {
 	w.told = w.told[:0]
 	if s.hub.Listening() {
 		for i, m := range w.metas {
-			s.post(store.Stored, old.rev+uint64(i)+1, m)
+			s.post(store.Stored, rev+uint64(i)+1, m)
 		}
 	}
 	if cap(w.metas) > 1<<16 {
@@ -334,6 +323,26 @@ func (s *Stream) publishStored() {
 	w.metas, w.sums = w.metas[:0], store.Totals{}
 	s.lim.news = true
 	s.consumers.Poke()
+}
+
+// publishGrown shows the messages that were written, and returns the revision before them.
+func (s *Stream) publishGrown() (rev uint64) {
+	w := &s.w
+	s.smu.Lock()
+	w.tail.live = w.tail.live.Plus(w.sums)
+	s.cur.grow(func(n *snapshot) {
+		if n.live.Messages == 0 {
+			n.first = uint64(w.metas[0].Seq)
+		}
+		rev = n.rev
+		n.rev += uint64(len(w.metas))
+		n.last, n.lastTime = w.next-1, w.time
+		n.live, n.appended = n.live.Plus(w.sums), n.appended.Plus(w.sums)
+		n.tail = w.view()
+	})
+	s.smu.Unlock()
+	s.checkInvariants()
+	return rev
 }
 
 // successor returns a copy of n that is still to be changed and published. They are made some at a time: one by one they

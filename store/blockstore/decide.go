@@ -82,7 +82,9 @@ func (s *Stream) settleLocked() error {
 }
 
 // Live implements [policy.View].
-func (d writing) Live() store.Totals { return d.s.cur.Load().live.Plus(d.s.w.sums) }
+func (d writing) Live() store.Totals {
+	return d.s.cur.Load().live.Plus(d.s.w.sums).Plus(d.s.w.unwritten)
+}
 
 // Last implements [policy.View].
 func (d writing) Last() store.Seq {

@@ -4,6 +4,6 @@ package blockstore
 
 import "jsfs/store/internal/record"
 
-func (s *Stream) checkInvariants(*snapshot) {}
+func (s *Stream) checkInvariants() {}
 
 func (s *Stream) checkNotes(*record.Footer) {}

@@ -10,13 +10,11 @@ import (
 	"jsfs/store/internal/record"
 )
 
-// checkInvariants panics if a published snapshot contradicts itself.
-func (s *Stream) checkInvariants(n *snapshot) {
+// checkInvariants panics if the snapshot that was just published contradicts itself.
+func (s *Stream) checkInvariants() {
 	s.smu.Lock()
 	defer s.smu.Unlock()
-	if s.cur.Load() != n {
-		return // replaced meanwhile, and checked by who did
-	}
+	n := s.cur.copied() // looking at it must not make it
 	var live store.Totals
 	for i, b := range n.blocks {
 		live = live.Plus(b.live)
@@ -33,6 +31,16 @@ func (s *Stream) checkInvariants(n *snapshot) {
 	if n.live.Messages < 0 || n.first-1 > n.last {
 		panic(fmt.Sprintf("%d live messages from %d to %d", n.live.Messages, n.first, n.last))
 	}
+}
+
+// copied returns a copy of the snapshot.
+func (c *current) copied() snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.behind.Load() {
+		return c.grown
+	}
+	return *c.shown.Load()
 }
 
 // checkNotes panics if a footer that was made without a look at the records, all of them whole, says anything else

@@ -263,7 +263,7 @@ func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
 	}
 	s.cur.Store(&n)
 	s.smu.Unlock()
-	s.checkInvariants(&n)
+	s.checkInvariants()
 	for i := range r.groups {
 		g := &r.groups[i]
 		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.went) {

@@ -20,7 +20,7 @@ import (
 // Stream is a stream of the store.
 //
 // Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage's,
-// subjects.mu, commits.mu, and the cache's and the reserve's.
+// subjects.mu, commits.mu, and the cache's and the reserve's. That of cur comes behind smu, and may be taken by whoever loads.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
 	st     *Store
@@ -35,9 +35,8 @@ type Stream struct {
 	gate   *gate
 	config atomic.Pointer[store.Config] // what it points to never changes; replaced under wmu
 
-	// cur is what readers see: immutable, replaced as a whole, under smu. Loading it
-	// needs no lock.
-	cur atomic.Pointer[snapshot]
+	// cur is what readers see: immutable, replaced as a whole, under smu.
+	cur current
 
 	// firstTime caches the time of the first live message.
 	firstTime atomic.Pointer[seqTime]
@@ -190,17 +189,18 @@ type writer struct {
 	stateFile vfs.File
 	timer     *time.Timer // of the next sync in the background; nil if none is planned
 
-	buf     []byte       // records that are encoded and not written
-	metas   []store.Meta // of the messages that are to be published
-	sums    store.Totals // of the metas
-	made    int          // how many of the metas are still in buf
-	skipped uint64       // how many sequences are skipped in buf
-	flushed int          // how many messages were written since the stream was opened
-	told    []subjectSeq // the subjects of metas, for the subject index
-	notes   tailNotes    // of what is in the tail, and in buf
-	now     int64        // when the last message came that was asked the time of
-	fresh   int          // how many more messages get that time
-	spare   []snapshot   // that were not published yet
+	buf       []byte       // records that are encoded and not written
+	metas     []store.Meta // of the messages that are to be published
+	made      int          // how many of the metas are still in buf
+	unwritten store.Totals // of these
+	sums      store.Totals // of the others
+	skipped   uint64       // how many sequences are skipped in buf
+	flushed   int          // how many messages were written since the stream was opened
+	told      []subjectSeq // the subjects of metas, for the subject index
+	notes     tailNotes    // of what is in the tail, and in buf
+	now       int64        // when the last message came that was asked the time of
+	fresh     int          // how many more messages get that time
+	spare     []snapshot   // that were not published yet
 }
 
 // Config implements [store.Stream].
@@ -304,7 +304,7 @@ func (s *Stream) publish(n *snapshot, b *block, sums store.Totals) {
 	}
 	s.cur.Store(n)
 	s.smu.Unlock()
-	s.checkInvariants(n)
+	s.checkInvariants()
 }
 
 // post tells who follows of a change that is published.

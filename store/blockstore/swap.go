@@ -46,7 +46,7 @@ func (r *rewriting) swap(name string) error {
 	}
 	s.cur.Store(&n)
 	s.smu.Unlock()
-	s.checkInvariants(&n)
+	s.checkInvariants()
 	size := r.b.size
 	for _, b := range r.old {
 		size -= b.size

@@ -16,7 +16,7 @@ import (
 func TestTailNotesTellWhatWasWritten(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var n tailNotes
-	for _, subjects := range []int{1, 3, 50, 20_000} { // one after the other, as blocks are
+	for _, subjects := range []int{1, 3, 50, 2000, 20_000} { // one after the other, as blocks are
 		n.begin()
 		want, written := map[string][]uint32{}, 0
 		for range 3000 {

@@ -14,10 +14,11 @@ package jsonl
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"math"
+	"math/bits"
 	"strconv"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"jsfs/store"
 )
@@ -45,23 +46,32 @@ func Append(dst []byte, m store.Msg) []byte {
 
 // Size returns len(Append(nil, m)) for a message with these parts, without building it.
 func Size(seq store.Seq, subject string, header, data []byte) int64 {
-	n := len(`{"seq":,"time":"","subject":}`) + digits(uint64(seq)) + timeSize + stringSize([]byte(subject)) + 1
+	n := len(`{"seq":,"time":"","subject":}`) + digits(uint64(seq)) + timeSize + textSize(subject) + 1
 	if len(header) > 0 {
 		n += len(`,"headers`) + bytesSize(header)
 	}
 	return int64(n + len(`,"data`) + bytesSize(data))
 }
 
+// digits is how many digits n has in decimal.
 func digits(n uint64) int {
-	d := 1
-	for p := uint64(10); n >= p; p *= 10 {
+	if n < 10 {
+		return 1
+	}
+	d := bits.Len64(n) * 1233 >> 12 // the logarithm; of those that begin at a power of ten one less
+	if n >= powers[d] {
 		d++
-		if p > math.MaxUint64/10 {
-			break
-		}
 	}
 	return d
 }
+
+// powers are the powers of ten.
+var powers = func() (t [20]uint64) {
+	for i, p := 0, uint64(1); i < len(t); i, p = i+1, p*10 {
+		t[i] = p
+	}
+	return t
+}()
 
 // appendBytes ends a key that has been begun, and appends b as its value.
 func appendBytes(dst, b []byte) []byte {
@@ -127,6 +137,15 @@ func appendString(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
+// textSize is stringSize of a text.
+func textSize(s string) int {
+	b := unsafe.Slice(unsafe.StringData(s), len(s)) // nobody changes it
+	if n, ascii := asciiSize(b); ascii {
+		return n
+	}
+	return stringSize(b)
+}
+
 // asciiSize is stringSize, eight bytes at a time; ascii says that b has ASCII characters only, without which there
 // is no size.
 func asciiSize(b []byte) (n int, ascii bool) {
@@ -134,26 +153,30 @@ func asciiSize(b []byte) (n int, ascii bool) {
 	n = len(b) + 2
 	for ; len(b) >= 8; b = b[8:] {
 		w := binary.LittleEndian.Uint64(b)
-		if w&highs != 0 {
-			return 0, false
-		}
-		// Of a byte below 0x80 the high bit is set in the difference where it is below 0x20, or has become 0 by the
-		// xor. A borrow may set that of a byte above one that is such, never another: all eight are counted then.
-		quote, slash := w^ones*'"', w^ones*'\\'
-		if ((w-ones*0x20)|(quote-ones)|(slash-ones))&highs == 0 {
+		// Of bytes below 0x80 no sum below carries: each has its high bit set unless the byte is below 0x20, or 0.
+		if (w|^(w+ones*0x60))&highs != 0 {
+			k, ascii := escapes(b[:8])
+			if !ascii {
+				return 0, false
+			}
+			n += k
 			continue
 		}
-		for _, c := range b[:8] {
-			n += int(escapeSize[c])
-		}
+		quote, slash := w^ones*'"', w^ones*'\\'
+		n += bits.OnesCount64(^((quote + ones*0x7f) & (slash + ones*0x7f)) & highs)
 	}
+	k, ascii := escapes(b)
+	return n + k, ascii
+}
+
+// escapes is how many bytes more than one each the bytes of b take in a JSON string; ascii as in asciiSize.
+func escapes(b []byte) (n int, ascii bool) {
+	var all byte
 	for _, c := range b {
-		if c >= 0x80 {
-			return 0, false
-		}
+		all |= c
 		n += int(escapeSize[c])
 	}
-	return n, true
+	return n, all < 0x80
 }
 
 func stringSize(b []byte) int {

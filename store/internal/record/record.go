@@ -142,15 +142,29 @@ func (c *Coder) appendHead(dst []byte, off int64, body int, h *Head) []byte {
 	if c.sealed {
 		return c.appendSealedHead(dst, off, body, h)
 	}
-	var a [MaxHead]byte
-	b := append(a[:0], h.Flags)
-	b = binary.AppendUvarint(b, h.Seq-c.base)
-	b = binary.AppendUvarint(b, uint64(off-h.Durable))
-	b = c.appendFields(b, h)
-	start := len(dst)
-	dst = binary.AppendUvarint(dst, uint64(len(b)+checkSize+body+sumSize))
-	dst = append(dst, b...)
+	start, distance := len(dst), uint64(off-h.Durable)
+	fields := 1 + uvarintSize(h.Seq-c.base) + uvarintSize(distance) + c.fieldsSize(h)
+	dst = binary.AppendUvarint(dst, uint64(fields+checkSize+body+sumSize))
+	dst = append(dst, h.Flags)
+	dst = binary.AppendUvarint(dst, h.Seq-c.base)
+	dst = binary.AppendUvarint(dst, distance)
+	dst = c.appendFields(dst, h)
 	return binary.LittleEndian.AppendUint32(dst, c.headCheck(dst[start:], off))
+}
+
+// uvarintSize is how many bytes v takes as a uvarint.
+func uvarintSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+// fieldsSize is how many bytes appendFields appends.
+func (c *Coder) fieldsSize(h *Head) int {
+	n := uvarintSize(uint64(h.Time-c.time)) + uvarintSize(uint64(h.Subject)) + uvarintSize(uint64(h.JSON))
+	if h.Flags&FlagHeader != 0 {
+		n += uvarintSize(uint64(h.Header))
+	}
+	if h.Flags&FlagCompressed != 0 {
+		n += uvarintSize(uint64(h.Data))
+	}
+	return n
 }
 
 // appendFields appends the fields of a head that a sealed record hides.

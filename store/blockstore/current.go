@@ -1,0 +1,55 @@
+package blockstore
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// current is the snapshot that readers see. What is appended is counted in as numbers, of which the next reader
+// makes a snapshot: a stream that nobody looks at makes none, which would be most of what an append allocates.
+type current struct {
+	shown atomic.Pointer[snapshot]
+	// behind says that grown is what readers are to see.
+	behind atomic.Bool
+	mu     sync.Mutex // guards grown, and makes one change of all; below all other locks
+	grown  snapshot   // good while behind
+}
+
+// Load returns the snapshot. It takes no lock unless something was appended since the last one was made.
+func (c *current) Load() *snapshot {
+	if c.behind.Load() {
+		c.catchUp()
+	}
+	return c.shown.Load()
+}
+
+func (c *current) catchUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.behind.Load() {
+		return // somebody else did
+	}
+	n := c.grown
+	c.shown.Store(&n)
+	c.behind.Store(false)
+}
+
+// Store makes n the snapshot. It is called under wmu, by who has loaded the one before.
+func (c *current) Store(n *snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shown.Store(n)
+	c.behind.Store(false)
+	c.grown = snapshot{} // it may have blocks that are gone
+}
+
+// grow lets change make a snapshot of the last one, which readers see from then on. It is called under wmu.
+func (c *current) grow(change func(n *snapshot)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.behind.Load() {
+		c.grown = *c.shown.Load()
+	}
+	change(&c.grown)
+	c.behind.Store(true)
+}
