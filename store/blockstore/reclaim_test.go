@@ -54,6 +54,9 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 					t.Errorf("load of %d: %q, %v", seq, m.Data, err)
 					return
 				}
+				if u, err := st.Usage(t.Context()); err != nil || u.Free+u.Used != u.Total {
+					t.Errorf("usage: got %+v, %v", u, err)
+				}
 				seen := 0
 				for m, err := range s.Scan(t.Context(), store.Query{Subject: "a.3"}) {
 					if err != nil || m.Seq%7 != 3 {

@@ -190,13 +190,14 @@ func (s *Stream) reclaimable() (sum int64) {
 	defer s.smu.Unlock()
 	n := s.cur.Load()
 	for i, b := range n.blocks {
-		v := n.view(i)
-		all := b.all.JSON
-		if n.open && i == len(n.blocks)-1 || all == 0 || b.dead.Load() == 0 {
-			continue
+		if n.open && i == len(n.blocks)-1 || b.dead.Load() == 0 {
+			continue // nobody but its writer knows what all messages of the tail are
 		}
-		share := float64(all-b.live.JSON) / float64(all)
-		sum += int64(share * float64(v.end))
+		if all := b.all.JSON; all > 0 {
+			share := float64(all-b.live.JSON) / float64(all)
+			v := n.view(i)
+			sum += int64(share * float64(v.end))
+		}
 	}
 	return sum
 }
