@@ -79,6 +79,7 @@ func (m *model) compareContents(rt *rapid.T) {
 			p.compareKept(rt)
 		}
 		p.compareScans(rt, store.Query{})
+		p.compareGaps(rt, store.Query{})
 		for meta, err := range p.want.Scan(rt.Context(), store.Query{}) {
 			check(rt, err)
 			got, err := p.got.Load(rt.Context(), meta.Seq, nil)

@@ -79,6 +79,9 @@ func (m *model) find(rt *rapid.T) {
 	case 6:
 		p.compareSubjects(rt, q.Subject)
 	case 7:
+		if rapid.IntRange(0, 3).Draw(rt, "gaps on subjects") > 0 {
+			q.Subject, q.Or = "", nil
+		}
 		p.compareGaps(rt, q)
 		p.compareSeek(rt, q.From)
 	}
