@@ -7,8 +7,8 @@
 // subject, a header block, a time and a payload. A message is live until it is
 // removed; what was removed, and what damage has made unreadable, are told apart.
 //
-// A stream is used through small roles: [Reader], [Writer], [Purger], [Keeper], [Follower], [Drafts],
-// [Replica] and [Consumers]. A [Store] adds administration. Engines stand below this
+// A stream is used through small roles: [Reader], [Finder], [Writer], [Purger], [Keeper], [Follower], [Drafts],
+// [Replica] and [Consumers]. A [Store] adds administration, and an [Attic] of what was removed. Engines stand below this
 // package (store/blockstore, store/memstore) and all pass the conformance suite
 // in store/storetest; the memory store is the model that the others must agree with.
 //

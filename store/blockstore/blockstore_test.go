@@ -77,6 +77,7 @@ func memEngine(opt Options) storetest.Engine {
 func TestConformance(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel() // consumers and mirrors wait a lot
 			e := memEngine(k.opt)
 			e.Few = k.few
 			storetest.Run(t, e)
@@ -85,6 +86,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConformanceOnDisk(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, engine(kinds[1].opt))
 }
 

@@ -1,4 +1,3 @@
-// Package pace slows work down that is in no hurry.
 package pace
 
 import (

@@ -1,0 +1,2 @@
+// Package pace slows work down that is in no hurry.
+package pace
