@@ -90,6 +90,7 @@ func TestAConsumerIsConfigured(t *testing.T) {
 // Readers in several processes share a work queue; some of them are killed with their messages, and jsfs is killed in the
 // middle. Each message is done once at least, and more than once only where somebody was killed.
 func TestProcessesShareAWorkQueue(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh(`: > ../done; mkdir S && echo '{"retention":"workqueue"}' > S/.jsfs/config && mkdir ` + billing + ` && echo '{"ack_wait":1000000000}' > ` + billing + `/config`)
 	const messages = 300

@@ -57,6 +57,7 @@ i = json.load(open("S/.info")); assert (i["messages"], i["first_seq"], i["last_s
 
 // Each row of the tables of what names mean and what writes do holds in a shell.
 func TestEachNameIsWhatItIsFor(t *testing.T) {
+	t.Parallel()
 	needs(t, "getfattr", "python3")
 	m := mount(t)
 	m.sh(`printf '#!/bin/sh\ntest "$1" = "$2" || { echo "got <$1>, want <$2>" >&2; exit 1; }\n' > ../is; chmod 755 ../is`)

@@ -8,6 +8,7 @@ import (
 
 // TestAnEncryptedStore makes, mounts, checks and rekeys encrypted stores as people do.
 func TestAnEncryptedStore(t *testing.T) {
+	t.Parallel()
 	for _, cipher := range []string{"aes", "chacha20"} {
 		t.Run(cipher, func(t *testing.T) {
 			dir := scratch(t)

@@ -62,6 +62,7 @@ os.execvp("true", ["true"])'`,
 // An exec must not wait for a server that waits for the exec. If it does, the kernel can't even kill
 // the two, and every ps on the machine hangs with them.
 func TestAWriterThatExecsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	for _, c := range execs {
 		t.Run(c.name, func(t *testing.T) {
 			needs(t, c.tool)

@@ -232,6 +232,7 @@ func TestLessFollows(t *testing.T) {
 }
 
 func TestToolsReadTheLog(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	m := mount(t)
 	m.sh(`mkdir S; seq -f 'line %05g' 20000 >> S/.log; printf 'no newline' > S/x; : > S/empty`)

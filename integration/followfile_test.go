@@ -214,6 +214,7 @@ except OSError as e: print(e.errno)'`, "S/.follow")
 
 // Programs that read a stream of bytes read a follow.
 func TestProgramsFollow(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, tool, script string }{
 		{"Python, line by line", "python3", `exec python3 -uc 'for l in open("S/.follow"): print(l, end="")'`},
 		{"Node", "node", `exec node -e 'require("fs").createReadStream("S/.follow").pipe(process.stdout)'`},

@@ -13,6 +13,7 @@ print(m["subject"], repr(m.get("headers", ""))[1:-1], m["data"].strip())'`
 
 // Headers of a message that is appended are set as attributes, before the close.
 func TestHeadersAreSetAsAttributes(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3", "rsync", "setfattr")
 	m := mount(t)
 	m.sh(`mkdir A B; printf 'Subject: a\nX: 1\nX: 2\n\none' > A/.jsfs/post; echo plain > A/b; printf 'Subject: c\nNats-Msg-Id: 7\n\nid' > A/.jsfs/post`)

@@ -21,6 +21,7 @@ const variety = `mkdir A
 
 // TestJSONLines: log.jsonl is a file, and written to another stream it is the same stream.
 func TestJSONLinesAreTheWholeStream(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	m := mount(t)
 	m.sh(variety)
@@ -149,6 +150,7 @@ func TestTheLogsOfAStreamAreWrittenAtOnce(t *testing.T) {
 
 // A stream that goes to another disk and back as files is the same stream, to the last byte of log.jsonl.
 func TestFilesThatComeBackAreTheSameStream(t *testing.T) {
+	t.Parallel()
 	needs(t, "rsync", "tar")
 	for _, c := range []struct{ name, script string }{
 		{"cp -a", `cp -a A/0* ../disk/ && cp -a ../disk/0* B/`},

@@ -81,6 +81,7 @@ func TestADirectoryOfTheFirstGenerationIsConvertedByMounting(t *testing.T) {
 }
 
 func TestWhatIsExportedIsConvertedToTheSame(t *testing.T) {
+	t.Parallel()
 	dir := scratch(t)
 	in := command{dir: dir}
 	in.ok(t, `"$JSFS" mount --daemon store mnt && mkdir mnt/S && echo one > mnt/S/a && seq 100000 > mnt/S/b && printf 'FSV1 is a magic' > mnt/S/c && head -c 100000 /dev/urandom > mnt/S/d

@@ -7,6 +7,7 @@ import (
 
 // post takes a message with its subject and headers.
 func TestPost(t *testing.T) {
+	t.Parallel()
 	needs(t, "getfattr", "python3")
 	m := mount(t)
 	m.sh(`mkdir S`)

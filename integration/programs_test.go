@@ -69,6 +69,7 @@ os.close(dst)' $S/x; cmp $S/x ../big; ls $S`, "000000000001\n"},
 
 // What programs do with files works, or is refused cleanly.
 func TestPrograms(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh(`head -c 200000 /dev/urandom > ../big; mkdir S O; for i in one two three; do echo $i > S/a; done; cp ../big S/big`)
 	for _, test := range programs {

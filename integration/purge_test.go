@@ -9,6 +9,7 @@ import (
 
 // `jsfs purge` of a stream in a mount removes what it said it would, and says how many went.
 func TestPurgeThroughAMount(t *testing.T) {
+	t.Parallel()
 	for _, source := range []string{"", "mem:"} {
 		t.Run("of "+source, func(t *testing.T) {
 			var opts []option

@@ -34,6 +34,7 @@ func TestAReadOnlyMountIsReadWithoutOpening(t *testing.T) {
 
 // What a read-only mount shows is what the one shows that wrote it, read in any way.
 func TestAReadOnlyMountShowsTheSame(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh(`mkdir S T; echo one > S/a.b; : > S/empty; seq 500 >> S/.log
 		head -c 131072 /dev/urandom > S/exact; head -c 131073 /dev/urandom > S/more; head -c 5000000 /dev/urandom > S/large

@@ -75,6 +75,7 @@ var refusals = []struct {
 
 // What is refused says why, and harms nothing.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh(`echo new content > ../new; mkdir S S/.jsfs/consumers/c; echo one > S/a.b; echo two > S/a.c; echo 3 > S/a.d; rm S/000000000003`)
 	const state = `ls -A S; stat -c '%n %s %y' S/0*; cat S/.log; cat S/.jsfs/info; ls S | wc -l; ls S/.jsfs/consumers`

@@ -32,6 +32,7 @@ for n in sorted(os.listdir("A")):
 
 // A file named by a sequence above the last one, with a message's attributes, is that message.
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	for _, test := range restores {
 		t.Run(test.name, func(t *testing.T) {
 			needs(t, append(test.tools, "getfattr")...)

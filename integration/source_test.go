@@ -35,6 +35,7 @@ print(len(got))
 
 // TestSourcesOfTheToolchain copies every Go source file of the toolchain in, one message each.
 func TestSourcesOfTheToolchainComeBackByteForByte(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	root := strings.TrimSpace(sh(t, "go env GOROOT")) + "/src"
 	every := scaled(20, 1, 1)

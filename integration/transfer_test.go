@@ -35,6 +35,7 @@ same() { # the stream $2 of store $1 is stream $4 of store $3
 `
 
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	c := transferStores(t, 3000)
 	for _, to := range []string{"dir", "file.jsonl", "file.jsonl.zst"} {
 		t.Run(to, func(t *testing.T) {
@@ -55,6 +56,7 @@ func TestBackupAndRestore(t *testing.T) {
 }
 
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	c := transferStores(t, 3000)
 	c.ok(t, contents+`set -e
 		"$JSFS" copy --verify a/S b/S; same a S b S; "$JSFS" copy a/S b/ | grep -q '2998 of them were there already'

@@ -134,6 +134,7 @@ os.write(fd, b"b\n"); os.close(fd)'`, []string{"a\n", "b\n"}},
 }
 
 func TestWrite(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	m.sh(`echo aaa > ../a; echo bbb > ../b`)
 	for i, test := range writeCases {

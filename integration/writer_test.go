@@ -80,6 +80,7 @@ func inParallel(n int, f func(i int)) {
 
 // A program that exits without closing its file loses nothing.
 func TestWriterExits(t *testing.T) {
+	t.Parallel()
 	m := mount(t)
 	n := scaled(20, 500, 500)
 	for name, args := range threadedWriters(t) {
