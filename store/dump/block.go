@@ -247,8 +247,13 @@ func (w *walker) describe(h *record.Head, off int64, right bool) (string, error)
 		return "a control that makes no sense: " + err.Error(), nil //nolint:nilerr // it is shown
 	}
 	var parts []string
-	if ct.Erase {
-		parts = append(parts, "to be erased")
+	for _, mark := range []struct {
+		set  bool
+		text string
+	}{{ct.Rewritten, "the block was written anew"}, {ct.Erase, "to be erased"}, {ct.Discard && !ct.Erase, "not kept"}} {
+		if mark.set {
+			parts = append(parts, mark.text)
+		}
 	}
 	if ct.Skip > 0 {
 		why := []string{"never used", "passed over after an unclean stop", "lost with a torn tail"}[ct.Why]

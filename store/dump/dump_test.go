@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +133,27 @@ func TestAnErasedMessageIsShownAsSuch(t *testing.T) {
 		}
 	}
 	if strings.Contains(got, "WRONG") || strings.Contains(got, `"secret.6"`) {
+		t.Errorf("got\n%.3000s", got)
+	}
+}
+
+func TestABlockThatWasWrittenAnewIsShownAsSuch(t *testing.T) {
+	dir := t.TempDir()
+	s, err := blockstore.OpenDir(dir, blockstore.Options{Sync: blockstore.SyncNever, BlockSize: 8192})
+	must(t, err)
+	st, err := s.Create(t.Context(), store.Config{Name: "ORDERS", MaxMsgs: 95})
+	must(t, err)
+	for range 100 {
+		_, err := st.Append(t.Context(), store.Entry{Subject: "orders.new", Data: bytes.Repeat([]byte("x"), 200)})
+		must(t, err)
+	}
+	if got := shown(t, dir, dump.Options{Records: true}); strings.Contains(got, "anew") || !strings.Contains(got, "not kept, 1 to 1 (1 messages)") {
+		t.Errorf("before: got\n%.3000s", got)
+	}
+	must(t, s.Reclaim(t.Context()))
+	must(t, s.Close())
+	got := shown(t, dir, dump.Options{Records: true})
+	if !regexp.MustCompile(`flags remove, seq [0-9]+, .*, the block was written anew, right`).MatchString(got) || strings.Contains(got, "WRONG") {
 		t.Errorf("got\n%.3000s", got)
 	}
 }
