@@ -23,6 +23,8 @@ type followers struct {
 	s   store.Store
 	rng *rand.Rand
 
+	reclaims bool // what is removed in S is given back now and then
+
 	mu      sync.Mutex // guards the rest
 	removed map[store.Seq]bool
 	dropped map[string]store.Seq // the messages of sources that were removed in S, as in taken: their sequences in S
@@ -39,7 +41,7 @@ type stopped struct {
 	killed  bool // the power was not lost
 	removed map[store.Seq]bool
 	dropped map[string]store.Seq
-	// full says that the disk was full: what was removed in S, which all else could give back, may be gone for good.
+	// full says that the disk was full, or that space was given back: what was removed in S, which all else could give back, may be gone for good.
 	full bool
 }
 
@@ -59,27 +61,8 @@ func TestTrialFollowersStopped(t *testing.T) {
 	points := 0
 	for seed := 0; points < rounds(600, 20_000) && !t.Failed(); seed++ {
 		policy := policies[seed%3]
-		mem, rng := vfs.NewMem(), seeded(-seed)
-		var mu sync.Mutex // guards what follows: links call the hook, too
-		var images []stopped
-		f := newFollowers(seed)
-		mem.Hook = func(op string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if rng.IntN(40) > 0 || len(images) >= 12 {
-				return
-			}
-			kinds := []func() *vfs.Mem{
-				mem.Kill,
-				func() *vfs.Mem { return mem.Crash(rng, 0) },
-				func() *vfs.Mem { return mem.Crash(rng, 50) },
-				func() *vfs.Mem { return mem.Crash(rng, 100) },
-			}
-			k := rng.IntN(len(kinds))
-			images = append(images, f.stoppedAs(kinds[k](), fmt.Sprintf("stop of kind %d before %q", k, op), k == 0))
-		}
-		must(t, f.run(mem, policy))
-		mem.Hook = nil
+		images, err := newFollowers(seed).stops(seed, policy)
+		must(t, err)
 		for i, image := range images {
 			points++
 			if err := image.verify(policy, i%4 == 3); err != nil {
@@ -89,6 +72,30 @@ func TestTrialFollowersStopped(t *testing.T) {
 		}
 	}
 	t.Logf("%d stops", points)
+}
+
+// stops runs the followers, and returns what stops in the middle of it have left.
+func (f *followers) stops(seed int, policy blockstore.Sync) (images []stopped, err error) {
+	mem, rng := vfs.NewMem(), seeded(-seed)
+	var mu sync.Mutex // guards images: links call the hook, too
+	mem.Hook = func(op string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if rng.IntN(40) > 0 || len(images) >= 12 {
+			return
+		}
+		kinds := []func() *vfs.Mem{
+			mem.Kill,
+			func() *vfs.Mem { return mem.Crash(rng, 0) },
+			func() *vfs.Mem { return mem.Crash(rng, 50) },
+			func() *vfs.Mem { return mem.Crash(rng, 100) },
+		}
+		k := rng.IntN(len(kinds))
+		images = append(images, f.stoppedAs(kinds[k](), fmt.Sprintf("stop of kind %d before %q", k, op), k == 0))
+	}
+	err = f.run(mem, policy)
+	mem.Hook = nil
+	return images, err
 }
 
 // TestTrialFollowersWithFaults lets a call of the file system fail while streams follow each other. What is
@@ -124,7 +131,11 @@ func TestTrialFollowersWithFaults(t *testing.T) {
 }
 
 func (f *followers) open(fs vfs.FS, policy blockstore.Sync) error {
-	s, err := blockstore.Open(fs, trialOptions(policy))
+	opt := trialOptions(policy)
+	if f.reclaims {
+		opt.KeepDeleted = -1
+	}
+	s, err := blockstore.Open(fs, opt)
 	f.s = s
 	if err != nil {
 		f.s = nil
@@ -184,6 +195,8 @@ func (f *followers) step() error {
 			es[i] = store.Entry{Subject: fmt.Sprintf("x.%d", seq%3), Data: []byte(originPayload(seq))}
 		}
 		_, err = o.AppendAll(bg, es)
+	case f.reclaims && p == 9:
+		err = f.reclaim(s)
 	case p < 7:
 		_, err = s.Append(bg, store.Entry{Subject: "own", Data: []byte("own")})
 	case p < 8:
