@@ -8,10 +8,11 @@ import (
 	"jsfs/store/blockstore"
 )
 
-// BenchmarkConsume delivers messages and acknowledges each.
+// BenchmarkConsume delivers messages and acknowledges each. Retention by work queue or interest removes it then.
 func BenchmarkConsume(b *testing.B) {
+	const messages = 200_000
 	for _, r := range []store.Retention{store.RetentionLimits, store.RetentionWorkQueue, store.RetentionInterest} {
-		b.Run("retention="+string(r), func(b *testing.B) {
+		b.Run("retention="+string(r)+"/store=jsfs", func(b *testing.B) {
 			ctx := context.Background()
 			st, err := blockstore.OpenDir(b.TempDir(), blockstore.Options{Sync: blockstore.SyncInterval})
 			must(b, err)
@@ -19,17 +20,17 @@ func BenchmarkConsume(b *testing.B) {
 			must(b, err)
 			c, err := s.CreateConsumer(ctx, store.ConsumerConfig{Name: "c"})
 			must(b, err)
-			es := make([]store.Entry, min(b.N, 10_000))
+			es := make([]store.Entry, 10_000)
 			for i := range es {
 				es[i] = store.Entry{Subject: "orders.new", Data: payload}
 			}
-			for n := 0; n < b.N; n += len(es) {
-				_, err := s.AppendAll(ctx, es[:min(len(es), b.N-n)])
+			for n := 0; n < messages; n += len(es) {
+				_, err := s.AppendAll(ctx, es)
 				must(b, err)
 			}
 			buf := make([]byte, 4096)
-			measure(b, b.N, func() {
-				for range b.N {
+			measure(b, messages, func() {
+				for range messages {
 					d, err := c.Next(ctx, buf)
 					must(b, err)
 					must(b, c.Ack(ctx, d.Seq))
