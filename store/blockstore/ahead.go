@@ -30,17 +30,17 @@ type piece struct {
 	erased uint64 // ahead.erased before it was read
 }
 
-// readRecord fills p from off of v, where message seq stands; from memory, if messages are
+// readRecord fills p from off of v, where message seq stands; from memory, if it is there, or messages are
 // being read in order and are small.
 func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
 	inOrder := s.ahead.next.Load() == seq
 	s.ahead.next.Store(seq + 1)
-	if !inOrder || len(p) > aheadLimit {
-		return s.readAt(v.block, p, off)
-	}
 	c := s.ahead.piece.Load()
 	erased := s.ahead.erased.Load()
 	if c == nil || c.b != v.block || c.erased != erased || off < c.off || off+int64(len(p)) > c.off+int64(len(c.bytes)) {
+		if !inOrder || len(p) > aheadLimit {
+			return s.readAt(v.block, p, off)
+		}
 		c = &piece{v.block, off, make([]byte, min(aheadRead, v.end-off)), erased}
 		if err := s.readAt(v.block, c.bytes, off); err != nil {
 			return s.readAt(v.block, p, off)

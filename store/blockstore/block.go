@@ -50,7 +50,7 @@ type block struct {
 	// dead counts the bits in deleted.
 	dead atomic.Int64
 	// kept is which of them are kept for whoever wants them back; nil if none is. It is replaced under Stream.wmu.
-	kept atomic.Pointer[[]keptBatch]
+	kept atomic.Pointer[[]*keptBatch]
 
 	live store.Totals // guarded by Stream.smu
 	// judged is when it was last written anew for its controls, one more than Stream.rewrites; guarded by Stream.reclaimMu.

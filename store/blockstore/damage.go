@@ -43,8 +43,11 @@ func (s *Stream) corrupt(b *block, off, length int64, seq uint64, cause error) e
 }
 
 func isCorrupt(err error) bool {
-	var corrupt *store.CorruptError
-	return errors.As(err, &corrupt)
+	if err == nil {
+		return false
+	}
+	_, ok := errors.AsType[*store.CorruptError](err)
+	return ok
 }
 
 // missing returns the error for a sequence that has no entry.

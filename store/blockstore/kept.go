@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync/atomic"
 
 	"jsfs/store"
 	"jsfs/store/internal/policy"
@@ -13,12 +14,12 @@ import (
 // keptBatch is messages of a block that were removed about the same time, and are kept until the same time for whoever
 // wants them back. All batches of a block together are a few bits for each of its messages.
 type keptBatch struct {
-	due  int64   // they are kept until then
-	last int64   // when the last of them was removed
-	bits *bitset // by their places in the block; its words may change
+	due  int64        // they are kept until then
+	last atomic.Int64 // when the last of them was removed; it may rise
+	bits *bitset      // by their places in the block; its words may change
 }
 
-// keepUntil returns when a removal at the time at need not be undone any more.
+// keepUntil returns when a removal at the time at need not be undone any more; math.MinInt64 if it never need be.
 func (s *Stream) keepUntil(at int64, discard bool) int64 {
 	if discard {
 		return math.MinInt64
@@ -27,18 +28,20 @@ func (s *Stream) keepUntil(at int64, discard bool) int64 {
 }
 
 // keepRange notes that the messages from lo to before hi that are live are about to be removed, at the time at, and kept
-// until due; now is the time that it is. It is called under Stream.wmu, before they are marked as removed.
-func (v *view) keepRange(lo, hi int, at, due, now int64) {
+// until due, which keepUntil gave; now gives the time. It is called under Stream.wmu, before they are marked as removed.
+func (v *view) keepRange(lo, hi int, at, due int64, now func() int64) {
 	v.keepBut(v.deleted.Load(), lo, hi, at, due, now)
 }
 
 // keepAgain is keepRange for a removal that is read from a file, and of messages that are removed already, too: they were
 // brought back in between, which a block said that was written anew.
-func (v *view) keepAgain(lo, hi int, at, due, now int64) { v.keepBut(nil, lo, hi, at, due, now) }
+func (v *view) keepAgain(lo, hi int, at, due int64, now func() int64) {
+	v.keepBut(nil, lo, hi, at, due, now)
+}
 
 // keepBut notes that the messages from lo to before hi that are not in d are kept until due.
-func (v *view) keepBut(d *bitset, lo, hi int, at, due, now int64) {
-	if lo >= hi || due <= now {
+func (v *view) keepBut(d *bitset, lo, hi int, at, due int64, now func() int64) {
+	if lo >= hi || due == math.MinInt64 {
 		return
 	}
 	words := v.block.batch(at, due, now, max(hi, v.count)).words
@@ -53,30 +56,36 @@ func (v *view) keepBut(d *bitset, lo, hi int, at, due, now int64) {
 	}
 }
 
-// batch returns the bits of what is kept until due, with room for n messages. Batches that are over at the time now
-// are dropped.
-func (b *block) batch(at, due, now int64, n int) *bitset {
+// batch returns the bits of what is kept until due, with room for n messages, the last of which was removed at the time
+// at or before. Batches that are over are dropped when one is added.
+func (b *block) batch(at, due int64, now func() int64, n int) *bitset {
 	old := b.batches()
-	batches := make([]keptBatch, 0, len(old)+1)
-	mine := keptBatch{due: due, last: at}
+	var bits *bitset
 	for _, e := range old {
-		switch {
-		case e.due == due:
-			mine = keptBatch{due, max(e.last, at), e.bits}
-		case e.due > now:
+		if e.due != due {
+			continue
+		}
+		at = max(at, e.last.Load())
+		if bits = e.bits; 64*len(bits.words) >= n {
+			e.last.Store(at)
+			return bits
+		}
+	}
+	batches, t := make([]*keptBatch, 0, len(old)+1), now()
+	for _, e := range old {
+		if e.due > t && e.due != due {
 			batches = append(batches, e)
 		}
 	}
-	if mine.bits == nil || 64*len(mine.bits.words) < n {
-		mine.bits = mine.bits.grown(n)
-	}
+	mine := &keptBatch{due: due, bits: bits.grown(n)}
+	mine.last.Store(at)
 	batches = append(batches, mine)
 	b.kept.Store(&batches)
 	return mine.bits
 }
 
 // batches returns what is kept of the block's removed messages.
-func (b *block) batches() []keptBatch {
+func (b *block) batches() []*keptBatch {
 	if p := b.kept.Load(); p != nil {
 		return *p
 	}

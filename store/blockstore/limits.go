@@ -143,7 +143,7 @@ func (s *Stream) trimLocked(cfg *store.Config) error {
 			continue
 		}
 		for at := v.nextLive(0); at < v.count && cfg.Over(left); at = v.nextLive(at + 1) {
-			h, err := s.readHead(&v, at)
+			h, err := s.headLocked(&v, at)
 			if isCorrupt(err) {
 				continue // it is not live: it has no entry
 			}
@@ -218,8 +218,12 @@ func (s *Stream) trimSubjectsLocked(cfg *store.Config) error {
 
 // discardLocked removes the live messages in ranges, in one change, as limits do.
 func (s *Stream) discardLocked(ranges []store.Range) error {
-	if len(ranges) == 0 {
+	switch {
+	case len(ranges) == 0:
 		return nil
+	case len(ranges) == 1 && ranges[0].First == ranges[0].Last: // most often
+		_, err := s.removeOneLocked(uint64(ranges[0].First), true)
+		return err
 	}
 	_, err := s.removeRangesLocked(bg, store.MergeRanges(ranges), true)
 	return err

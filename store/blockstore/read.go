@@ -160,6 +160,15 @@ func (s *Stream) readHead(v *view, i int) (record.Head, error) {
 	return s.headAt(v, a[:min(record.MaxHead, end-off)], off, v.seqOf(i))
 }
 
+// headLocked is readHead for who holds wmu, which spares the memory.
+func (s *Stream) headLocked(v *view, i int) (record.Head, error) {
+	off, end, err := s.extent(v, i)
+	if err != nil {
+		return record.Head{}, err
+	}
+	return s.headAt(v, s.w.head[:min(record.MaxHead, end-off)], off, v.seqOf(i))
+}
+
 // headAt fills b from off and decodes the head of message seq, which must stand there.
 func (s *Stream) headAt(v *view, b []byte, off int64, seq uint64) (record.Head, error) {
 	if off == 0 {

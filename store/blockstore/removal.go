@@ -25,7 +25,8 @@ type removal struct {
 type group struct {
 	v view
 	record.Range
-	was *bitset // what was removed before, as far as somebody will ask; nil is nothing
+	whole bool    // all live messages of the block: the range covers what was removed before, too
+	was   *bitset // that, as far as somebody will ask; nil is nothing
 }
 
 // placed walks the messages of the group, in runs: those from lo to before hi.
@@ -116,7 +117,7 @@ func (r *removal) addPart(ctx context.Context, v *view, first, last uint64) erro
 func (r *removal) addWhole(v *view, lo, end int) {
 	r.tell, r.metas = false, nil
 	from := v.seqOf(lo)
-	r.groups = append(r.groups, group{v: *v})
+	r.groups = append(r.groups, group{v: *v, whole: true})
 	r.groups[len(r.groups)-1].Add(from, v.seqOf(end)-from+1)
 	r.count(v.block.live)
 }
@@ -124,7 +125,7 @@ func (r *removal) addWhole(v *view, lo, end int) {
 // addFew gathers the live messages of v from lo to end.
 func (r *removal) addFew(v *view, lo, end int) error {
 	for i := lo; i <= end; i = v.nextLive(i + 1) {
-		h, err := r.s.readHead(v, i)
+		h, err := r.s.headLocked(v, i)
 		if isCorrupt(err) {
 			continue
 		}
@@ -186,7 +187,7 @@ func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m
 	w.from, to = max(r.first, n.first), min(r.last, to)
 	for i := max(n.blockOf(w.from), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= to; i++ {
 		v := n.view(i)
-		for more := true; more; more = len(w.metas) > 0 {
+		for more := true; more; more = len(w.metas) == walkMetas {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -236,16 +237,16 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 
 // publishRemoved shows that the messages of r are gone since the time at, and where sequences go on.
 func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
-	old, due, now := s.cur.Load(), s.keepUntil(at, discard), s.opt.Now()
+	old, due := s.cur.Load(), s.keepUntil(at, discard)
 	n := *old
 	counted := s.subjects.listening()
 	for i := range r.groups {
 		g := &r.groups[i]
-		if d := g.v.deleted.Load(); counted && d != nil && g.v.dead.Load() > 0 {
+		if d := g.v.deleted.Load(); counted && g.whole && d != nil && g.v.dead.Load() > 0 {
 			g.was = d.grown(64 * len(d.words))
 		}
 		for lo, hi := range g.placed {
-			g.v.keepRange(lo, hi, at, due, now)
+			g.v.keepRange(lo, hi, at, due, s.opt.Now)
 			g.v.setRange(lo, hi, true)
 		}
 	}

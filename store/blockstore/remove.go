@@ -21,12 +21,16 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 	if err := s.removableLocked(seq); err != nil {
 		return false, err
 	}
-	old := s.cur.Load()
-	v, i, ok := old.find(uint64(seq))
+	return s.removeOneLocked(uint64(seq), false)
+}
+
+// removeOneLocked removes message seq, and says whether it was live. discard is as in removeLocked.
+func (s *Stream) removeOneLocked(seq uint64, discard bool) (bool, error) {
+	v, i, ok := s.cur.Load().find(seq)
 	if !ok || v.isDeleted(i) {
 		return false, nil
 	}
-	h, err := s.readHead(&v, i)
+	h, err := s.headLocked(&v, i)
 	if isCorrupt(err) {
 		return false, nil // it is not live: it has no entry
 	}
@@ -34,11 +38,12 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 		return false, err
 	}
 	m := h.Meta()
-	at, err := s.changeLocked(record.FlagRemove, m)
+	discard = discard && !s.opt.KeepLimits
+	at, err := s.changeLocked(record.FlagRemove, m, discard)
 	if err != nil {
 		return false, err
 	}
-	s.publishRemovedLocked(v.block, i, m, at, s.keepUntil(at, false))
+	s.publishRemovedLocked(v.block, i, m, at, s.keepUntil(at, discard))
 	return true, nil
 }
 
@@ -46,7 +51,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta, at, due int64) {
 	n := s.w.successor(s.cur.Load())
 	v := n.viewOf(b)
-	v.keepRange(i, i+1, at, due, s.opt.Now())
+	v.keepRange(i, i+1, at, due, s.opt.Now)
 	v.setDeleted(i, v.count, true)
 	n.rev++
 	n.live = n.live.Minus(totals(m))
@@ -54,8 +59,15 @@ func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta, at, due int
 		n.first = n.nextLive(n.first)
 	}
 	s.publish(n, b, store.Totals{}.Minus(totals(m)))
-	s.unindex(&v, func(yield func(int, int) bool) { yield(i, i+1) })
+	if s.subjects.listening() {
+		s.unindexOne(v, i)
+	}
 	s.post(store.Deleted, n.rev, m)
+}
+
+// unindexOne is unindex for one message.
+func (s *Stream) unindexOne(v view, i int) {
+	s.unindex(&v, func(yield func(int, int) bool) { yield(i, i+1) })
 }
 
 func (s *Stream) removableLocked(seq store.Seq) error {
@@ -102,7 +114,7 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 	if err := s.undeletableLocked(cfg, &msg); err != nil {
 		return err
 	}
-	if _, err := s.changeLocked(record.FlagUndelete, m); err != nil {
+	if _, err := s.changeLocked(record.FlagUndelete, m, false); err != nil {
 		return err
 	}
 	n := *s.cur.Load()
@@ -150,15 +162,13 @@ func (n *snapshot) viewOf(b *block) view {
 	return view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
 }
 
-// changeLocked writes the control that removes m or brings it back, and returns its time.
-func (s *Stream) changeLocked(kind byte, m store.Meta) (int64, error) {
+// changeLocked writes the control that removes m, to be discarded or not, or brings it back, and returns its time.
+func (s *Stream) changeLocked(kind byte, m store.Meta, discard bool) (int64, error) {
 	if err := s.placeControlLocked(); err != nil {
 		return 0, err
 	}
-	ct := record.Control{
-		Kind: kind, Seq: s.w.next,
-		Ranges: []record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}},
-	}
+	one := [1]record.Range{{First: uint64(m.Seq), Count: 1, Sums: totals(m)}}
+	ct := record.Control{Kind: kind, Seq: s.w.next, Ranges: one[:], Discard: discard}
 	err := s.writeControlLocked(&ct)
 	return ct.Time, err
 }

@@ -17,7 +17,7 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			due = math.MinInt64
 		}
 	}
-	n := snapshot{blocks: o.blocks}
+	n, now := snapshot{blocks: o.blocks}, func() int64 { return o.now }
 	var last *block // that changed
 	changed, several := int64(0), false
 	for first, count := range r.Runs() {
@@ -27,7 +27,7 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			v := n.view(i)
 			lo, hi := v.between(first, end)
 			present += uint64(hi - lo)
-			v.keepAgain(lo, hi, ct.Time, due, o.now)
+			v.keepAgain(lo, hi, ct.Time, due, now)
 			k := v.setRange(lo, hi, gone)
 			if !gone && k > 0 || ct.Erase {
 				v.forget(lo, hi)

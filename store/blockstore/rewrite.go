@@ -265,7 +265,7 @@ func (r *rewriting) noteGone(b *block, i int) {
 	due, last := int64(math.MinInt64), r.lastTime // it stays for something else
 	for _, e := range b.batches() {
 		if e.due > r.asOf && e.bits.get(i) {
-			due, last = e.due, e.last
+			due, last = e.due, e.last.Load()
 		}
 	}
 	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due })

@@ -201,6 +201,8 @@ type writer struct {
 	now       int64        // when the last message came that was asked the time of
 	fresh     int          // how many more messages get that time
 	spare     []snapshot   // that were not published yet
+
+	head [record.MaxHead]byte // room for headLocked
 }
 
 // Config implements [store.Stream].

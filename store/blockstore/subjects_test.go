@@ -219,3 +219,37 @@ func TestADamagedFooterCostsNoAnswer(t *testing.T) {
 		t.Errorf("got damage %+v, %v, want one entry", d, err)
 	}
 }
+
+// TestAPurgeOfBlocksCountsNothingTwice removes messages, and then the whole blocks that they were in.
+func TestAPurgeOfBlocksCountsNothingTwice(t *testing.T) {
+	st, s := openSmall(t, vfs.NewMem())
+	defer st.Close()
+	for range 100 {
+		put(t, s, "x")
+		put(t, s, "y")
+	}
+	count := func() (n uint64) {
+		c, err := s.Count(t.Context(), store.Query{Subject: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Messages
+	}
+	if got := count(); got != 100 { // makes the index
+		t.Fatalf("got %d messages, want 100", got)
+	}
+	for _, seq := range []store.Seq{1, 5, 6, 9} {
+		if ok, err := s.Remove(t.Context(), seq); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	if n, err := s.RemoveAll(t.Context(), []store.Range{{First: 1, Last: 100}}); err != nil || n != 96 {
+		t.Fatalf("%d messages were removed, %v, want 96", n, err)
+	}
+	if !s.subjects.isReady() {
+		t.Error("the index was dropped, so that nothing was tried")
+	}
+	if got := count(); got != 50 {
+		t.Errorf("got %d messages, want 50", got)
+	}
+}

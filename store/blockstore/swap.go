@@ -70,7 +70,7 @@ func (r *rewriting) takeOver() {
 	nb := r.b
 	nb.markRewritten(r.own)
 	v := view{block: nb, runs: nb.runs, count: len(r.offs)}
-	to := 0
+	to, never := 0, func() int64 { return math.MinInt64 } // what is over stays, too
 	for i, b := range r.old {
 		for m := range int(b.all.Messages) {
 			if !r.stay[i].get(m) {
@@ -79,7 +79,7 @@ func (r *rewriting) takeOver() {
 			if b.isDeleted(m) {
 				for _, e := range b.batches() {
 					if e.bits.get(m) {
-						v.keepRange(to, to+1, e.last, e.due, math.MinInt64)
+						v.keepRange(to, to+1, e.last.Load(), e.due, never)
 						break
 					}
 				}

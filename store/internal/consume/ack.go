@@ -68,12 +68,10 @@ func (s *Set) release(ctx context.Context, c *Consumer, seqs []store.Seq) error 
 	var gone []store.Range
 	for _, seq := range seqs {
 		if s.opt.Retention() == store.RetentionInterest {
-			subject, err := s.opt.Stream.SubjectOf(ctx, seq)
-			if isGone(err) || err == nil && s.neededBut(c, seq, subject) {
-				continue
-			}
-			if err != nil {
+			if kept, err := s.neededBut(ctx, c, seq); err != nil {
 				return err
+			} else if kept {
+				continue
 			}
 		}
 		gone = append(gone, store.Range{First: seq, Last: seq})

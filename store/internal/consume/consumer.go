@@ -151,20 +151,39 @@ func (c *Consumer) matches(subject string) bool {
 	return len(f) == 0 || slices.ContainsFunc(f, func(p string) bool { return store.MatchSubject(p, subject) })
 }
 
-// needs says whether message seq is to be delivered, or was and is not acknowledged.
-func (c *Consumer) needs(seq store.Seq, subject string) bool {
+// need is whether a consumer needs a message.
+type need int
+
+const (
+	needless need = iota
+	needed
+	neededIfMatching // if it matches its filters
+)
+
+// needOf says whether message seq is to be delivered, or was and is not acknowledged.
+func (c *Consumer) needOf(seq store.Seq) need {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.state.IsOpen(seq) || c.state.IsSpent(seq):
-		return true
-	case seq <= c.state.Delivered().Stream || !c.matches(subject):
-		return false
+		return needed
+	case seq <= c.state.Delivered().Stream:
+		return needless
 	case seq <= c.resume:
-		_, start := slices.BinarySearch(c.starts, seq)
-		return start
+		if _, start := slices.BinarySearch(c.starts, seq); !start {
+			return needless
+		}
 	}
-	return true
+	if cfg := c.cfg.Load(); cfg.FilterSubject == "" && len(cfg.FilterSubjects) == 0 {
+		return needed
+	}
+	return neededIfMatching
+}
+
+// needs is needOf for who knows the message's subject.
+func (c *Consumer) needs(seq store.Seq, subject string) bool {
+	n := c.needOf(seq)
+	return n == needed || n == neededIfMatching && c.matches(subject)
 }
 
 // wake lets who waits for a message look again.

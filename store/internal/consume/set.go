@@ -178,11 +178,38 @@ func (s *Set) Wanted(subject string) bool {
 }
 
 // Needed says whether a consumer still needs message seq: it is to be delivered, or its delivery was not acknowledged.
-func (s *Set) Needed(seq store.Seq, subject string) bool { return s.neededBut(nil, seq, subject) }
-
-func (s *Set) neededBut(but *Consumer, seq store.Seq, subject string) bool {
+func (s *Set) Needed(seq store.Seq, subject string) bool {
 	r := s.cur.Load()
-	return len(r.broken) > 0 || slices.ContainsFunc(r.consumers, func(c *Consumer) bool { return c != but && c.needs(seq, subject) })
+	return len(r.broken) > 0 || slices.ContainsFunc(r.consumers, func(c *Consumer) bool { return c.needs(seq, subject) })
+}
+
+// neededBut is Needed for the consumers but one. The message's subject is read only where it decides, and a message of which it
+// can't be read is left as it is.
+func (s *Set) neededBut(ctx context.Context, but *Consumer, seq store.Seq) (bool, error) {
+	r := s.cur.Load()
+	if len(r.broken) > 0 {
+		return true, nil
+	}
+	known, subject := false, ""
+	for _, c := range r.consumers {
+		if c == but {
+			continue
+		}
+		n := c.needOf(seq)
+		if n == neededIfMatching && !known {
+			var err error
+			if subject, err = s.opt.Stream.SubjectOf(ctx, seq); isGone(err) {
+				return true, nil
+			} else if err != nil {
+				return false, err
+			}
+			known = true
+		}
+		if n == needed || n == neededIfMatching && c.matches(subject) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Sweep removes, in a stream with interest retention, the messages that no consumer needs. It must not be called with
