@@ -21,8 +21,7 @@ type object interface {
 	// open opens it; flags are FOPEN_* bits.
 	open(c *call, in *fuse.OpenIn) (h handle, flags uint32, err error)
 
-	xattr(c *call, name string) ([]byte, error)
-	xattrs(c *call) ([]string, error)
+	attributes
 	setXattr(c *call, name string, value []byte, flags uint32) error
 	removeXattr(c *call, name string) error
 }

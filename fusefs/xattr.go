@@ -19,7 +19,11 @@ func (fs *FS) GetXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, name string, 
 	}
 	c := fs.call("getxattr", hdr, cancel, name)
 	defer c.recover(&st)
-	value, err := fs.xattr(c, name)
+	of, err := fs.attributes(c)
+	var value []byte
+	if err == nil {
+		value, err = of.xattr(c, name)
+	}
 	if err != nil {
 		c.name = ""
 		return 0, c.status(err)
@@ -27,40 +31,66 @@ func (fs *FS) GetXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, name string, 
 	return fit(dest, value)
 }
 
-func (fs *FS) xattr(c *call, name string) ([]byte, error) {
+// attributes are the extended attributes of a node.
+type attributes interface {
+	// xattr returns one; errNoAttr if there is none of that name.
+	xattr(c *call, name string) ([]byte, error)
+	// xattrs returns the names of all.
+	xattrs(c *call) ([]string, error)
+}
+
+// attributes finds those of the node that a call is about.
+func (fs *FS) attributes(c *call) (attributes, error) {
 	s, at, err := fs.split(c.hdr.NodeId)
 	if err != nil {
 		return nil, err
 	}
-	var value []byte
-	var ok bool
 	switch at.kind {
 	case mapping.KindControl:
 		if at.control() == mapping.ControlDeletedMessage {
 			m, err := s.LoadKept(c, at.deletedSeq(), nil)
-			if err != nil {
-				return nil, gone(err)
-			}
-			value, ok = mapping.Xattr(m, name)
+			return messageAttributes{m}, gone(err)
 		}
 	case mapping.KindStream:
-		if at.view != nil {
-			break // the configuration is that of the stream's own directory
+		if at.view == nil { // the configuration is that of the stream's own directory
+			return streamAttributes{s}, nil
 		}
-		value, ok = mapping.StreamXattr(s.Config(), name)
 	case mapping.KindMessage:
 		m, err := s.Load(c, store.Seq(at.n), nil)
-		if err != nil {
-			return nil, gone(err)
-		}
-		value, ok = mapping.Xattr(m, name)
+		return messageAttributes{m}, gone(err)
 	case mapping.KindSubject, mapping.KindDraft:
 		obj := fs.objects.get(c.hdr.NodeId)
 		if obj == nil {
 			return nil, errStale
 		}
-		return obj.xattr(c, name)
+		return obj, nil
 	}
+	return noAttributes{}, nil
+}
+
+type messageAttributes struct{ store.Msg }
+
+func (m messageAttributes) xattr(_ *call, name string) ([]byte, error) {
+	return attribute(mapping.Xattr(m.Msg, name))
+}
+
+func (m messageAttributes) xattrs(*call) ([]string, error) { return mapping.XattrNames(m.Msg), nil }
+
+type streamAttributes struct{ *stream }
+
+func (s streamAttributes) xattr(_ *call, name string) ([]byte, error) {
+	return attribute(mapping.StreamXattr(s.Config(), name))
+}
+
+func (streamAttributes) xattrs(*call) ([]string, error) { return mapping.StreamXattrNames(), nil }
+
+type noAttributes struct{}
+
+func (noAttributes) xattr(*call, string) ([]byte, error) { return nil, errNoAttr }
+
+func (noAttributes) xattrs(*call) ([]string, error) { return nil, nil }
+
+func attribute(value []byte, ok bool) ([]byte, error) {
 	if !ok {
 		return nil, errNoAttr
 	}
@@ -71,7 +101,11 @@ func (fs *FS) xattr(c *call, name string) ([]byte, error) {
 func (fs *FS) ListXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, dest []byte) (n uint32, st fuse.Status) {
 	c := fs.call("listxattr", hdr, cancel, "")
 	defer c.recover(&st)
-	names, err := fs.xattrs(c)
+	of, err := fs.attributes(c)
+	var names []string
+	if err == nil {
+		names, err = of.xattrs(c)
+	}
 	if err != nil {
 		return 0, c.status(err)
 	}
@@ -80,40 +114,6 @@ func (fs *FS) ListXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, dest []byte)
 		list = append(append(list, name...), 0)
 	}
 	return fit(dest, list)
-}
-
-func (fs *FS) xattrs(c *call) ([]string, error) {
-	s, at, err := fs.split(c.hdr.NodeId)
-	if err != nil {
-		return nil, err
-	}
-	switch at.kind {
-	case mapping.KindControl:
-		if at.control() == mapping.ControlDeletedMessage {
-			m, err := s.LoadKept(c, at.deletedSeq(), nil)
-			if err != nil {
-				return nil, gone(err)
-			}
-			return mapping.XattrNames(m), nil
-		}
-	case mapping.KindStream:
-		if at.view == nil {
-			return mapping.StreamXattrNames(), nil
-		}
-	case mapping.KindMessage:
-		m, err := s.Load(c, store.Seq(at.n), nil)
-		if err != nil {
-			return nil, gone(err)
-		}
-		return mapping.XattrNames(m), nil
-	case mapping.KindSubject, mapping.KindDraft:
-		obj := fs.objects.get(c.hdr.NodeId)
-		if obj == nil {
-			return nil, errStale
-		}
-		return obj.xattrs(c)
-	}
-	return nil, nil
 }
 
 // fit copies an answer of getxattr or listxattr into dest, ERANGE if it is too small.
