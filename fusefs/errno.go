@@ -76,8 +76,11 @@ func errnoOf(err error) (errno syscall.Errno, quiet bool) {
 			return e.errno, false
 		}
 	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
 		return syscall.EINTR, true
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return syscall.ENFILE, false // it is not the caller who has too many, and nothing is wrong with the disk
 	}
 	return syscall.EIO, false
 }

@@ -40,6 +40,7 @@ func TestErrnoOf(t *testing.T) {
 		{"success is 0", nil, 0, true},
 		{"damage is EIO", fmt.Errorf("load: %w", &store.CorruptError{Err: store.ErrNotFound}), syscall.EIO, false},
 		{"an interrupted caller is told so, without a line", fmt.Errorf("wait: %w", context.Canceled), syscall.EINTR, true},
+		{"a server that can open no more files is no broken disk", fmt.Errorf("open: %w", syscall.EMFILE), syscall.ENFILE, false},
 		{"what nobody knows is EIO", errors.New("boom"), syscall.EIO, false},
 		{"a refusal has its own", fmt.Errorf("x: %w", refuse(syscall.EFBIG, "too big")), syscall.EFBIG, false},
 		{"a name that is not there is no error", errAbsent, syscall.ENOENT, true},

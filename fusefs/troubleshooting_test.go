@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +38,7 @@ func TestTroubleshootingHasEveryRefusal(t *testing.T) {
 		want = append(want, unix.ErrnoName(e.errno)+" "+e.err.Error())
 	}
 	want = append(want, "EIO "+strings.TrimSuffix((&store.CorruptError{Err: os.ErrInvalid}).Error(), os.ErrInvalid.Error())+"…")
+	want = append(want, "ENFILE "+syscall.EMFILE.Error())
 	for _, r := range want {
 		if _, ok := rows[r]; !ok {
 			t.Errorf("docs/troubleshooting.md has no row for %s", r)

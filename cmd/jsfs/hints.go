@@ -32,6 +32,8 @@ func explainOpen(src source, err error, prefix string) error {
 		hint = "the directory belongs to something else; give an empty or a new one. Nothing was changed"
 	case errors.Is(err, os.ErrPermission):
 		hint = fmt.Sprintf("you (uid %d) may not use it", os.Geteuid())
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		hint = "this process may not have as many files open as the store has streams; raise the limit (`ulimit -n`, LimitNOFILE= of systemd). Nothing is damaged"
 	case errors.Is(err, syscall.EROFS):
 		hint = "it lies on a read-only file system; mount it with --read-only"
 	case errors.Is(err, store.ErrNoSpace), errors.Is(err, syscall.ENOSPC):

@@ -211,7 +211,9 @@ func (st *Store) load() error {
 	if err := st.readNext(incs); err != nil {
 		return err
 	}
-	st.loadStreams(st.settleReplaced(incs))
+	if err := st.loadStreams(st.settleReplaced(incs)); err != nil {
+		return err
+	}
 	return st.convertAll()
 }
 

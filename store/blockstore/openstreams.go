@@ -2,11 +2,14 @@ package blockstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"jsfs/store"
@@ -17,8 +20,8 @@ import (
 const openAtOnce = 4
 
 // loadStreams opens the streams side by side, as many at a time as there are cores or openAtOnce, and enters them in
-// the order of their incarnations.
-func (st *Store) loadStreams(incs []uint64) {
+// the order of their incarnations. It fails if this process can't open as many files: then nothing is known of the streams.
+func (st *Store) loadStreams(incs []uint64) error {
 	opened, errs := make([]*Stream, len(incs)), make([]error, len(incs))
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -30,9 +33,23 @@ func (st *Store) loadStreams(incs []uint64) {
 		})
 	}
 	workers.Wait()
+	if i := slices.IndexFunc(errs, isExhausted); i >= 0 {
+		for j, s := range opened {
+			if errs[j] == nil {
+				_ = s.close()
+			}
+		}
+		return errs[i]
+	}
 	for i, s := range opened {
 		st.enterStream(s, errs[i])
 	}
+	return nil
+}
+
+// isExhausted says that an error is about how many files may be open, and says nothing about the file.
+func isExhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // enterStream takes in a stream that was opened, or could not be: what keeps it from being served is

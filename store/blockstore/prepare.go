@@ -43,6 +43,9 @@ func (s *Stream) prepareLocked() error {
 	}
 	if w.tail != nil && w.file == nil {
 		f, err := s.fs.Open(w.tail.name)
+		if isExhausted(err) {
+			return fmt.Errorf("prepare stream: %w", err) // nothing was done to the disk: the next call may be lucky
+		}
 		if err != nil {
 			return s.failLocked(fmt.Errorf("prepare stream: %w", err))
 		}

@@ -1,0 +1,110 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// A process that may have no more files open says so: nothing is taken for damaged, or missing, and nothing is given up.
+func TestTooManyOpenFilesAreNoDamage(t *testing.T) {
+	const streams = 3
+	mem := vfs.NewMem()
+	st := exhaustible(t, mem, streams)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for at := 1; ; at++ {
+		fail := vfs.NewFail(mem)
+		fail.Set(vfs.Fault{At: at, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "open" }})
+		st, err := Open(fail, Options{Sync: SyncNever})
+		if err != nil {
+			if refused++; !errors.Is(err, syscall.EMFILE) {
+				t.Errorf("file %d: opening gives %v, want %v", at, err, syscall.EMFILE)
+			}
+			continue
+		}
+		wholeStreams(t, st, streams)
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if len(fail.Failed()) == 0 {
+			break
+		}
+	}
+	if refused < 2*streams {
+		t.Errorf("opening failed %d times, want at least twice for each of %d streams", refused, streams)
+	}
+}
+
+// A stream that could not open its file takes the next message.
+func TestAWriterWithoutAFileIsTriedAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	st := exhaustible(t, mem, 1)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fail := vfs.NewFail(mem)
+	st, err := Open(fail, Options{Sync: SyncNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	s, err := st.Stream(t.Context(), "S0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fail.Set(vfs.Fault{At: 1, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "open" }})
+	if _, err := s.Append(t.Context(), store.Entry{Subject: "x"}); !errors.Is(err, syscall.EMFILE) || errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("without a file: %v, want %v", err, syscall.EMFILE)
+	}
+	if seq, err := s.Append(t.Context(), store.Entry{Subject: "x"}); err != nil || seq != 2 {
+		t.Errorf("the next message: %d, %v", seq, err)
+	}
+}
+
+// exhaustible makes a store in mem, with a message in each stream.
+func exhaustible(t *testing.T, mem *vfs.Mem, streams int) *Store {
+	t.Helper()
+	st, err := Open(mem, Options{Sync: SyncNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range streams {
+		s, err := st.Create(t.Context(), store.Config{Name: fmt.Sprintf("S%d", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: []byte("12345")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
+}
+
+// wholeStreams fails the test unless st has the streams of exhaustible, and nothing that is damaged.
+func wholeStreams(t *testing.T, st *Store, streams int) {
+	t.Helper()
+	for i := range streams {
+		s, err := st.Stream(t.Context(), fmt.Sprintf("S%d", i))
+		if err != nil {
+			t.Errorf("stream %d: %v", i, err)
+			continue
+		}
+		state, err := s.State(t.Context())
+		if err != nil || state.Live.Messages != 1 || state.Lost != 0 {
+			t.Errorf("stream %d: %+v, %v", i, state, err)
+		}
+		if damage, err := s.Damage(t.Context()); err != nil || len(damage) > 0 {
+			t.Errorf("stream %d: damage %+v, %v", i, damage, err)
+		}
+	}
+	if len(st.found) > 0 {
+		t.Errorf("the store's damage: %+v", st.found)
+	}
+}
