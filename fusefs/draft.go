@@ -50,19 +50,21 @@ func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
 }
 
 func (fs *FS) enterDraft(s *stream, name string) (uint64, *draftNode) {
-	meta := s.writing.draftMeta(name)
+	meta := fs.draftMeta(s, name)
 	id, obj := fs.objects.enter(fs.draftKey(s, name), func() object {
 		return &draftNode{fs: fs, stream: s, name: name, meta: meta}
 	})
 	return id, obj.(*draftNode)
 }
 
-func (w *writing) draftMeta(name string) *draftMeta {
+// draftMeta returns what is known of a draft besides its bytes; of one that was made before the mount that is the mode of all files.
+func (fs *FS) draftMeta(s *stream, name string) *draftMeta {
+	w := &s.writing
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.drafts[name]
 	if m == nil {
-		m = &draftMeta{mode: 0o644}
+		m = &draftMeta{mode: 0o666 &^ *fs.opt.Umask}
 		if w.drafts == nil {
 			w.drafts = map[string]*draftMeta{}
 		}

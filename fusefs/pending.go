@@ -54,7 +54,7 @@ func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNo
 	if s.Config().Sealed {
 		return 0, nil, fmt.Errorf("stream %s: %w", s.name, store.ErrSealed)
 	}
-	node := &pendingNode{fs: fs, stream: s, seq: seq, made: fs.now(), meta: &draftMeta{mode: 0o644}}
+	node := &pendingNode{fs: fs, stream: s, seq: seq, made: fs.now(), meta: &draftMeta{mode: 0o666 &^ *fs.opt.Umask}}
 	if !s.writing.addPending(node) {
 		return 0, nil, refuse(syscall.EEXIST, "somebody makes message %d already", seq)
 	}

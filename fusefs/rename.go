@@ -88,7 +88,7 @@ func (fs *FS) publishDraft(c *call, r renaming) error {
 	if err != nil {
 		return err
 	}
-	meta := r.from.writing.draftMeta(r.oldName)
+	meta := fs.draftMeta(r.from, r.oldName)
 	switch {
 	case r.target.Kind == mapping.NameSubject:
 		err = fs.appendDraft(c, r, data, meta)

@@ -343,6 +343,11 @@ func TestModesAndOwners(t *testing.T) {
 	if got, want := m.sh("stat -c '%u %g %a' . S S/1"), "12 13 750\n12 13 750\n12 13 640\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	m.sh("echo draft > S/.d; chmod 600 S/.d; test $(stat -c %a S/.d) = 600")
+	m.remount()
+	if got, want := m.sh("stat -c '%u %g %a' S/.d"), "12 13 640\n"; got != want {
+		t.Errorf("a draft whose mode is not known any more: got %q, want %q", got, want)
+	}
 }
 
 func TestMountHelperFormOfTheCommandLine(t *testing.T) {
