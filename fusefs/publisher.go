@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -100,10 +101,11 @@ func (r *room) check(ctx context.Context, st store.Store, now time.Time, size in
 	r.mu.Lock()
 	r.at, r.free = now, free
 	r.mu.Unlock()
-	if size+roomSpare > free {
-		return store.ErrNoSpace
+	if size+roomSpare <= free {
+		return nil
 	}
-	return nil
+	limits := store.AccountLimits{MaxStorage: int64(u.Limit)}
+	return cmp.Or(limits.CheckStorage(int64(u.Used), size+roomSpare), store.ErrNoSpace)
 }
 
 // target is where messages on a subject of a stream go.

@@ -51,7 +51,7 @@ func reached(limit string, n, most int64, unit string) error {
 // Limit makes u, of a store without limits, that of one whose storage is bounded and whose streams take used bytes.
 func (l AccountLimits) Limit(u Usage, used uint64) Usage {
 	if most := uint64(l.MaxStorage); l.MaxStorage > 0 {
-		u.Total, u.Used = min(u.Total, most), used
+		u.Total, u.Used, u.Limit = min(u.Total, most), used, most
 		u.Free = min(u.Free, most-min(used, most))
 	}
 	return u

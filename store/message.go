@@ -155,6 +155,7 @@ type Usage struct {
 	Free      uint64 // what is left of it for new messages
 	Used      uint64 // what the store takes up now
 	Messages  uint64 // live messages in all streams
+	Limit     uint64 // what the store may take ([AccountLimits].MaxStorage), 0 if that is not bounded
 	BlockSize uint32 // the unit in which space is given out
 }
 
