@@ -45,6 +45,9 @@ func onlyKnown(b []byte, known map[string]bool, neutral map[string][]string) ([]
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return nil, jsonError(err)
 	}
+	if fields == nil {
+		return nil, noObject("null")
+	}
 	unknown := &UnknownFieldError{}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if known[name] {
@@ -71,11 +74,17 @@ func jsonError(err error) error {
 		return unknown
 	}
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) && kind.Field != "" {
-		return bad(kind.Field, "it can't be a JSON %s", kind.Value)
+	switch {
+	case !errors.As(err, &kind):
+		return bad("configuration", "%v", err)
+	case kind.Field == "":
+		return noObject(kind.Value)
 	}
-	return bad("configuration", "%v", err)
+	return bad(kind.Field, "it can't be a JSON %s", kind.Value)
 }
+
+// noObject says that a configuration is JSON of another kind than it must be.
+func noObject(kind string) error { return bad("configuration", "it is no JSON object, but %s", kind) }
 
 // known are the names of Config's fields.
 var known = fieldNames(reflect.TypeFor[Config]())

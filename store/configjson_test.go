@@ -62,7 +62,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		unknown    []string
 	}{
 		{"what is no JSON", `{`, []string{"configuration"}, nil},
-		{"a list", `[]`, []string{"configuration"}, nil},
+		{"a list", `[]`, []string{"configuration", "no JSON object, but array"}, nil},
+		{"null", `null`, []string{"configuration", "no JSON object, but null"}, nil},
 		{"text for a number", `{"max_msgs":"many"}`, []string{"max_msgs", "string"}, nil},
 		{"a fraction of a nanosecond", `{"max_age":1.5}`, []string{"max_age"}, nil},
 		{"fields of later versions", `{"name":"S","zeta":1,"alpha":null}`, []string{"alpha, zeta"}, []string{"alpha", "zeta"}},
