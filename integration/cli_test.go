@@ -92,6 +92,9 @@ func TestBadMountsAreRefusedAndChangeNothing(t *testing.T) {
 				if r.code != 1 || !strings.Contains(r.err, c.want) {
 					t.Errorf("%s: got %+v, want exit code 1 and %q", how, r, c.want)
 				}
+				if strings.Contains(r.err, "jsfs: made") {
+					t.Errorf("%s: it says that it made what is not there: %s", how, r.err)
+				}
 				if n := strings.Count(r.err, "\n"); n > 2 {
 					t.Errorf("%s: the error has %d lines, want a sentence:\n%s", how, n, r.err)
 				}

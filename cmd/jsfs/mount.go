@@ -111,7 +111,7 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	}
 	defer closeLog()
 
-	made, err := prepare(src, point, s.readOnly, out)
+	made, said, err := prepare(src, point, s.readOnly, out)
 	defer func() {
 		if errors.As(err, new(*notServedError)) {
 			unmakeDirs(made)
@@ -124,6 +124,9 @@ func mount(ctx context.Context, s settings, sourceArg, pointArg string, out io.W
 	st, err := openSource(src, s, logger, out)
 	if err != nil {
 		return &notServedError{err}
+	}
+	for _, what := range said {
+		note(out, "made %s", what)
 	}
 	err = serve(ctx, s, st, src, point.path, logger, out)
 	if closeErr := st.Close(); closeErr != nil {
@@ -138,11 +141,11 @@ type notServedError struct{ error }
 func (e *notServedError) Unwrap() error { return e.error }
 
 // prepare takes a dead mount away and makes the directories that are missing. It returns
-// those that it made, also when it fails.
-func prepare(src source, point mountPoint, readOnly bool, out io.Writer) (made []string, err error) {
+// those that it made, also when it fails, and what is to be said of them once they stay.
+func prepare(src source, point mountPoint, readOnly bool, out io.Writer) (made, said []string, err error) {
 	if point.dead {
 		if err := detachDead(point.path); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		note(out, "took away a dead mount at %s", point.path)
 		point.missing = false
@@ -151,21 +154,21 @@ func prepare(src source, point mountPoint, readOnly bool, out io.Writer) (made [
 		dirs, err := prepareStore(src, readOnly)
 		made = append(made, dirs...)
 		if err != nil {
-			return made, err
+			return made, nil, err
 		}
 		if len(dirs) > 0 {
-			note(out, "made the store %s", src.dir)
+			said = append(said, "the store "+src.dir)
 		}
 	}
 	if point.missing {
 		dirs, err := makeDirs(point.path, 0o755)
 		made = append(made, dirs...)
 		if err != nil {
-			return made, fmt.Errorf("make the mount point: %w", explainPath(err))
+			return made, nil, fmt.Errorf("make the mount point: %w", explainPath(err))
 		}
-		note(out, "made the mount point %s", point.path)
+		said = append(said, "the mount point "+point.path)
 	}
-	return made, nil
+	return made, said, nil
 }
 
 // prepareStore makes the store's directory if it is missing.

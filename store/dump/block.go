@@ -97,7 +97,7 @@ func (d *dumper) footer(f vfs.File, size int64, hdr *record.Header) *record.Trai
 	}
 	t, _, err := record.ParseTrailer(b[:], size, hdr)
 	if err != nil {
-		d.printf("  no footer that is right: %v\n", err)
+		d.printf("  no footer that is right, as in a stream's newest block: %v\n", err)
 		return nil
 	}
 	d.printf("  footer: data to %d, next %d, times %s to %s, %d messages of %d bytes\n",
