@@ -39,8 +39,8 @@ type block struct {
 	index atomic.Pointer[index]
 	// table is which messages are on which subject: nil while nobody uses it.
 	table atomic.Pointer[subjectTable]
-	// times are samples of the messages' times: nil while nobody seeks a time in it.
-	times atomic.Pointer[timeSamples]
+	// times are what is remembered of the messages' times: nil while nobody seeks a time in it.
+	times atomic.Pointer[blockTimes]
 	// file is open while the block is in use.
 	file atomic.Pointer[blockFile]
 
@@ -59,7 +59,7 @@ type block struct {
 
 // index is where the messages of a sealed block stand, in order of sequence.
 type index struct {
-	offs []uint32
+	offs offsets
 	used atomic.Bool // since the cache looked last
 }
 

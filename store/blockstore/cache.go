@@ -66,18 +66,18 @@ func (c cached) drop() int64 {
 		}
 	case theTimes:
 		if x := c.b.times.Swap(nil); x != nil {
-			return int64(8 * len(x.t))
+			return x.size()
 		}
 	default:
 		if x := c.b.index.Swap(nil); x != nil {
-			return int64(4 * len(x.offs))
+			return x.offs.size()
 		}
 	}
 	return 0
 }
 
 // addIndex gives b an index, and takes others' away to make room.
-func (c *cache) addIndex(b *block, offs []uint32) {
+func (c *cache) addIndex(b *block, offs offsets) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.index.Load() != nil || b.last.Load() != nil {
@@ -86,7 +86,7 @@ func (c *cache) addIndex(b *block, offs []uint32) {
 	x := &index{offs: offs}
 	x.used.Store(true)
 	b.index.Store(x)
-	c.keepLocked(cached{b, theIndex}, int64(4*len(offs)))
+	c.keepLocked(cached{b, theIndex}, offs.size())
 }
 
 // addTable gives b a table of its subjects unless it has one, and returns the one that it has then.
@@ -113,11 +113,11 @@ func (c *cache) forgetTable(b *block) {
 	c.bytes -= cached{b, theTable}.drop()
 }
 
-// addTimes gives b samples of its times unless it has some, and returns those that it has then.
-func (c *cache) addTimes(b *block, x *timeSamples) *timeSamples {
+// addTimes gives b what is to be remembered of its times unless it has as much, and returns what it has then.
+func (c *cache) addTimes(b *block, x *blockTimes) *blockTimes {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old := b.times.Load(); old != nil && len(old.t) >= len(x.t) {
+	if old := b.times.Load(); old != nil && len(old.first) >= len(x.first) {
 		return old
 	}
 	if b.last.Load() != nil {
@@ -125,7 +125,7 @@ func (c *cache) addTimes(b *block, x *timeSamples) *timeSamples {
 	}
 	x.used.Store(true)
 	b.times.Store(x)
-	c.keepLocked(cached{b, theTimes}, int64(8*len(x.t)))
+	c.keepLocked(cached{b, theTimes}, x.size())
 	return x
 }
 
@@ -251,10 +251,10 @@ func keep(blocks []*block, gone map[*block]bool, drop func(*block)) []*block {
 	return kept
 }
 
-// indexOf returns where the messages of the sealed block v stand.
-func (s *Stream) indexOf(v *view) ([]uint32, error) {
+// indexOf returns where the messages of v stand.
+func (s *Stream) indexOf(v *view) (offsets, error) {
 	if v.known {
-		return v.tail, nil
+		return offsets{wide: v.tail}, nil
 	}
 	if x := v.index.Load(); x != nil {
 		if !x.used.Load() {
@@ -262,19 +262,20 @@ func (s *Stream) indexOf(v *view) ([]uint32, error) {
 		}
 		return x.offs, nil
 	}
-	offs, err := s.readOffsets(v.block)
+	list, err := s.readOffsets(v.block)
 	if record.IsVersion(err) {
-		return nil, err
+		return offsets{}, err
 	}
 	if err != nil {
 		// The footer's list is damaged. The records themselves have it.
 		s.noteFile(v.block, err)
 		c, err := s.rescan(v.block)
 		if err != nil {
-			return nil, err
+			return offsets{}, err
 		}
-		offs = v.align(c)
+		list = v.align(c)
 	}
+	offs := packOffsets(list)
 	s.cache.addIndex(v.block, offs)
 	return offs, nil
 }

@@ -154,13 +154,13 @@ func (s *Stream) checkRecords(v *view) error {
 	if err != nil {
 		return err
 	}
-	whole := make(map[uint32]bool, len(c.Msgs))
+	whole := make(map[int64]bool, len(c.Msgs))
 	for _, m := range c.Msgs {
-		whole[m.Off] = !m.Bad
+		whole[int64(m.Off)] = !m.Bad
 	}
-	for i, off := range offs {
-		if !whole[off] && v.seqOf(i) != s.erasing.Load() {
-			_ = s.corrupt(v.block, int64(off), 0, v.seqOf(i), record.ErrBad)
+	for i := range offs.len() {
+		if off := offs.at(i); !whole[off] && v.seqOf(i) != s.erasing.Load() {
+			_ = s.corrupt(v.block, off, 0, v.seqOf(i), record.ErrBad)
 		}
 	}
 	if v.trailer != nil && !v.known && len(c.Bad) == 0 && c.End == v.end {

@@ -65,11 +65,11 @@ func (s *Stream) tally(ctx context.Context, f *filter, from, to uint64) (tally, 
 	t := tally{first: math.MaxUint64}
 	stale := span{first: math.MaxUint64} // of bounds that are no live messages
 	var partial []string
-	look := func(name string, e *subject) bool {
+	look := func(m *subjectMap, e *subject) bool {
 		switch {
 		case e.last < from || e.first > to:
 		case e.first < from || e.last > to:
-			partial = append(partial, name)
+			partial = append(partial, m.nameOf(e))
 			return len(partial) <= maxPartial
 		default:
 			t.n += e.count
@@ -145,11 +145,7 @@ func (s *Stream) countIn(v view, f *filter, i, end int) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		n := uint64(0)
-		for e := range t.matching(f) {
-			n += uint64(e.Count)
-		}
-		return n, nil
+		return t.count(f), nil
 	}
 	m, err := s.matcher(v, f)
 	if err != nil {
@@ -173,11 +169,11 @@ func (s *Stream) Pending(ctx context.Context, q store.Query, lastPerSubject bool
 	}
 	n := uint64(0)
 	var stale []known
-	look := func(name string, e *subject) bool {
+	look := func(m *subjectMap, e *subject) bool {
 		switch {
 		case e.last < from:
 		case e.stale&staleLast != 0:
-			stale = append(stale, known{name, e.count, e.first, e.last, e.stale})
+			stale = append(stale, known{m.nameOf(e), e.count, e.first, e.last, e.stale})
 			return len(stale) < knownBatch
 		case e.last <= to:
 			n++

@@ -18,5 +18,5 @@
 // background, some time after they need no longer be kept, and at once when the disk is full. Memory grows with blocks
 // and removals (a few bits for each message of a block that has any), and, once somebody has asked for messages by
 // their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
-// written it keeps 8 bytes a message and its subjects, of messages in sealed blocks what [Options].CacheBytes bounds.
+// written it keeps 8 bytes a message, one and a half more once a time was sought in it, and its subjects, of messages in sealed blocks what [Options].CacheBytes bounds.
 package blockstore

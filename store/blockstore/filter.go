@@ -108,13 +108,13 @@ func (f *filter) matches(name string) bool {
 	return strings.HasPrefix(name, f.prefix) && f.q.Matches(name)
 }
 
-// matchesIn says whether subject number id of m matches. The caller knows that it has the prefix.
-func (f *filter) matchesIn(m *subjectMap, id uint32) bool {
+// matchesIn says whether e, which is in m, matches. The caller knows that it has the prefix.
+func (f *filter) matchesIn(m *subjectMap, e *subject) bool {
 	switch {
 	case f.all || f.tokens == 0:
 		return true
 	case f.tokens > 0:
-		return int(m.at(id).tokens) == f.tokens
+		return int(e.tokens) == f.tokens
 	}
-	return f.matches(m.name(id))
+	return f.matches(m.nameOf(e))
 }

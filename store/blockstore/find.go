@@ -56,7 +56,29 @@ func (s *Stream) Prev(ctx context.Context, q store.Query, buf []byte) (store.Msg
 
 // LoadLast implements [store.Reader].
 func (s *Stream) LoadLast(ctx context.Context, subject string, buf []byte) (store.Msg, error) {
+	if m, ok := s.loadKnownLast(ctx, subject, buf); ok {
+		return m, nil
+	}
 	return s.Prev(ctx, store.Query{Subject: subject}, buf)
+}
+
+// loadKnownLast loads the last message on a literal subject if the index knows which it is. ok is false if it does not, or
+// if the message can't be read.
+func (s *Stream) loadKnownLast(ctx context.Context, subject string, buf []byte) (m store.Msg, ok bool) {
+	if err := s.enter(ctx); err != nil {
+		return m, false
+	}
+	defer s.gate.leave()
+	seq := s.subjects.lastOn(subject)
+	if seq == 0 {
+		return m, false
+	}
+	p, ok := s.cur.Load().at(seq)
+	if !ok {
+		return m, false
+	}
+	m, err := s.loadOn(&p.v, p.i, buf, subject)
+	return m, err == nil && !p.v.isDeleted(p.i)
 }
 
 // spot is where a message stands. Without a sequence it is none.
@@ -79,7 +101,7 @@ func (s *Stream) loadMatch(ctx context.Context, f *filter, buf []byte,
 		if p.seq == 0 {
 			break
 		}
-		m, err := s.load(&p.v, p.i, buf)
+		m, err := s.loadOn(&p.v, p.i, buf, f.q.Subject)
 		if p.v.isDeleted(p.i) {
 			continue // meanwhile
 		}

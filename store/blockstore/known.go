@@ -26,7 +26,7 @@ const (
 // must not take long, as the index is locked; it says whether to go on: if not, and every now and then, eachSubject lets
 // the index go and calls between, and goes on unless that fails. Subjects that come or go meanwhile may or
 // may not be met.
-func (s *Stream) eachSubject(ctx context.Context, f *filter, look func(name string, e *subject) bool, between func() error) error {
+func (s *Stream) eachSubject(ctx context.Context, f *filter, look func(m *subjectMap, e *subject) bool, between func() error) error {
 	for after, more := "", true; more; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -44,7 +44,7 @@ func (s *Stream) eachSubject(ctx context.Context, f *filter, look func(name stri
 
 // visit has look called for the next subjects behind the name after. It returns the last name that was
 // looked at, and whether there may be more.
-func (x *subjectIndex) visit(f *filter, after string, look func(string, *subject) bool) (string, bool) {
+func (x *subjectIndex) visit(f *filter, after string, look func(*subjectMap, *subject) bool) (string, bool) {
 	x.sort(f)
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -53,7 +53,7 @@ func (x *subjectIndex) visit(f *filter, after string, look func(string, *subject
 		return after, true // it was dropped, or grew
 	}
 	for _, name := range f.literals {
-		if id, ok := m.find(name); ok && name > after && m.at(id).count > 0 && !look(m.name(id), m.at(id)) {
+		if id, ok := m.find(name); ok && name > after && m.at(id).count > 0 && !look(m, m.at(id)) {
 			return name, true
 		}
 	}
@@ -67,15 +67,16 @@ func (x *subjectIndex) visit(f *filter, after string, look func(string, *subject
 	if after != "" {
 		i = max(i, m.search(m.order, after+"\x00"))
 	}
-	for stop := min(end, i+visitBatch); i < stop; i++ {
-		id := m.order[i]
-		e := m.at(id)
-		if e.count > 0 && f.matchesIn(m, id) && !look(m.name(id), e) {
-			return m.name(id), true
-		}
-		after = m.name(id)
+	stop := min(end, i+visitBatch)
+	if i >= stop {
+		return after, false
 	}
-	return after, i < end
+	for _, id := range m.order[i:stop] {
+		if e := m.at(id); e.count > 0 && f.matchesIn(m, e) && !look(m, e) {
+			return m.nameOf(e), true
+		}
+	}
+	return m.name(m.order[stop-1]), stop < end
 }
 
 // sort brings the subjects into order, if f needs it.
@@ -105,8 +106,8 @@ func (s *Stream) takeKnown(ctx context.Context, f *filter, after string, batch [
 	if err := s.buildSubjects(ctx); err != nil { // it may have been dropped
 		return batch, after, false, err
 	}
-	last, more := s.subjects.visit(f, after, func(name string, e *subject) bool {
-		batch = append(batch, known{name, e.count, e.first, e.last, e.stale})
+	last, more := s.subjects.visit(f, after, func(m *subjectMap, e *subject) bool {
+		batch = append(batch, known{m.nameOf(e), e.count, e.first, e.last, e.stale})
 		return len(batch) < knownBatch
 	})
 	return batch, last, more, nil

@@ -61,9 +61,9 @@ func (s *Stream) touchAllLocked(cfg *store.Config) error {
 	if _, err := s.subjectStateLocked(bg, ""); err != nil { // has the index made
 		return err
 	}
-	look := func(name string, e *subject) bool {
+	look := func(m *subjectMap, e *subject) bool {
 		if e.count > uint64(cfg.MaxMsgsPerSubject) {
-			s.lim.touched = append(s.lim.touched, name)
+			s.lim.touched = append(s.lim.touched, m.nameOf(e))
 		}
 		return true
 	}

@@ -83,15 +83,15 @@ func (s *Stream) extent(v *view, i int) (off, end int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	end = v.end
-	if i+1 < len(offs) && offs[i+1] > offs[i] {
-		end = int64(offs[i+1])
-	}
-	return int64(offs[i]), end, nil
+	off, end = offs.bounds(v, i)
+	return off, end, nil
 }
 
 // load reads message i of v.
-func (s *Stream) load(v *view, i int, buf []byte) (store.Msg, error) {
+func (s *Stream) load(v *view, i int, buf []byte) (store.Msg, error) { return s.loadOn(v, i, buf, "") }
+
+// loadOn is load of a message that is likely to be on a subject, which need not be copied then.
+func (s *Stream) loadOn(v *view, i int, buf []byte, likely string) (store.Msg, error) {
 	off, end, err := s.extent(v, i)
 	if err != nil {
 		return store.Msg{}, err
@@ -123,7 +123,7 @@ func (s *Stream) load(v *view, i int, buf []byte) (store.Msg, error) {
 		}
 		return store.Msg{}, s.corrupt(v.block, off, h.Size, seq, err)
 	}
-	m := store.Msg{Meta: h.Meta(), Subject: s.intern(subject), Header: header, Data: data}
+	m := store.Msg{Meta: h.Meta(), Subject: s.intern(subject, likely), Header: header, Data: data}
 	if len(header) == 0 {
 		m.Header = nil
 	}
@@ -140,8 +140,11 @@ func sized(buf []byte, n int) []byte {
 	return make([]byte, n)
 }
 
-// intern returns b as a string, and the same string again if it is asked for again.
-func (s *Stream) intern(b []byte) string {
+// intern returns b as a string: likely if that is the same, and the same string again if it is asked for again.
+func (s *Stream) intern(b []byte, likely string) string {
+	if likely == string(b) {
+		return likely
+	}
 	if p := s.lastSubject.Load(); p != nil && *p == string(b) {
 		return *p
 	}

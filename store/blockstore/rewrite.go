@@ -191,11 +191,11 @@ func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset)
 		return err
 	}
 	w := scan.NewWindow(blockReader{r.s, b}, 0)
-	for i := range offs {
+	for i := range offs.len() {
 		if !stay.get(i) {
 			continue
 		}
-		err := r.copyMessage(&v, i, &w, int64(offs[i]))
+		err := r.copyMessage(&v, i, &w, offs.at(i))
 		if errors.Is(err, errErased) {
 			stay.words[i/64].And(^uint64(1 << (i % 64)))
 			continue

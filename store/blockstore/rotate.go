@@ -44,7 +44,7 @@ func (s *Stream) sealTailLocked() error {
 	t := f.Trailer // without what is in the sections
 	b.seal(&t, f.DataEnd+int64(len(footer)), w.runs)
 	b.times.Store(nil) // nobody counts what the tail has
-	s.cache.addIndex(b, w.offs)
+	s.cache.addIndex(b, packOffsets(w.offs))
 	_ = w.file.Close()
 	w.file, w.tail, w.offs, w.runs, w.all, w.newest, w.first = nil, nil, nil, nil, store.Totals{}, 0, 0
 	n := *s.cur.Load()

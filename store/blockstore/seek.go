@@ -3,65 +3,39 @@ package blockstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"sync"
-	"sync/atomic"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
 )
 
-const (
-	// sampleEvery is how far apart the messages are whose times are remembered once they were read.
-	sampleEvery = 16
-	// seekRead is what is read at once to tell the messages between two samples apart.
-	seekRead = 4 << 10
-)
+// seekRead is what is read at once to learn the times of a group of messages.
+const seekRead = 16 << 10
 
 var seekBuffers = sync.Pool{New: func() any { return new([seekRead]byte) }}
 
-// timeSamples are the times of each sampleEvery-th message of a block, as far as they were read; 0 is
-// not yet.
-type timeSamples struct {
-	used atomic.Bool // since the cache looked last
-	t    []atomic.Int64
-}
-
-func (x *timeSamples) get(g int) (int64, bool) {
-	t := x.t[g].Load()
-	return t, t != 0
-}
-
-func (x *timeSamples) put(g int, t int64) { x.t[g].Store(t) }
-
-// samplesOf returns the samples of v's times.
-func (s *Stream) samplesOf(v *view) *timeSamples {
-	n := (v.count + sampleEvery - 1) / sampleEvery
+// timesOf returns what is remembered of the times of v's messages.
+func (s *Stream) timesOf(v *view) *blockTimes {
+	n := groupsOf(v.count)
 	x := v.times.Load()
-	if x != nil && len(x.t) >= n {
+	if x != nil && len(x.first) >= n {
 		if !x.used.Load() {
 			x.used.Store(true)
 		}
 		return x
 	}
-	if v.known { // the tail grows: so do its samples, which are gone when it is sealed
-		n += n/2 + 64
-	}
-	y := &timeSamples{t: make([]atomic.Int64, n)}
-	if x != nil {
-		for g := range x.t {
-			y.t[g].Store(x.t[g].Load())
-		}
-	}
-	if v.known {
+	if v.known { // the tail grows: so do they, and are gone when it is sealed
+		y := x.grown(n + n/2 + 64)
 		v.times.Store(y)
 		return y
 	}
-	return s.cache.addTimes(v.block, y)
+	return s.cache.addTimes(v.block, x.grown(n))
 }
 
-// SeekTime implements [store.Finder]. Times do not go backwards, so it searches by halves: the blocks, the samples
-// of one's times, and the messages between two of them.
+// SeekTime implements [store.Finder]. Times do not go backwards, so it searches by halves: the blocks, the groups of one's
+// messages, and in a group what is remembered of the times. Only what that does not tell apart is read.
 func (s *Stream) SeekTime(ctx context.Context, ns int64) (store.Seq, error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
@@ -96,15 +70,18 @@ func (s *Stream) SeekTime(ctx context.Context, ns int64) (store.Seq, error) {
 }
 
 // endsAt says whether a message of block b, or of the ones before it as far as they can't tell, has the time ns or later. A
-// block without messages says what the one before it does.
+// block without messages says what the one before it does. The tail, which comes last, may say so and have none.
 func (s *Stream) endsAt(n *snapshot, b int, ns int64) (bool, error) {
 	for ; b >= 0; b-- {
-		v := n.view(b)
-		if v.count == 0 {
+		if n.open && b == len(n.blocks)-1 {
+			if n.tail.count > 0 {
+				return true, nil
+			}
 			continue
 		}
-		if !v.known && v.trailer != nil {
-			return v.trailer.LastTime >= ns, nil
+		v := n.view(b)
+		if f := v.trailer; f != nil && v.count > 0 {
+			return f.LastTime >= ns, nil
 		}
 		for i := v.count - 1; i >= 0; i-- {
 			t, ok, err := s.timeOf(&v, i)
@@ -119,18 +96,18 @@ func (s *Stream) endsAt(n *snapshot, b int, ns int64) (bool, error) {
 // seekIn returns the first message of v with the time ns or later, or count. A message that can't be read
 // is as late as the next one that can.
 func (s *Stream) seekIn(v *view, ns int64) (int, error) {
-	samples := s.samplesOf(v)
+	times := s.timesOf(v)
 	var failed error
 	sure := true
-	// The first sample that is late enough: the message is that, or between it and the one before.
-	g := sort.Search((v.count+sampleEvery-1)/sampleEvery, func(g int) bool {
+	// The first group that begins late enough: the message is its first one, or in the group before.
+	g := sort.Search(groupsOf(v.count), func(g int) bool {
 		if failed != nil || !sure {
 			return true
 		}
-		t, ok := samples.get(g)
+		t, ok := times.get(g)
 		if !ok {
-			if t, ok, failed = s.timeOf(v, g*sampleEvery); ok {
-				samples.put(g, t)
+			if t, ok, failed = s.timeOf(v, g*timeGroup); ok {
+				times.put(g, t)
 			}
 			sure = ok
 		}
@@ -144,46 +121,65 @@ func (s *Stream) seekIn(v *view, ns int64) (int, error) {
 	case g == 0:
 		return 0, nil
 	}
-	lo, hi := (g-1)*sampleEvery+1, min(g*sampleEvery, v.count)
-	i, ok, err := s.seekNear(v, ns, lo, hi)
-	if err == nil && !ok {
-		return s.seekSlowly(v, ns, lo, hi)
-	}
-	return i, err
+	return s.seekInGroup(v, times, g-1, ns)
 }
 
-// seekNear is seekSlowly with one read for messages that stand close together. ok is false if they do not, or
-// if one of them can't be read.
-func (s *Stream) seekNear(v *view, ns int64, lo, hi int) (i int, ok bool, err error) {
-	if lo == hi {
-		return lo, true, nil
+// seekInGroup returns the first message of group g of v, or behind it, with the time ns or later, which the first one of the
+// group does not have.
+func (s *Stream) seekInGroup(v *view, times *blockTimes, g int, ns int64) (int, error) {
+	start, end := g*timeGroup, min((g+1)*timeGroup, v.count)
+	lo, hi := start+1, end
+	near, far, known := times.seek(g, ns)
+	if known {
+		lo, hi = min(start+near, end), min(start+far, end)
 	}
+	if lo == hi {
+		return lo, nil
+	}
+	var a [timeGroup]int64
+	read := a[:hi-lo]
+	ok, err := s.readTimes(v, lo, read)
+	switch {
+	case err != nil:
+		return 0, err
+	case !ok:
+		return s.seekSlowly(v, ns, lo, hi)
+	case !known && (end-start == timeGroup || !v.known): // else the group grows
+		times.learn(g, read)
+	}
+	i, _ := slices.BinarySearch(read, ns)
+	return lo + i, nil
+}
+
+// readTimes reads the times of the messages from lo on, with one read. ok is false if they do not stand close together, or
+// if one of them can't be read.
+func (s *Stream) readTimes(v *view, lo int, times []int64) (ok bool, err error) {
 	offs, err := s.indexOf(v)
 	if err != nil {
-		return 0, false, err
+		return false, err
 	}
-	start, end := int64(offs[lo]), min(int64(offs[hi-1])+record.MaxHead, v.end)
-	if start == 0 || end-start > seekRead {
-		return 0, false, nil
+	start, end := offs.at(lo), min(offs.at(lo+len(times)-1)+record.MaxHead, v.end)
+	if start == 0 || end <= start || end-start > seekRead {
+		return false, nil
 	}
 	buf := seekBuffers.Get().(*[seekRead]byte)
 	defer seekBuffers.Put(buf)
 	b := buf[:end-start]
 	if s.readAt(v.block, b, start) != nil {
-		return 0, false, nil // the messages one by one have a better error
+		return false, nil // the messages one by one have a better error
 	}
-	ok = true
-	i = lo + sort.Search(hi-lo, func(k int) bool {
-		off := int64(offs[lo+k])
+	for k := range times {
+		off := offs.at(lo + k)
 		if off < start || off >= end {
-			ok = false
-			return true
+			return false, nil
 		}
 		h, err := v.coder.Head(b[off-start:], off)
-		ok = ok && err == nil && h.Seq == v.seqOf(lo+k)
-		return h.Time >= ns
-	})
-	return i, ok, nil
+		if err != nil || h.Seq != v.seqOf(lo+k) {
+			return false, nil
+		}
+		times[k] = h.Time
+	}
+	return true, nil
 }
 
 // seekSlowly returns the first message of v from lo to before hi with the time ns or later, or hi.

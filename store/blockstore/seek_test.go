@@ -80,3 +80,39 @@ func TestSeekTimeWithDamage(t *testing.T) {
 	}
 	check()
 }
+
+// TestSeekTimeReadsNothingTwice seeks times between those of messages that were sought before: all that it takes is remembered,
+// in a sealed block and in the tail, for messages close together and far apart.
+func TestSeekTimeReadsNothingTwice(t *testing.T) {
+	fs := vfs.NewFail(vfs.NewMem())
+	st, err := Open(fs, Options{Sync: SyncNever, BlockSize: 256 << 10})
+	fatal(t, err)
+	defer st.Close()
+	stream, err := st.Create(t.Context(), store.Config{Name: "S"})
+	fatal(t, err)
+	s := stream.(*Stream)
+	const n = 2000
+	for seq := store.Seq(1); seq <= n; seq++ {
+		m := store.Msg{Meta: store.Meta{Seq: seq, Time: 1000 * int64(seq)}, Subject: "x", Data: make([]byte, 128+seq/1000*500)}
+		fatal(t, s.Restore(t.Context(), m))
+	}
+	reads := func() int {
+		t.Helper()
+		fs.Set(vfs.Fault{Match: func(call, _ string) bool { return call == "read" }})
+		for ns := int64(500); ns < 1000*n; ns += 1000 {
+			got, err := s.SeekTime(t.Context(), ns)
+			if want := store.Seq((ns + 999) / 1000); err != nil || got != want {
+				t.Fatalf("SeekTime(%d): got %d, %v, want %d", ns, got, err, want)
+			}
+		}
+		return fs.Calls()
+	}
+	if first := reads(); first == 0 {
+		t.Error("the first time nothing was read")
+	}
+	cur := s.cur.Load()
+	tail := cur.tail.count % timeGroup // a group that is not full is not remembered
+	if again := reads(); len(cur.blocks) < 3 || again > tail+len(cur.blocks) {
+		t.Errorf("the second time there were %d reads, the tail has %d messages more than groups", again, tail)
+	}
+}

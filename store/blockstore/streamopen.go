@@ -272,7 +272,7 @@ func (o *opening) takeContents(b *block, c *scan.Contents, t *record.Trailer, la
 	if last && t == nil {
 		o.tail = c
 	} else {
-		x := &index{offs: c.Offsets()}
+		x := &index{offs: packOffsets(c.Offsets())}
 		b.index.Store(x)
 	}
 	o.add(b, c.Controls)

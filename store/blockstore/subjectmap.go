@@ -48,7 +48,10 @@ func newSubjectMap() *subjectMap {
 func (m *subjectMap) at(id uint32) *subject { return &m.pages[id/pageSubjects][id%pageSubjects] }
 
 // name returns the name of subject number id. Nobody changes it, so it may be kept.
-func (m *subjectMap) name(id uint32) string { return m.names.get(m.at(id).name) }
+func (m *subjectMap) name(id uint32) string { return m.nameOf(m.at(id)) }
+
+// nameOf is name of a subject that at returned.
+func (m *subjectMap) nameOf(e *subject) string { return m.names.get(e.name) }
 
 // find returns the number of a subject.
 func (m *subjectMap) find(name string) (uint32, bool) {

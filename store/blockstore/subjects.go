@@ -118,6 +118,24 @@ func (x *subjectIndex) isReady() bool {
 	return x.ready
 }
 
+// lastOn returns the last live sequence on a literal subject, 0 if the index does not know it.
+func (x *subjectIndex) lastOn(subject string) uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if !x.ready {
+		return 0
+	}
+	id, ok := x.subs.find(subject)
+	if !ok {
+		return 0
+	}
+	e := x.subs.at(id)
+	if e.count == 0 || e.stale&staleLast != 0 {
+		return 0
+	}
+	return e.last
+}
+
 // subjectBase is what the index is made from: a snapshot, and who was removed at that moment.
 type subjectBase struct {
 	*snapshot

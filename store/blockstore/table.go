@@ -101,7 +101,7 @@ func (s *Stream) scanSubjects(v *view) (t *subjectTable, erased bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	return &subjectTable{SubjectTable: record.MakeSubjects(c.Subjects.At(offs))}, len(c.Subjects.Erased) > 0, nil
+	return &subjectTable{SubjectTable: record.MakeSubjects(c.Subjects.At(offs.all()))}, len(c.Subjects.Erased) > 0, nil
 }
 
 // replaceTable makes a table of v's subjects because the footer's can't be used. cause is why, which is noted unless
@@ -137,6 +137,21 @@ func (s *Stream) placesIn(v *view, f *filter) ([]uint32, error) {
 		s.cache.resize(t, int64(t.Size()+4*cap(places)))
 	}
 	return places, nil
+}
+
+// count returns how many messages of the block match f, removed ones included.
+func (t *subjectTable) count(f *filter) (n uint64) {
+	if f.literals != nil {
+		for _, name := range f.literals {
+			e, _ := t.Find(name)
+			n += uint64(e.Count)
+		}
+		return n
+	}
+	for e := range t.matching(f) {
+		n += uint64(e.Count)
+	}
+	return n
 }
 
 // matching walks the subjects of a block that match f.

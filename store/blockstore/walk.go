@@ -153,11 +153,8 @@ func (w *walk) fillBlock(v *view, to uint64) error {
 }
 
 // look reads the head of message i, and says whether it is there.
-func (w *walk) look(v *view, offs []uint32, i int, seq uint64) (store.Meta, bool, error) {
-	off, end := int64(offs[i]), v.end
-	if i+1 < len(offs) && offs[i+1] > offs[i] {
-		end = int64(offs[i+1])
-	}
+func (w *walk) look(v *view, offs offsets, i int, seq uint64) (store.Meta, bool, error) {
+	off, end := offs.bounds(v, i)
 	b, err := w.bytesAt(v, off, end)
 	var h record.Head
 	if err == nil {

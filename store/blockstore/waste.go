@@ -39,10 +39,10 @@ func (s *Stream) wasteOf(n *snapshot, i int, asOf int64, thorough bool) (waste, 
 			continue
 		}
 		end := v.end
-		if at+1 < len(offs) {
-			end = int64(offs[at+1])
+		if at+1 < offs.len() {
+			end = offs.at(at + 1)
 		}
-		w.dead, w.some = w.dead+end-int64(offs[at]), true
+		w.dead, w.some = w.dead+end-offs.at(at), true
 	}
 	return w, nil
 }

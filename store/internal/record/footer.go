@@ -150,7 +150,8 @@ func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
 	return b
 }
 
-func commonPrefix(a, b string) int {
+// commonPrefix returns how many bytes both begin with.
+func commonPrefix[text string | []byte](a text, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++

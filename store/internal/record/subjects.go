@@ -74,7 +74,7 @@ func (t *SubjectTable) index() {
 		return
 	}
 	first, last := t.restartName(0), t.restartName(n-1) // what these have in common, those between them have
-	t.prefix = string(first[:commonPrefix(string(first), string(last))])
+	t.prefix = string(first[:commonPrefix(first, string(last))])
 	t.keys = make([]uint64, n)
 	for i := range t.keys {
 		t.keys[i] = keyOf(t.restartName(i)[len(t.prefix):])
@@ -203,17 +203,31 @@ func (t *SubjectTable) Equal(u *SubjectTable) bool {
 	return bytes.Equal(t.names, u.names) && bytes.Equal(t.places, u.places)
 }
 
-// Find returns the entry of a subject.
+// Find returns the entry of a subject, without its name.
 func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
 	var c cursor
 	c.seek(t, name)
-	for c.next() {
-		if string(c.e.Name) == name {
-			return c.e, true
+	// All entries up to name are below it. same is how many bytes the last one that was passed begins with name: the
+	// next one is on the same side of it if they share more than that, and above it if less. No name is put together.
+	same := 0
+	for len(c.names) > 0 {
+		shared, size := int(c.number()), int(c.number())
+		rest := c.names[:size]
+		c.names = c.names[size:]
+		switch {
+		case shared < same:
+			return SubjectEntry{}, false
+		case shared == same:
+			n := commonPrefix(rest, name[same:])
+			if same += n; n == size && same == len(name) {
+				c.numbers()
+				return c.e, true
+			}
+			if n < size && (same == len(name) || rest[n] > name[same]) {
+				return SubjectEntry{}, false
+			}
 		}
-		if string(c.e.Name) > name {
-			break
-		}
+		c.numbers()
 	}
 	return SubjectEntry{}, false
 }
@@ -313,8 +327,15 @@ func (c *cursor) next() bool {
 	shared, rest := c.number(), c.number()
 	c.name = append(c.name[:shared], c.names[:rest]...)
 	c.names = c.names[rest:]
+	c.e.Name = c.name
+	c.numbers()
+	return true
+}
+
+// numbers takes the numbers of an entry, and its list.
+func (c *cursor) numbers() {
 	e := &c.e
-	e.Name, e.Count, e.First = c.name, c.number(), c.number()
+	e.Count, e.First = c.number(), c.number()
 	e.Last, e.list = e.First, nil
 	if e.Count > 1 {
 		e.Last += c.number()
@@ -323,5 +344,4 @@ func (c *cursor) next() bool {
 		n := c.number()
 		e.list, c.places = c.places[:n], c.places[n:]
 	}
-	return true
 }
