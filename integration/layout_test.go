@@ -1,6 +1,10 @@
 package integration
 
 import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -86,4 +90,29 @@ func allows(entry, imp string) bool {
 		return imp == path || strings.HasPrefix(imp, path+"/")
 	}
 	return imp == entry
+}
+
+// The page for whoever works on jsfs names each package, and no file that is not there.
+func TestArchitectureNamesWhatThereIs(t *testing.T) {
+	b, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	for pkg := range layout {
+		dir := strings.TrimPrefix(pkg, "jsfs/")
+		if !strings.Contains(page, "`"+dir+"`") && !strings.Contains(page, "`"+path.Base(dir)+"`") {
+			t.Errorf("docs/architecture.md does not name package %s", dir)
+		}
+	}
+	for _, name := range regexp.MustCompile(`[a-z_/]+\.go\b`).FindAllString(page, -1) {
+		found := false
+		for _, dir := range []string{"", "store/blockstore"} {
+			_, err := os.Stat(filepath.Join("..", dir, name))
+			found = found || err == nil
+		}
+		if !found && name != "doc.go" {
+			t.Errorf("docs/architecture.md names %s, which is not there", name)
+		}
+	}
 }
