@@ -179,7 +179,7 @@ func TestRescue(t *testing.T) {
 func TestTransfersGoOnAfterKill(t *testing.T) {
 	t.Parallel()
 	needs(t, "strace")
-	c := transferStores(t, 60_000)
+	c := transferStores(t, scaled(20_000, 60_000, 60_000))
 	c.ok(t, `"$JSFS" backup a dir; for k in k1 k2; do head -c 32 /dev/urandom > $k; chmod 600 $k; done; "$JSFS" copy --dest-key-file k1 a/S sealed/`)
 	for _, cmd := range []struct{ args, check string }{
 		{"rescue a new", `same a S new S && same a T new T && "$JSFS" check new`},
