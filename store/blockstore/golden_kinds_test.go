@@ -38,6 +38,8 @@ var goldenKinds = []goldenKind{
 	{name: "v1-s2-aes", compression: store.CompressionS2, cipher: keys.AES},
 	{name: "v1-chacha20", cipher: keys.ChaCha20},
 	{name: "v1-s2-chacha20", compression: store.CompressionS2, cipher: keys.ChaCha20, phrase: true},
+	{name: "v1-packed"}, // its footers are compressed
+	{name: "v1-packed-aes", cipher: keys.AES},
 	{name: "v1-torn", change: tearGolden, torn: 400, damage: []string{"lost with a torn tail"}},
 	{name: "v1-torn-aes", cipher: keys.AES, change: tearGolden, torn: 400, damage: []string{"lost with a torn tail"}},
 	{

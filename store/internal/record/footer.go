@@ -78,6 +78,8 @@ type Trailer struct {
 	// sections. A block that is rewritten keeps it.
 	Chain [16]byte
 	parts [sections]part
+	// packed says that the sections Offsets, Subjects and Places are compressed, which those of the first blocks are not.
+	packed bool
 }
 
 type part struct {
@@ -98,17 +100,20 @@ func (f *Footer) Append(dst []byte, h *Header) []byte {
 	start := len(dst)
 	dst = append(dst, footerMagic...)
 	c, table := h.Coder(), MakeSubjects(f.Subjects)
+	f.packed = true
 	for s := range sections {
 		from := len(dst)
 		switch s {
+		case Offsets:
+			dst = appendPacked(dst, f.appendOffsets(make([]byte, 0, 3*len(f.Offsets))))
 		case Subjects:
-			dst = append(dst, table.names...)
+			dst = appendPacked(dst, table.names)
 		case Places:
-			dst = append(dst, table.places...)
+			dst = appendPacked(dst, table.places)
 		default:
 			dst = f.appendSection(dst, s, h)
 		}
-		off, count := f.DataEnd+int64(from-start), uint32(f.count(s, len(dst)-from))
+		off, count := f.DataEnd+int64(from-start), uint32(f.count(s, len(table.places)))
 		if h.Sealed {
 			dst = h.sealSection(dst, from, s, off, count)
 		}
@@ -120,19 +125,22 @@ func (f *Footer) Append(dst []byte, h *Header) []byte {
 	return f.Trailer.append(dst, h)
 }
 
-// count returns the number of entries in a section of size bytes; of Places, that is the bytes.
-func (f *Footer) count(s Section, size int) int {
-	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls) + f.Listed.Len(), len(f.Subjects), size, len(f.Bad)}[s]
+// count returns the number of entries in a section; of Places, that is its bytes.
+func (f *Footer) count(s Section, places int) int {
+	return [sections]int{len(f.Offsets), len(f.Runs), len(f.Controls) + f.Listed.Len(), len(f.Subjects), places, len(f.Bad)}[s]
+}
+
+func (f *Footer) appendOffsets(b []byte) []byte {
+	last := uint32(DataStart)
+	for _, off := range f.Offsets {
+		b = binary.AppendUvarint(b, uint64(off-last))
+		last = off
+	}
+	return b
 }
 
 func (f *Footer) appendSection(b []byte, s Section, h *Header) []byte {
 	switch s {
-	case Offsets:
-		last := uint32(DataStart)
-		for _, off := range f.Offsets {
-			b = binary.AppendUvarint(b, uint64(off-last))
-			last = off
-		}
 	case Runs:
 		for _, r := range f.Runs {
 			b = appendUvarints(b, r.Seq-h.First, uint64(r.Index))
@@ -168,7 +176,7 @@ func (t *Trailer) append(dst []byte, h *Header) []byte {
 	dst = h.Append(dst)
 	dst = append(dst, trailerMagic...)
 	dst = binary.LittleEndian.AppendUint32(dst, Version)
-	dst = binary.LittleEndian.AppendUint32(dst, 0) // features: none
+	dst = binary.LittleEndian.AppendUint32(dst, featurePacked)
 	for _, v := range []int64{
 		t.DataEnd, int64(t.Next), t.FirstTime, t.LastTime, t.All.Messages, t.All.Payload, t.All.Log, t.All.JSON,
 	} {
@@ -214,15 +222,17 @@ func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
 	if h.keys != nil && !h.sameMAC("trailer", b[:chainAt-HeaderSize+16], b[chainAt-HeaderSize+16:][:16]) {
 		return t, *h, fmt.Errorf("footer is forged: %w", ErrBad)
 	}
-	if v, f := le.Uint32(b[8:]), le.Uint32(b[12:]); v != Version || f != 0 {
-		return t, *h, fmt.Errorf("footer of version %d with features %#x: %w", v, f, store.ErrVersion)
+	v, features := le.Uint32(b[8:]), le.Uint32(b[12:])
+	if v != Version || features&^featurePacked != 0 {
+		return t, *h, fmt.Errorf("footer of version %d with features %#x: %w", v, features, store.ErrVersion)
 	}
-	var v [8]int64
-	for i := range v {
-		v[i] = int64(le.Uint64(b[16+8*i:]))
+	t.packed = features&featurePacked != 0
+	var n [8]int64
+	for i := range n {
+		n[i] = int64(le.Uint64(b[16+8*i:]))
 	}
-	t.DataEnd, t.Next, t.FirstTime, t.LastTime = v[0], uint64(v[1]), v[2], v[3]
-	t.All = store.Totals{Messages: v[4], Payload: v[5], Log: v[6], JSON: v[7]}
+	t.DataEnd, t.Next, t.FirstTime, t.LastTime = n[0], uint64(n[1]), n[2], n[3]
+	t.All = store.Totals{Messages: n[4], Payload: n[5], Log: n[6], JSON: n[7]}
 	for i := range t.parts {
 		p := b[80+24*i:]
 		t.parts[i] = part{int64(le.Uint64(p)), le.Uint32(p[8:]), le.Uint32(p[12:]), le.Uint64(p[16:])}
@@ -235,8 +245,9 @@ func ParseTrailer(b []byte, size int64, h *Header) (Trailer, Header, error) {
 func (t *Trailer) check(h *Header, size int64) error {
 	bad := t.DataEnd < DataStart || t.DataEnd > size-TrailerSize || t.Next < h.First ||
 		t.All.Messages != int64(t.parts[Offsets].count) || t.All.Messages > math.MaxUint32
-	for _, p := range t.parts {
-		bad = bad || p.off < t.DataEnd || p.off > size-TrailerSize || int64(p.size) > size-TrailerSize-p.off || p.count > p.size
+	for s, p := range t.parts {
+		bad = bad || p.off < t.DataEnd || p.off > size-TrailerSize || int64(p.size) > size-TrailerSize-p.off ||
+			p.count > p.size && !t.packs(Section(s))
 	}
 	if bad {
 		return fmt.Errorf("footer: %w", ErrBad)
@@ -264,8 +275,19 @@ func (t *Trailer) section(s Section, h *Header, b []byte) (reader, error) {
 		return reader{}, err
 	}
 	if h.Sealed {
-		plain, err := h.openSection(b, s, p)
-		return reader{b: plain}, err
+		var err error
+		if b, err = h.openSection(b, s, p); err != nil {
+			return reader{}, err
+		}
+	}
+	if t.packs(s) {
+		var err error
+		if b, err = t.unpack(b, s); err != nil {
+			return reader{}, err
+		}
+	}
+	if uint32(len(b)) < p.count {
+		return reader{}, fmt.Errorf("footer section %d: %w", s, ErrBad)
 	}
 	return reader{b: b}, nil
 }

@@ -58,6 +58,7 @@ func FuzzFooter(f *testing.F) {
 	h := exampleHeader()
 	b := exampleFooter().Append(nil, h)
 	f.Add(b, b[len(footerMagic):])
+	f.Add(b, appendPacked(nil, MakeSubjects(exampleFooter().Subjects).names))
 	f.Fuzz(func(t *testing.T, b, section []byte) {
 		if len(b) >= TrailerSize {
 			end := bytes.Clone(b[len(b)-TrailerSize:])
@@ -73,12 +74,14 @@ func FuzzFooter(f *testing.F) {
 			}
 			tr.parts[s] = part{off: 9000, size: uint32(len(section)), count: min(count, uint32(len(section))), sum: c.sum(section, 9000)}
 		}
-		_, _ = tr.Offsets(h, section)
+		for _, tr.packed = range []bool{false, true} {
+			_, _ = tr.Offsets(h, section)
+			if table, err := tr.Subjects(h, section, section); err == nil {
+				walkTable(table)
+			}
+		}
 		_, _ = tr.Runs(h, section)
 		_, _ = tr.Controls(h, section)
-		if table, err := tr.Subjects(h, section, section); err == nil {
-			walkTable(table)
-		}
 		_, _ = tr.Bad(h, section)
 	})
 }

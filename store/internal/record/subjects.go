@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -24,7 +25,7 @@ type Subject struct {
 }
 
 // SubjectTable tells which messages of a block are on which subject. It is immutable. In memory it is what it
-// is on disk, and for each 16 subjects 16 bytes to find them by.
+// is on disk before that is compressed, and for each 16 subjects 16 bytes to find them by.
 type SubjectTable struct {
 	names    []byte // section Subjects
 	places   []byte // section Places
@@ -49,23 +50,27 @@ type SubjectEntry struct {
 
 // MakeSubjects returns the table of subjects that are sorted by name.
 func MakeSubjects(subs []Subject) *SubjectTable {
-	t := &SubjectTable{count: len(subs)}
-	prev := ""
+	t := &SubjectTable{count: len(subs), names: make([]byte, 0, 10*len(subs)), restarts: make([]restart, 0, restartsOf(len(subs)))}
+	prev, first := "", uint32(0)
 	for i, e := range subs {
 		n := 0
 		if i%restartEvery == 0 {
 			t.restarts = append(t.restarts, restart{uint32(len(t.names)), uint32(len(t.places))})
+			first = 0
 		} else {
 			n = commonPrefix(prev, e.Name)
 		}
 		t.names = appendUvarints(t.names, uint64(n), uint64(len(e.Name)-n))
 		t.names = append(t.names, e.Name[n:]...)
-		t.appendPlaces(e.Places)
-		prev = e.Name
+		t.appendPlaces(e.Places, first)
+		prev, first = e.Name, e.Places[0]
 	}
 	t.index()
 	return t
 }
+
+// restartsOf is how many of so many entries are written in full.
+func restartsOf(count int) int { return (count + restartEvery - 1) / restartEvery }
 
 // index makes the keys.
 func (t *SubjectTable) index() {
@@ -95,11 +100,13 @@ func (t *SubjectTable) restartName(i int) []byte {
 	return full[n : n+int(size)]
 }
 
-// appendPlaces appends the numbers of an entry to names, and its list, if it needs one, to places.
-func (t *SubjectTable) appendPlaces(places []uint32) {
+// appendPlaces appends the numbers of an entry to names, and its list, if it needs one, to places. base is the first
+// message of the entry before.
+func (t *SubjectTable) appendPlaces(places []uint32, base uint32) {
 	n := len(places)
 	first, last := places[0], places[n-1]
-	t.names = appendUvarints(t.names, uint64(n), uint64(first))
+	t.names = binary.AppendUvarint(t.names, uint64(n))
+	t.names = binary.AppendVarint(t.names, int64(first)-int64(base))
 	if n == 1 {
 		return
 	}
@@ -132,6 +139,11 @@ func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, erro
 		return nil, err
 	}
 	s := &SubjectTable{names: n.b, places: p.b, count: int(t.parts[Subjects].count)}
+	if !t.packed {
+		if s.names, err = relative(s.names, s.count); err != nil {
+			return nil, fmt.Errorf("footer subjects: %w", err)
+		}
+	}
 	if err := s.check(uint64(t.All.Messages)); err != nil {
 		return nil, fmt.Errorf("footer subjects: %w", err)
 	}
@@ -140,11 +152,13 @@ func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, erro
 
 // check reads a whole table, finds its restarts, and looks at what nobody will look at again.
 func (t *SubjectTable) check(messages uint64) error {
-	t.restarts = make([]restart, 0, (t.count+restartEvery-1)/restartEvery)
+	t.restarts = make([]restart, 0, restartsOf(t.count))
 	names, places := reader{b: t.names}, reader{b: t.places}
 	var prev, name []byte
+	first := uint64(0)
 	for i := range t.count {
 		if i%restartEvery == 0 {
+			first = 0
 			t.restarts = append(t.restarts, restart{uint32(len(t.names) - len(names.b)), uint32(len(t.places) - len(places.b))})
 		}
 		shared := names.uvarint()
@@ -158,7 +172,8 @@ func (t *SubjectTable) check(messages uint64) error {
 			return ErrBad
 		}
 		prev, name = name, prev
-		if !checkPlaces(&names, &places, messages) {
+		var ok bool
+		if first, ok = checkPlaces(&names, &places, first, messages); !ok {
 			return ErrBad
 		}
 	}
@@ -169,28 +184,34 @@ func (t *SubjectTable) check(messages uint64) error {
 	return nil
 }
 
-// checkPlaces takes the numbers of one entry, and its list, and says whether they make sense.
-func checkPlaces(names, places *reader, messages uint64) bool {
-	n, first, span := names.uvarint(), names.uvarint(), uint64(0)
+// checkPlaces takes the numbers of one entry, and its list, and says whether they make sense. It returns its first message;
+// base is that of the entry before.
+func checkPlaces(names, places *reader, base, messages uint64) (first uint64, ok bool) {
+	n, step, span := names.uvarint(), names.uvarint(), uint64(0)
+	first = base + uint64(signed(step))
 	if n > 1 {
 		span = names.uvarint()
 	}
-	if names.err != nil || n < 1 || n > messages || first >= messages || span >= messages-first || n > span+1 || n == 1 && span > 0 {
-		return false
+	if names.err != nil || step > math.MaxUint32 ||
+		n < 1 || n > messages || first >= messages || span >= messages-first || n > span+1 || n == 1 && span > 0 {
+		return 0, false
 	}
 	if !hasList(uint32(n), uint32(span)) {
-		return n != 2 || span > 0
+		return first, n != 2 || span > 0
 	}
 	list := reader{b: places.bytes(names.uvarint())}
 	at := uint64(0)
 	for range n - 2 {
 		step := list.uvarint()
 		if at += step; step == 0 || at >= span {
-			return false
+			return 0, false
 		}
 	}
-	return names.err == nil && places.err == nil && list.err == nil && len(list.b) == 0
+	return first, names.err == nil && places.err == nil && list.err == nil && len(list.b) == 0
 }
+
+// signed is the number that v stands for, whose lowest bit says that it is the complement of the others.
+func signed(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
 // Len is how many subjects the table has, Size how many bytes it takes in memory.
 func (t *SubjectTable) Len() int { return t.count }
@@ -277,6 +298,7 @@ type cursor struct {
 	names, places []byte // what is left
 	name          []byte
 	e             SubjectEntry
+	left          int // entries before the next one that is written in full
 }
 
 // seek sets c before the entries of t of which name may be one, or the first one behind it.
@@ -335,7 +357,12 @@ func (c *cursor) next() bool {
 // numbers takes the numbers of an entry, and its list.
 func (c *cursor) numbers() {
 	e := &c.e
-	e.Count, e.First = c.number(), c.number()
+	if c.left == 0 {
+		c.left, e.First = restartEvery, 0
+	}
+	c.left--
+	e.Count = c.number()
+	e.First += uint32(signed(uint64(c.number())))
 	e.Last, e.list = e.First, nil
 	if e.Count > 1 {
 		e.Last += c.number()

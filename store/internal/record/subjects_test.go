@@ -117,33 +117,94 @@ func TestPrefixedWalksWhatBeginsSo(t *testing.T) {
 	}
 }
 
+// oldNames is the section Subjects as it was before footers were packed.
+func oldNames(subs []Subject) []byte {
+	var b []byte
+	prev := ""
+	for i, s := range subs {
+		n := 0
+		if i%restartEvery != 0 {
+			n = commonPrefix(prev, s.Name)
+		}
+		b = appendUvarints(b, uint64(n), uint64(len(s.Name)-n))
+		b = append(b, s.Name[n:]...)
+		prev = s.Name
+		first, last := s.Places[0], s.Places[len(s.Places)-1]
+		b = appendUvarints(b, uint64(len(s.Places)), uint64(first))
+		if len(s.Places) > 1 {
+			b = appendUvarints(b, uint64(last-first))
+		}
+		if hasList(uint32(len(s.Places)), last-first) {
+			size := 0
+			for i := 1; i < len(s.Places)-1; i++ {
+				size += len(appendUvarints(nil, uint64(s.Places[i]-s.Places[i-1])))
+			}
+			b = appendUvarints(b, uint64(size))
+		}
+	}
+	return b
+}
+
+// reopen gives sections as they are before they are compressed, and opens the table; packed says how they are kept.
+func reopen(h *Header, tr *Trailer, packed bool, names, places []byte) (*SubjectTable, error) {
+	t := *tr
+	if t.packed = packed; packed {
+		names, places = appendPacked(nil, names), appendPacked(nil, places)
+	}
+	c := h.Coder()
+	t.parts[Subjects].size, t.parts[Places].size = uint32(len(names)), uint32(len(places))
+	t.parts[Subjects].sum, t.parts[Places].sum = c.sum(names, tr.parts[Subjects].off), c.sum(places, tr.parts[Places].off)
+	return t.Subjects(h, names, places)
+}
+
+// TestTablesOfOldFootersAreRead reads what is not packed.
+func TestTablesOfOldFootersAreRead(t *testing.T) {
+	h := exampleHeader()
+	for _, n := range []int{1, 20, 1000, 100_000} {
+		subs := exampleSubjects(rand.New(rand.NewPCG(5, 6)), n, 2000)
+		want, _, _, tr := openTable(t, h, subs, 2000)
+		got, err := reopen(h, tr, false, oldNames(subs), want.places)
+		if err != nil || !got.Equal(want) {
+			t.Fatalf("%d subjects: %v, or another table", len(subs), err)
+		}
+		if d := cmp.Diff(subs, walkTable(got)); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	}
+}
+
 // TestTablesThatContradictThemselvesAreRefused: what passed the sum and makes no sense is not believed.
 func TestTablesThatContradictThemselvesAreRefused(t *testing.T) {
 	h := exampleHeader()
-	_, names, places, tr := openTable(t, h, exampleSubjects(rand.New(rand.NewPCG(5, 6)), 20, 200), 200)
-	c, refused := h.Coder(), 0
-	for i := range len(names) + len(places) {
-		for _, bit := range []byte{1, 0x80, 0x10} {
-			n, p := slices.Clone(names), slices.Clone(places)
-			if i < len(n) {
-				n[i] ^= bit
-			} else {
-				p[i-len(n)] ^= bit
-			}
-			bad := *tr
-			bad.parts[Subjects].sum, bad.parts[Places].sum = c.sum(n, tr.parts[Subjects].off), c.sum(p, tr.parts[Places].off)
-			table, err := bad.Subjects(h, n, p)
-			if err == nil {
-				walkTable(table) // must not panic
-				continue
-			}
-			if refused++; !errors.Is(err, ErrBad) {
-				t.Fatalf("byte %d: got %v, want ErrBad", i, err)
+	subs := exampleSubjects(rand.New(rand.NewPCG(5, 6)), 20, 200)
+	table, names, places, tr := openTable(t, h, subs, 200)
+	for _, packed := range []bool{false, true} {
+		plain := table.names
+		if !packed {
+			plain = oldNames(subs)
+		}
+		refused := 0
+		for i := range len(plain) + len(table.places) {
+			for _, bit := range []byte{1, 0x80, 0x10} {
+				n, p := slices.Clone(plain), slices.Clone(table.places)
+				if i < len(n) {
+					n[i] ^= bit
+				} else {
+					p[i-len(n)] ^= bit
+				}
+				table, err := reopen(h, tr, packed, n, p)
+				if err == nil {
+					walkTable(table) // must not panic
+					continue
+				}
+				if refused++; !errors.Is(err, ErrBad) {
+					t.Fatalf("byte %d: got %v, want ErrBad", i, err)
+				}
 			}
 		}
-	}
-	if refused == 0 {
-		t.Error("nothing was refused")
+		if refused == 0 {
+			t.Errorf("packed %v: nothing was refused", packed)
+		}
 	}
 	if _, err := tr.Subjects(h, names[1:], places); !errors.Is(err, ErrBad) {
 		t.Errorf("a section of another size: got %v, want ErrBad", err)
