@@ -7,9 +7,10 @@ import "fmt"
 type AccountLimits struct {
 	// MaxStreams and MaxConsumers bound how many there are.
 	MaxStreams, MaxConsumers int
-	// MaxStorage bounds the bytes that the streams take on disk. Streams that are written at the same time may pass it by a
-	// message each; removals are never refused. When it is reached, what was removed and is kept (see [Keeper]) goes first,
-	// the oldest removals first; removed streams don't count, and stay.
+	// MaxStorage bounds the bytes that messages take in the storage, those that were removed and are kept, and those of removed
+	// streams, included. Streams that are written at the same time may pass it by a
+	// message each; removals are never refused. When it is reached, what was removed and is kept (see [Keeper] and [Attic]) goes first,
+	// the oldest removals first.
 	MaxStorage int64
 }
 

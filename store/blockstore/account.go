@@ -13,6 +13,8 @@ import (
 type account struct {
 	// used is how many bytes the streams take that are open.
 	used atomic.Int64
+	// removed is how many bytes the streams take that were removed and are kept. Nobody counts them where nothing bounds them.
+	removed atomic.Int64
 	// futile is what there was to give back when that made no room, at the time futileAt, in nanoseconds since the Unix
 	// epoch. It is guarded by the reclaimer's roomMu.
 	futile   int64
@@ -39,8 +41,8 @@ func sizeOf(n *snapshot) (size int64) {
 	return size
 }
 
-// storageError says that the store's limit keeps a message from being stored, which giving back what streams
-// take can change.
+// storageError says that the store's limit keeps a message from being stored, which giving back what was removed
+// can change.
 type storageError struct{ error }
 
 func (e *storageError) Unwrap() error { return e.error }
@@ -51,7 +53,8 @@ func (s *Stream) storableLocked(n int64) error {
 	if l.MaxStorage == 0 {
 		return nil
 	}
-	if err := l.CheckStorage(s.st.account.used.Load()+int64(len(s.w.buf)), n); err != nil {
+	a := &s.st.account
+	if err := l.CheckStorage(a.used.Load()+a.removed.Load()+int64(len(s.w.buf)), n); err != nil {
 		err = fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
 		if n <= l.MaxStorage {
 			return &storageError{err}
@@ -64,8 +67,8 @@ func (s *Stream) storableLocked(n int64) error {
 // futileFor is for how long, in nanoseconds, nobody tries again to make room below the store's limit where there was none.
 const futileFor = 1e9
 
-// isFutile says whether nothing can be given back of what streams take, as far as is known; dead is how many of their
-// messages are removed and still there. The caller holds roomMu.
+// isFutile says whether nothing can be given back, as far as is known; dead is how many messages are removed and still there, and
+// how many streams. The caller holds roomMu.
 func (st *Store) isFutile(dead int64) bool {
 	a := &st.account
 	return dead == 0 || dead == a.futile && st.opt.Now()-a.futileAt < futileFor
@@ -74,10 +77,13 @@ func (st *Store) isFutile(dead int64) bool {
 // noteFutile notes that nothing could be given back. The caller holds roomMu.
 func (st *Store) noteFutile(dead int64) { st.account.futile, st.account.futileAt = dead, st.opt.Now() }
 
-// deadMessages is how many messages are removed and still there.
-func (st *Store) deadMessages() (n int64) {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
+// dead is how many messages are removed and still there, and how many streams.
+func (st *Store) dead() (n int64) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if removed, err := st.lookLocked(); err == nil {
+		n = int64(len(removed))
+	}
 	for _, s := range st.streams {
 		for _, b := range s.cur.Load().blocks {
 			n += b.dead.Load()
@@ -105,7 +111,7 @@ func (st *Store) beginConsumer() (end func(), err error) {
 	return st.account.consumers.Unlock, nil
 }
 
-// limited is u as the store's limits make it; free of the bytes that streams take can be given back.
+// limited is u as the store's limits make it; free of the bytes that streams take can be given back, as can all that removed ones take.
 func (st *Store) limited(u store.Usage, free int64) store.Usage {
 	return st.opt.Limits.Limit(u, uint64(max(0, st.account.used.Load()-free)))
 }

@@ -134,30 +134,97 @@ func TestMaxStorageTakesWhatWasRemovedFirst(t *testing.T) {
 	}
 }
 
-// TestMaxStorageLeavesRemovedStreams demands that what makes no room below the limit is not taken for it: streams that were
-// removed, and anything for a message that never fits.
-func TestMaxStorageLeavesRemovedStreams(t *testing.T) {
+// TestMaxStorageTakesRemovedStreams demands that a removed stream counts, also after the store was opened again, and makes room in
+// its turn: after what was removed before it, and not for a message that never fits.
+func TestMaxStorageTakesRemovedStreams(t *testing.T) {
 	r := newRoomTest(t, SyncNever)
+	r.remove(r.b, 1, 5)
 	r.remove(r.a, 1, r.n)
 	if live, err := r.a.Remove(t.Context(), r.n+1); err != nil && !errors.Is(err, store.ErrBeyond) {
 		t.Fatal(live, err)
 	}
+	before := r.st.account.used.Load()
 	fatal(t, r.st.Remove(t.Context(), "A"))
-	r.remove(r.b, 1, 5)
+	if all := r.st.account.used.Load() + r.st.account.removed.Load(); all < before || all > before+20_000 {
+		t.Errorf("counted are %d bytes after a stream was removed, and %d before", all, before)
+	}
+	r.now.Add(int64(4 * time.Hour))
+	r.remove(r.b, 6, 10)
 	if _, err := r.b.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, roomLimit)}); !errors.Is(err, store.ErrLimit) {
 		t.Errorf("a message as large as the limit: %v", err)
 	}
-	if kept := r.kept(r.b); len(kept) != 5 {
-		t.Errorf("%v are kept, want 1 to 5: it does not fit without them either", kept)
+	if kept := r.kept(r.b); len(kept) != 10 {
+		t.Errorf("%v are kept, want 1 to 10: it does not fit without them either", kept)
 	}
-	for r.store(r.b) {
+	removed := func() int {
+		list, err := r.st.RemovedStreams(t.Context())
+		fatal(t, err)
+		return len(list)
+	}
+	n := 0
+	for ; removed() == 1; n++ {
+		if !r.store(r.b) {
+			t.Fatalf("%d messages fit, and a removed stream is kept", n)
+		}
+	}
+	if kept := r.kept(r.b); len(kept) != 5 {
+		t.Errorf("%v are kept, want 6 to 10, which were removed after the stream", kept)
+	}
+	if r.st.account.removed.Load() != 0 {
+		t.Errorf("%d bytes are counted as those of removed streams", r.st.account.removed.Load())
+	}
+	for ; r.store(r.b); n++ {
+	}
+	if n < int(r.n) { //nolint:gosec // small
+		t.Errorf("%d messages fit in the place of %d", n, r.n)
 	}
 	if kept := r.kept(r.b); len(kept) != 0 {
 		t.Errorf("%v are kept by a full store", kept)
 	}
-	removed, err := r.st.RemovedStreams(t.Context())
-	if err != nil || len(removed) != 1 || removed[0].Messages < int64(r.n) {
-		t.Errorf("removed streams: %+v, %v, want A with %d messages", removed, err, r.n)
+}
+
+func TestRemovedStreamsCountWhenTheStoreIsOpenedAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	opt := Options{BlockSize: 8 << 10, Sync: SyncNever, Limits: store.AccountLimits{MaxStorage: roomLimit}}
+	counted := int64(0)
+	for i := range 3 {
+		st, err := Open(mem, opt)
+		fatal(t, err)
+		if got := st.account.removed.Load(); got != counted {
+			t.Errorf("opened again: %d bytes are counted for removed streams, want %d", got, counted)
+		}
+		s, err := st.Create(t.Context(), store.Config{Name: "S"})
+		fatal(t, err)
+		for range 20 {
+			_, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 500)})
+			fatal(t, err)
+		}
+		if i == 1 { // the stream before it is one that was removed
+			s, err = st.Truncate(t.Context(), "S", 10)
+			fatal(t, err)
+			if got := st.account.removed.Load(); got <= counted {
+				t.Errorf("%d bytes are counted for removed streams after a truncation, and %d before", got, counted)
+			}
+		}
+		_, err = s.Purge(t.Context(), store.Purge{})
+		fatal(t, err)
+		fatal(t, st.Remove(t.Context(), "S"))
+		if i == 2 {
+			_, err = st.Revive(t.Context(), s.Incarnation())
+			fatal(t, err)
+		}
+		counted = 0
+		names, err := mem.List(removedDir)
+		fatal(t, err)
+		for _, name := range names {
+			size, err := st.sizeOf(removedDir + "/" + name)
+			fatal(t, err)
+			counted += size
+		}
+		if got := st.account.removed.Load(); got != counted || len(names) != []int{1, 3, 3}[i] {
+			t.Errorf("%d bytes are counted for removed streams, want %d of %d", got, counted, len(names))
+		}
+		fatal(t, st.Close())
 	}
 }
 

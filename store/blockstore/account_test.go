@@ -12,13 +12,17 @@ import (
 )
 
 func TestAccountLimits(t *testing.T) {
-	storetest.AccountLimits(t, func(tb testing.TB, l store.AccountLimits) store.Store {
+	open := func(tb testing.TB, opt Options) store.Store {
 		tb.Helper()
-		s, err := Open(vfs.NewMem(), Options{Limits: l})
+		s, err := Open(vfs.NewMem(), opt)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		return s
+	}
+	storetest.AccountLimits(t, func(tb testing.TB, l store.AccountLimits) store.Store { return open(tb, Options{Limits: l}) })
+	storetest.AccountRoom(t, func(tb testing.TB, most int64) store.Store {
+		return open(tb, Options{BlockSize: 32 << 10, Limits: store.AccountLimits{MaxStorage: most}})
 	})
 	if _, err := Open(vfs.NewMem(), Options{Limits: store.AccountLimits{MaxStorage: -1}}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("a negative limit: %v", err)

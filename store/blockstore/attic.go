@@ -40,27 +40,42 @@ func parseRemoved(name string) (*removedStream, bool) {
 
 // lookLocked returns the removed streams, the one that was removed first first. The caller holds mu for writing.
 func (st *Store) lookLocked() ([]*removedStream, error) {
-	if st.attic == nil {
+	if !st.looked {
 		names, err := st.fs.List(removedDir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		found := map[string]*removedStream{}
+		found, sum := map[string]*removedStream{}, int64(0)
 		for _, name := range names {
 			r, ok := parseRemoved(name)
 			if !ok {
 				continue
 			}
-			if r.size, err = st.sizeOf(r.dir); err != nil {
+			if known := st.attic[name]; known != nil {
+				r = known
+			} else if r.size, err = st.sizeOf(r.dir); err != nil {
 				return nil, err
 			}
 			found[name] = r
+			sum += r.size
 		}
-		st.attic = found
+		st.attic, st.looked = found, true
+		st.account.removed.Store(sum)
 	}
 	return slices.SortedFunc(maps.Values(st.attic), func(a, b *removedStream) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.inc, b.inc))
 	}), nil
+}
+
+// countRemovedLocked counts what removed streams take, if something bounds it. The caller holds mu for writing.
+func (st *Store) countRemovedLocked() {
+	st.looked = false
+	if st.opt.Limits.MaxStorage == 0 {
+		return
+	}
+	if _, err := st.lookLocked(); err != nil {
+		st.opt.Logger.Warn("what removed streams take could not be found out", "cause", err)
+	}
 }
 
 // sizeOf returns how many bytes the files in a stream's directory have.
@@ -173,7 +188,8 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.attic = nil
+	delete(st.attic, strings.TrimPrefix(r.dir, removedDir+"/")) // its files are others now
+	defer st.countRemovedLocked()
 	if err := st.fs.Rename(r.dir, streamDir(inc)); err != nil {
 		return nil, diskError(err)
 	}
@@ -249,7 +265,7 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 		}
 		name := strings.TrimPrefix(r.dir, removedDir+"/")
 		taken := removedDir + "/" + takenPrefix + name
-		delete(st.attic, name)
+		st.looked = false
 		err := st.fs.Rename(r.dir, taken)
 		if err == nil {
 			err = st.fs.SyncDir(removedDir)
@@ -257,6 +273,9 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("take removed stream %d: %w", r.inc, diskError(err))
 		}
+		delete(st.attic, name)
+		st.account.removed.Add(-r.size)
+		st.looked = true
 		return r, taken, nil
 	}
 	return nil, "", nil

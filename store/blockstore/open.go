@@ -214,6 +214,7 @@ func (st *Store) load() error {
 	if err := st.loadStreams(st.settleReplaced(incs)); err != nil {
 		return err
 	}
+	st.countRemovedLocked()
 	return st.convertAll()
 }
 

@@ -17,7 +17,7 @@ type effort struct {
 	asOf     int64 // what is kept until then at most need not be kept
 	thorough bool  // give back all of it, also where that means to write much anew
 	urgent   bool  // at once, and with the reserve
-	limited  bool  // only what counts for the store's limit: removed streams don't
+	limited  bool  // it is for the store's limit, and not for the disk
 }
 
 // reclaim gives the space of removed messages back that are not kept, as far as it is worth it, and returns how many
@@ -173,9 +173,6 @@ func (st *Store) reclaim(ctx context.Context, e effort) (gained int64, err error
 		if st.closing.Load() || ctx.Err() != nil {
 			break
 		}
-	}
-	if e.limited {
-		return gained, errors.Join(errs...)
 	}
 	n, err := st.takeRemoved(ctx, e.asOf)
 	return gained + n, errors.Join(append(errs, err)...)

@@ -109,7 +109,7 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 	}
 	dead := int64(0)
 	if e.limited {
-		if dead = r.st.deadMessages(); r.st.isFutile(dead) {
+		if dead = r.st.dead(); r.st.isFutile(dead) {
 			return false
 		}
 	}
@@ -127,7 +127,7 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 		if err != nil {
 			r.st.opt.Logger.Warn("space could not be given back", "cause", err)
 		}
-		next, ok := r.st.nextDue(e.asOf, e.limited)
+		next, ok := r.st.nextDue(e.asOf)
 		if !ok {
 			if e.limited {
 				r.st.noteFutile(dead)
@@ -149,8 +149,8 @@ func (r *reclaimer) release() {
 	}
 }
 
-// nextDue returns the earliest time after asOf until when something is kept: in streams that are not removed, if limited.
-func (st *Store) nextDue(asOf int64, limited bool) (int64, bool) {
+// nextDue returns the earliest time after asOf until when something is kept.
+func (st *Store) nextDue(asOf int64) (int64, bool) {
 	next := int64(math.MaxInt64)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -163,7 +163,7 @@ func (st *Store) nextDue(asOf int64, limited bool) (int64, bool) {
 			}
 		}
 	}
-	if removed, err := st.lookLocked(); err == nil && !limited {
+	if removed, err := st.lookLocked(); err == nil {
 		for _, r := range removed {
 			if due := policy.KeptUntil(r.at, st.opt.KeepDeleted); due > asOf {
 				next = min(next, due)

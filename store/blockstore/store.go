@@ -63,7 +63,8 @@ type Store struct {
 	unclean []error          // why streams that were to be removed could not be closed well
 	next    uint64           // the incarnation that comes next
 	closed  bool
-	attic   map[string]*removedStream // what was found in removed/, by its name there; nil as long as nobody looked
+	attic   map[string]*removedStream // what was found in removed/, by its name there
+	looked  bool                      // attic is what is there
 }
 
 var (
@@ -257,7 +258,9 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 	if st.opt.ReadOnly {
 		return fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
 	}
+	st.account.removed.Add(s.bytes.Load()) // or others take its place while it is on its way
 	if err := s.retire(); err != nil {
+		st.countRemovedLocked()
 		err = fmt.Errorf("remove stream %s: %w", name, err)
 		if s.retired { // what was removed from it may not be on disk
 			delete(st.streams, name)
@@ -270,8 +273,8 @@ func (st *Store) Remove(ctx context.Context, name string) error {
 	delete(st.streams, name)
 	st.links.Drop(s.inc)
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
-	st.attic = nil
 	err := st.fs.Rename(s.dir, to)
+	st.countRemovedLocked()
 	if err == nil {
 		err = st.fs.SyncDir(removedDir)
 	}

@@ -260,10 +260,10 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 
 // setReplacedAside keeps the stream in dir, whose place the one in by took, among those that were removed.
 func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
-	st.mu.Lock()
-	st.attic = nil
-	st.mu.Unlock()
 	err := st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
+	st.mu.Lock()
+	st.countRemovedLocked()
+	st.mu.Unlock()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // it was done before
 	}

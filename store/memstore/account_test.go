@@ -12,4 +12,5 @@ func TestAccountLimits(t *testing.T) {
 	storetest.AccountLimits(t, func(_ testing.TB, l store.AccountLimits) store.Store {
 		return memstore.New(memstore.Options{Limits: l})
 	})
+	storetest.AccountRoom(t, func(_ testing.TB, most int64) store.Store { return memstore.New(memstore.Options{MaxBytes: most}) })
 }
