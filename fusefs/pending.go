@@ -263,7 +263,11 @@ func (fs *FS) restoreDraft(c *call, r renaming, data []byte, meta *draftMeta) er
 		return fs.refuseSeq(c, r.to, seq)
 	}
 	m, err := restored(r.to, meta, seq, data, fs.now())
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.from == r.to:
+		err = r.to.RestoreDraft(c, r.oldName, m)
+	default:
 		err = r.to.Restore(c, m)
 	}
 	if errors.Is(err, store.ErrExists) {

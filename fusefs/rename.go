@@ -77,7 +77,8 @@ func orExists(err error) error {
 	return err
 }
 
-// publishDraft makes a message of a draft, whole and at once, and then removes it.
+// publishDraft makes a message of a draft, whole and at once: in one step if it is of the same stream, else the draft is removed
+// once there is the message.
 func (fs *FS) publishDraft(c *call, r renaming) error {
 	if r.target.Kind == mapping.NameSubject {
 		if err := fs.checkPublish(c, r); err != nil {
@@ -100,8 +101,10 @@ func (fs *FS) publishDraft(c *call, r renaming) error {
 	if err != nil {
 		return err
 	}
-	if err := r.from.RemoveDraft(c, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("the message is stored, but the draft %s stays: %w", r.oldName, err)
+	if r.from != r.to {
+		if err := r.from.RemoveDraft(c, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("the message is stored, but the draft %s stays: %w", r.oldName, err)
+		}
 	}
 	fs.unnameDraft(r.from, r.oldName)
 	return nil
@@ -128,6 +131,9 @@ func (fs *FS) appendDraft(c *call, r renaming, data []byte, meta *draftMeta) err
 	}
 	target := fs.target(r.to, r.target.Subject)
 	target.File, target.Header = r.target.File, meta.header
+	if r.from == r.to {
+		target.Draft = r.oldName
+	}
 	seq, err := target.Commit(c, data, modTime)
 	r.to.noteFailed(err)
 	if err == nil {

@@ -1,10 +1,13 @@
 package integration
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -147,4 +150,76 @@ func checkKilled(t *testing.T, m *mnt, where string, must, may []string) {
 	if err := syscall.Access(m.path("S"), 0); err != nil {
 		t.Errorf("%s: the stream is gone: %v", where, err)
 	}
+}
+
+// TestKillWhileADraftIsPublishedLeavesOneOfTheTwo kills the server at each system call that a rename of a draft to a subject, or to
+// a number, makes: then there is the draft or the message, and after a rename that succeeded the message.
+func TestKillWhileADraftIsPublishedLeavesOneOfTheTwo(t *testing.T) {
+	needs(t, "strace")
+	for _, sync := range []string{"always", "interval"} {
+		for _, restore := range []bool{false, true} {
+			t.Run(fmt.Sprint(sync, " restore ", restore), func(t *testing.T) {
+				t.Parallel()
+				m := mount(t, withArgs("--sync="+sync))
+				m.sh("mkdir S && echo before > S/x")
+				tried, kills := 0, 0
+				for _, calls := range []string{"pwrite64", "fsync,fdatasync", "renameat,renameat2", "unlinkat"} {
+					for when := 1; when <= scaled(1, 3, 6); when++ {
+						tried++
+						if killWhilePublishing(t, m, tried, restore, calls, when) {
+							kills++
+						}
+					}
+				}
+				if kills < 3 {
+					t.Errorf("the server was killed %d times of %d", kills, tried)
+				}
+			})
+		}
+	}
+}
+
+// killWhilePublishing publishes draft n while the server is to be killed at a call, mounts again, and says whether it was.
+func killWhilePublishing(t *testing.T, m *mnt, n int, restore bool, calls string, when int) bool {
+	t.Helper()
+	text, to := fmt.Sprintf("draft %d", n), m.path("S/orders.new")
+	draft := m.path("S/.draft")
+	err := os.WriteFile(draft, []byte(text), 0o644)
+	if restore {
+		to = m.path(fmt.Sprint("S/", 1000*n))
+		err = errors.Join(err, syscall.Setxattr(draft, "user.jsfs.seq", fmt.Append(nil, 1000*n), 0), syscall.Setxattr(draft, "user.jsfs.subject", []byte("x"), 0))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := exec.Command("strace", "-f", "-o", "/dev/null", "-p", fmt.Sprint(m.pid()), "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, when))
+	said, err := tracer.StderrPipe()
+	if err == nil {
+		err = tracer.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || !strings.Contains(line, "attached") {
+		t.Fatalf("strace said %q, %v", line, err)
+	}
+	renamed := os.Rename(draft, to) == nil
+	time.Sleep(300 * time.Millisecond) // what is synced and removed after it
+	_ = tracer.Process.Signal(syscall.SIGINT)
+	_ = tracer.Wait()
+	killed := !m.running()
+	if killed {
+		m.wait(time.Second)
+		m.start()
+	}
+	_, err = os.Stat(draft)
+	switch there, message := err == nil, slices.Contains(m.messages("S"), text); {
+	case there == message:
+		t.Errorf("%s, %d: the draft is there: %v, and the message that it became: %v", calls, when, there, message)
+	case renamed && there:
+		t.Errorf("%s, %d: the rename succeeded, and the draft is there", calls, when)
+	case there:
+		_ = os.Remove(draft)
+	}
+	return killed
 }

@@ -229,6 +229,15 @@ type Drafts interface {
 	OpenDraft(ctx context.Context, name string) (Draft, error)
 	// RenameDraft gives a draft another name, and replaces whatever had that.
 	RenameDraft(ctx context.Context, from, to string) error
+	// PublishDraft appends e as [Writer.Append] does and removes the draft, both in one step: at any time, for whoever looks and
+	// after the process was killed or the power lost at any moment, either there is the draft or the message is stored. What is
+	// stored is e, which its caller made of the draft's bytes; whoever has the draft open goes on using it. When it returns nil
+	// it is the message, durably as far as the sync policy says: with an engine that loses the message later, as too young
+	// for the disk, the draft is there again, under another name if its own was taken since. With any error the draft is as it was, but for the one with which Append has stored the
+	// message. It gives Append's errors, and ErrNotFound if there is no draft.
+	PublishDraft(ctx context.Context, name string, e Entry) (Seq, error)
+	// RestoreDraft is PublishDraft with [Writer.Restore] in place of Append.
+	RestoreDraft(ctx context.Context, name string, m Msg) error
 	// RemoveDraft takes the name away. Whoever has the draft open goes on using it.
 	RemoveDraft(ctx context.Context, name string) error
 	// ListDrafts returns all drafts, sorted by name.

@@ -24,6 +24,8 @@ type Target interface {
 type Subject struct {
 	Stream store.Stream
 	Name   string
+	// Draft, unless "", is the draft of Stream that the next message is made of: it is gone when there is the message.
+	Draft string
 	// File is the name of the file that becomes the message; "" if that is the subject's.
 	File string
 	// Header, unless nil, gives the header block of the next message, besides what Commit adds.
@@ -78,7 +80,11 @@ func (s Subject) Commit(ctx context.Context, data []byte, modTime *int64) (store
 			return 0, err
 		}
 	}
-	return s.Stream.Append(ctx, store.Entry{Subject: s.Name, Header: header, Data: data})
+	e := store.Entry{Subject: s.Name, Header: header, Data: data}
+	if s.Draft != "" {
+		return s.Stream.PublishDraft(ctx, s.Draft, e)
+	}
+	return s.Stream.Append(ctx, e)
 }
 
 func tooLarge(size, limit int64) error {

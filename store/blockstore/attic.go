@@ -198,12 +198,13 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 	}
 	var s *Stream
 	if err == nil {
-		s, err = st.openStream(streamDir(inc), inc)
+		s, err = st.openToWrite(inc)
 	}
 	if err != nil {
 		st.broken[name] = err // it is in place, at least until a crash: the name is taken
 		return nil, diskError(err)
 	}
+	s.settleDrafts()
 	s.beginLimits(true)
 	s.beginConsumers()
 	st.streams[s.config.Load().Name] = s

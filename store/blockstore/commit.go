@@ -180,9 +180,21 @@ func (s *Stream) sync() error {
 	defer s.syncMu.Unlock()
 	s.wmu.Lock()
 	w := &s.w
-	f, end, err := w.file, w.end, w.failed
+	err := w.failed
+	if err == nil && !w.ready && !w.state.Clean && !s.opt.ReadOnly {
+		if perr := s.prepareLocked(); perr != nil && w.failed == nil { // what was stored by a process that was killed
+			s.wmu.Unlock()
+			return fmt.Errorf("sync: %w", perr)
+		}
+		err = w.failed
+	}
+	f, end := w.file, w.end
+	last := w.next - 1
 	if err == nil && w.file != nil && w.synced == w.end {
 		f = nil
+	}
+	if err == nil && f == nil && w.ready {
+		s.dropSpentLocked(last)
 	}
 	s.wmu.Unlock()
 	if err != nil {
@@ -195,13 +207,13 @@ func (s *Stream) sync() error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	switch {
-	case w.file != f && isClosed(err):
-		return nil // sealed meanwhile, and that made it durable
+	case w.file != f && isClosed(err): // sealed meanwhile, and that made it durable
 	case err != nil:
 		return s.failLocked(fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err))
 	case w.file == f:
 		w.synced = max(w.synced, end)
 	}
+	s.dropSpentLocked(last)
 	return nil
 }
 
@@ -223,9 +235,13 @@ func (s *Stream) syncLocked() error {
 
 // planSyncLocked sees to it that what was just written gets to the disk in time.
 func (s *Stream) planSyncLocked() {
-	if s.opt.Sync == SyncNever || s.w.timer != nil {
-		return
+	if s.opt.Sync != SyncNever && s.w.timer == nil {
+		s.planLocked()
 	}
+}
+
+// planLocked lets what was written be synced after the interval. Nothing else may be planned.
+func (s *Stream) planLocked() {
 	s.background.Add(1)
 	s.w.timer = time.AfterFunc(s.opt.Interval, s.syncInBackground)
 }

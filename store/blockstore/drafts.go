@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -121,6 +122,8 @@ func (s *Stream) beginDraft(ctx context.Context, names ...string) (end func(), e
 		err = fmt.Errorf("stream was removed: %w", store.ErrClosed)
 	case s.opt.ReadOnly:
 		err = store.ErrReadOnly
+	case slices.ContainsFunc(names, func(name string) bool { return s.returning[name] != "" }):
+		err = fmt.Errorf("%w: what became of the draft shows when the stream is reopened", store.ErrReadOnly)
 	}
 	if err != nil {
 		end()
@@ -196,7 +199,12 @@ func (s *Stream) OpenDraft(ctx context.Context, name string) (store.Draft, error
 	if err := checkDraftName(name); err != nil {
 		return nil, err
 	}
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
 	file, _ := s.draftFiles(name)
+	if marked := s.returning[name]; marked != "" {
+		file = marked
+	}
 	if s.st.key != nil {
 		d, err := s.openShared(file)
 		if err != nil {
@@ -269,13 +277,13 @@ func (s *Stream) ListDrafts(ctx context.Context) ([]store.DraftInfo, error) {
 		return nil, err
 	}
 	defer s.gate.leave()
-	if s.st.key != nil { // who has a draft open knows its size
-		s.draftMu.Lock()
-		defer s.draftMu.Unlock()
-	}
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
 	return s.listDrafts()
 }
 
+// listDrafts is ListDrafts under draftMu: what becomes a message is one or the other, and who has a sealed draft open knows its
+// size.
 func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
 	files, err := s.fs.List(s.draftDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -285,11 +293,16 @@ func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
 		return nil, err
 	}
 	var list []store.DraftInfo
+	names := maps.Clone(s.returning)
+	if names == nil {
+		names = map[string]string{}
+	}
 	for _, file := range files {
-		name, ok := s.draftNamed(file)
-		if !ok {
-			continue
+		if name, ok := s.draftNamed(file); ok {
+			names[name] = file
 		}
+	}
+	for name, file := range names {
 		info, err := s.draftInfo(file, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
@@ -362,14 +375,4 @@ func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
 		return &draft{s.shareDraft(s.newSealedDraft(f, name), ""), s, ""}, nil
 	}
 	return &draft{f, s, ""}, nil
-}
-
-// removeScratch takes away what a crash left of drafts without a name.
-func (s *Stream) removeScratch() {
-	files, _ := s.fs.List(s.draftDir())
-	for _, file := range files {
-		if file[0] == draftScratch {
-			_ = s.fs.Remove(s.draftDir() + "/" + file)
-		}
-	}
 }

@@ -52,6 +52,17 @@ func isExhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
+// openToWrite opens a stream that was put in its place just now: one that could only be read is not what was asked for.
+func (st *Store) openToWrite(inc uint64) (*Stream, error) {
+	s, err := st.openStream(streamDir(inc), inc)
+	if err == nil && s.w.failed != nil {
+		err = s.w.failed
+		s.hub.Close()
+		_ = s.close() // nothing was written
+	}
+	return s, err
+}
+
 // enterStream takes in a stream that was opened, or could not be: what keeps it from being served is
 // kept for who asks for it, and does not keep the others back.
 func (st *Store) enterStream(s *Stream, err error) {
@@ -72,7 +83,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 	}
 	st.streams[s.config.Load().Name] = s
 	if !st.opt.ReadOnly {
-		s.removeScratch()
+		s.settleDrafts()
 		s.beginLimits(false)
 	}
 	s.beginConsumers()

@@ -64,11 +64,33 @@ func (s *Stream) prepareLocked() error {
 		if err := s.sealTailLocked(); err != nil {
 			return err
 		}
+	} else if !w.begun && !w.state.Clean {
+		if err := s.syncNewestLocked(); err != nil {
+			return err
+		}
 	}
 	if err := s.beginAfterLocked(); err != nil {
 		return err
 	}
 	w.ready = true
+	return nil
+}
+
+// syncNewestLocked makes the newest block durable, which has its footer: the process may have been killed right before it
+// did that, and what comes behind the block must not be there without it.
+func (s *Stream) syncNewestLocked() error {
+	blocks := s.cur.Load().blocks
+	if len(blocks) == 0 {
+		return nil
+	}
+	b := blocks[len(blocks)-1]
+	f, err := s.fs.Open(b.name)
+	if err != nil {
+		return s.failLocked(fmt.Errorf("prepare stream: %w", err))
+	}
+	if err = errors.Join(f.Sync(), f.Close()); err != nil {
+		return s.failLocked(fmt.Errorf("sync %s: %w", b.name, err))
+	}
 	return nil
 }
 

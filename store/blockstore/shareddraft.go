@@ -53,10 +53,8 @@ func (s *Stream) shareDraft(sealed *sealeddraft.Draft, file string) *sharedDraft
 	return &sharedDraft{d, s}
 }
 
-// openShared opens the sealed draft in file.
+// openShared opens the sealed draft in file. It is called under draftMu.
 func (s *Stream) openShared(file string) (*sharedDraft, error) {
-	s.draftMu.Lock()
-	defer s.draftMu.Unlock()
 	if d := s.openDrafts[file]; d != nil {
 		d.refs++
 		return &sharedDraft{d, s}, nil

@@ -68,6 +68,7 @@ func (s *Stream) closeWriterLocked() error {
 	}
 	if err == nil {
 		if err = s.syncLocked(); err == nil {
+			s.dropSpentLocked(w.next - 1)
 			err = s.writeStateLocked(true, w.next-1)
 		}
 	}

@@ -160,7 +160,7 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 	if err := st.makeStreamLocked(inc, cfg, nil); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, diskError(err))
 	}
-	s, err := st.openStream(streamDir(inc), inc)
+	s, err := st.openToWrite(inc)
 	if err != nil {
 		err = fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		if !st.unmakeStream(inc) {

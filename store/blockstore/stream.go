@@ -70,6 +70,10 @@ type Stream struct {
 	retired bool // the stream was removed: no draft can be made any more
 	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
 	openDrafts map[string]*openDraft
+	// returning are drafts that were to become messages and, as far as is known, did not, whose files still have the names that
+	// they got for that: while the stream is only read; the files by the names of the drafts. Guarded by draftMu.
+	returning  map[string]string
+	leftDrafts []string // files that are no drafts and are to be removed; set before the Stream is shared
 
 	// reclaimMu is held by who writes blocks anew. It comes before all other locks of the stream. unsure is guarded
 	// by it: why no block is written anew, and no message erased, any more.
@@ -201,6 +205,7 @@ type writer struct {
 	now       int64        // when the last message came that was asked the time of
 	fresh     int          // how many more messages get that time
 	spare     []snapshot   // that were not published yet
+	spent     []spentDraft // whose messages may not be on disk yet, or could not be removed
 
 	head [record.MaxHead]byte // room for headLocked
 }

@@ -72,6 +72,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	o.start()
 	o.grow(sizeOf(o.cur.Load()))
 	o.readConsumers(o.files)
+	o.readDrafts()
 	o.hub = watch.NewHub(st.hub)
 	return o.Stream, nil
 }

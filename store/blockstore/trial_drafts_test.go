@@ -19,6 +19,8 @@ func (w *workload) draft() {
 	case d == nil:
 		w.makeDraft(st, js, name)
 	case w.rng.IntN(2) == 0:
+		w.publishDraft(st, js, d)
+	case w.rng.IntN(2) == 0:
 		w.renameDraft(st, js, d, fmt.Sprintf(".d%d", w.rng.IntN(3)))
 	default:
 		w.j.do(func() { d.names[afterKill][""], d.names[afterCrash][""] = true, true })

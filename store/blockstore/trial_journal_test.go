@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"jsfs/store"
@@ -110,6 +111,7 @@ type jdraft struct {
 	content string
 	now     string
 	names   [views]map[string]bool
+	becomes store.Seq // the message that it was made, or was to be; 0 is none
 }
 
 func newJournal(always bool) *journal {
@@ -127,6 +129,11 @@ func (j *journal) do(f func()) {
 func (js *jstream) barrier() {
 	for _, m := range js.msgs {
 		m.live.settle()
+	}
+	for _, d := range js.drafts {
+		if m := js.msgs[d.becomes]; m != nil && !m.live.unknown {
+			d.names[afterCrash] = map[string]bool{"": true}
+		}
 	}
 }
 
@@ -310,9 +317,12 @@ func (js *jstream) draftsOf(st store.Stream, v view) error {
 		}
 		names[string(b)] = info.Name
 	}
+	if err := js.either(st, names); err != nil {
+		return err
+	}
 	for _, d := range js.drafts {
 		name := names[d.content]
-		if !d.names[v][name] {
+		if !d.names[v][name] && (len(d.names[v]) == 1 && d.names[v][""] || !strings.HasPrefix(name, ".unpublished.")) {
 			return fmt.Errorf("draft %q has the name %q, may have %v", d.content, name, namesOf(d.names[v]))
 		}
 		delete(names, d.content)

@@ -119,6 +119,9 @@ func (k syncWorkload) rolesOfSyncs(policy blockstore.Sync, ops int) []string {
 				last[words[1]] = roleOf(change)
 			case "rename":
 				last[path.Dir(words[2])] = roleOf(change)
+				if strings.Contains(words[2], "/drafts/p") {
+					last[path.Dir(words[2])] += " to what becomes a message"
+				}
 				last[words[2]] = "nothing" // its bytes were synced under the other name
 				fallthrough
 			default:

@@ -240,7 +240,7 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	err := st.fs.SyncDir(streamsDir)
 	var next *Stream
 	if err == nil {
-		next, err = st.openStream(streamDir(inc), inc)
+		next, err = st.openToWrite(inc)
 	}
 	if err != nil {
 		if !st.unmakeStream(inc) { // both are on disk, and that one counts when the store is opened

@@ -98,6 +98,40 @@ func (st *stream) RenameDraft(_ context.Context, from, to string) error {
 	return nil
 }
 
+// PublishDraft implements [store.Drafts].
+func (st *stream) PublishDraft(_ context.Context, name string, e store.Entry) (seq store.Seq, err error) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
+	err = st.publishLocked(name, func() error {
+		seq, err = st.appendLocked(e)
+		return err
+	})
+	return seq, err
+}
+
+// RestoreDraft implements [store.Drafts].
+func (st *stream) RestoreDraft(_ context.Context, name string, m store.Msg) error {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	defer st.enforceLocked()
+	return st.publishLocked(name, func() error { return st.restoreLocked(m) })
+}
+
+// publishLocked removes a draft if store stores what it is to be.
+func (st *stream) publishLocked(name string, store func() error) error {
+	f, err := st.draftLocked(name)
+	if err != nil {
+		return err
+	}
+	if err := store(); err != nil {
+		return err
+	}
+	st.s.unnameLocked(f)
+	delete(st.drafts, name)
+	return nil
+}
+
 // RemoveDraft implements [store.Drafts].
 func (st *stream) RemoveDraft(_ context.Context, name string) error {
 	st.s.mu.Lock()

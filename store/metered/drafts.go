@@ -43,6 +43,30 @@ func (s *stream) RenameDraft(ctx context.Context, from, to string) error {
 	return err
 }
 
+// one is how many messages a call stored that was to store one.
+func one(err error) int {
+	if err != nil {
+		return 0
+	}
+	return 1
+}
+
+// PublishDraft implements [store.Drafts].
+func (s *stream) PublishDraft(ctx context.Context, name string, e store.Entry) (store.Seq, error) {
+	start := time.Now()
+	seq, err := s.Stream.PublishDraft(ctx, name, e)
+	s.m.store(opDraftPublish, start, []store.Entry{e}, one(err), err)
+	return seq, err
+}
+
+// RestoreDraft implements [store.Drafts].
+func (s *stream) RestoreDraft(ctx context.Context, name string, m store.Msg) error {
+	start := time.Now()
+	err := s.Stream.RestoreDraft(ctx, name, m)
+	s.m.restored(opDraftRestore, start, []store.Msg{m}, one(err), err)
+	return err
+}
+
 // RemoveDraft implements [store.Drafts].
 func (s *stream) RemoveDraft(ctx context.Context, name string) error {
 	start := time.Now()

@@ -54,6 +54,8 @@ const (
 	opDraftOpen    op = "draft_open"
 	opDraftRename  op = "draft_rename"
 	opDraftRemove  op = "draft_remove"
+	opDraftPublish op = "draft_publish"
+	opDraftRestore op = "draft_restore"
 	opDraftList    op = "draft_list"
 	opDraftScratch op = "draft_scratch"
 
@@ -88,7 +90,7 @@ const (
 var ops = []op{
 	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opTruncate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
-	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftList, opDraftScratch,
+	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftPublish, opDraftRestore, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
 	opCreateConsumer, opRestoreConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
 	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim,
@@ -166,8 +168,8 @@ func (m *metrics) store(o op, start time.Time, es []store.Entry, n int, err erro
 }
 
 // restored counts the first n of some messages, which were restored.
-func (m *metrics) restored(start time.Time, ms []store.Msg, n int, err error) {
-	m.done(opRestore, start, err)
+func (m *metrics) restored(o op, start time.Time, ms []store.Msg, n int, err error) {
+	m.done(o, start, err)
 	m.stored.Add(float64(n))
 	bytes := 0
 	for i := range ms[:n] {

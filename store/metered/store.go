@@ -199,11 +199,7 @@ func (s *stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 func (s *stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 	start := time.Now()
 	seq, err := s.Stream.Append(ctx, e)
-	n := 1
-	if err != nil {
-		n = 0
-	}
-	s.m.store(opAppend, start, []store.Entry{e}, n, err)
+	s.m.store(opAppend, start, []store.Entry{e}, one(err), err)
 	return seq, err
 }
 
@@ -219,11 +215,7 @@ func (s *stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
 func (s *stream) Restore(ctx context.Context, m store.Msg) error {
 	start := time.Now()
 	err := s.Stream.Restore(ctx, m)
-	n := 1
-	if err != nil {
-		n = 0
-	}
-	s.m.restored(start, []store.Msg{m}, n, err)
+	s.m.restored(opRestore, start, []store.Msg{m}, one(err), err)
 	return err
 }
 
@@ -231,7 +223,7 @@ func (s *stream) Restore(ctx context.Context, m store.Msg) error {
 func (s *stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 	start := time.Now()
 	n, err := s.Stream.RestoreAll(ctx, ms)
-	s.m.restored(start, ms, n, err)
+	s.m.restored(opRestore, start, ms, n, err)
 	return n, err
 }
 

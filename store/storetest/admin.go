@@ -264,6 +264,8 @@ func everyCall(b *bench, st store.Stream) map[string]error {
 	_, out["OpenDraft"] = st.OpenDraft(b.ctx, ".d")
 	out["RenameDraft"] = st.RenameDraft(b.ctx, ".d", ".e")
 	out["RemoveDraft"] = st.RemoveDraft(b.ctx, ".d")
+	_, out["PublishDraft"] = st.PublishDraft(b.ctx, ".d", store.Entry{Subject: "x"})
+	out["RestoreDraft"] = st.RestoreDraft(b.ctx, ".d", store.Msg{Meta: store.Meta{Seq: 99}, Subject: "x"})
 	_, out["ListDrafts"] = st.ListDrafts(b.ctx)
 	_, out["ScratchDraft"] = st.ScratchDraft(b.ctx)
 	return out

@@ -69,6 +69,7 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"create":      m.create,
 		"drop":        m.drop,
 		"draft":       m.draft,
+		"publish":     m.publish,
 		"sync":        m.sync,
 		"update":      m.update,
 		"sleep":       m.sleep,

@@ -45,7 +45,7 @@ func Run(t *testing.T, e Engine) {
 		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, eraseCases, truncateCases, keptCases, atticCases, purgeCases,
 		restoreCases, restoreAllCases,
 		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
-		watchCases, draftCases, durableCases, concurrentCases,
+		watchCases, draftCases, publishCases, durableCases, concurrentCases,
 		mirrorCases, sourceCases,
 		consumerCases, redeliveryCases, retentionCases, consumerStateCases,
 	)

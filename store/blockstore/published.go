@@ -1,0 +1,140 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"jsfs/store"
+)
+
+// unpublished begins the name of a draft that did not become a message, and whose name another one has by now.
+const unpublished = ".unpublished."
+
+// readDrafts finds out what became of the drafts that were to become messages when the stream stopped. It changes nothing on
+// disk.
+func (o *opening) readDrafts() {
+	files, err := o.fs.List(o.draftDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = o.takeMarked(files)
+	}
+	if err != nil && !o.opt.ReadOnly {
+		// The sequence of a draft that is not known of must not be given to another message.
+		o.w.failed = fmt.Errorf("drafts of stream %s: %w", o.config.Load().Name, err)
+		o.log.Error("stream is read-only until it is reopened", "stream", o.config.Load().Name, "cause", err)
+	}
+}
+
+// takeMarked takes in the marked drafts among the files, and notes what is to be removed.
+func (o *opening) takeMarked(files []string) error {
+	taken := map[string]bool{}
+	for _, file := range files {
+		if name, ok := o.draftNamed(file); ok {
+			taken[name] = true
+		}
+	}
+	for _, file := range files {
+		switch {
+		case file[0] == draftScratch:
+			o.leftDrafts = append(o.leftDrafts, file)
+		case file[0] == draftMarkName && !slices.Contains(files, string(draftMarked)+file[1:]):
+			o.leftDrafts = append(o.leftDrafts, file)
+		case file[0] == draftMarked && len(file) >= markLen:
+			seq, err := strconv.ParseUint(file[1:17], 16, 64)
+			if err != nil {
+				continue
+			}
+			became, err := o.isStored(seq)
+			if err != nil {
+				return err
+			}
+			if became {
+				o.w.spent = append(o.w.spent, spentDraft{seq, file})
+				continue
+			}
+			name := o.markedName(file)
+			for n := 1; taken[name]; n++ {
+				name = fmt.Sprint(unpublished, n)
+			}
+			taken[name] = true
+			o.returnsLocked(name, file)
+		}
+	}
+	return nil
+}
+
+// isStored says whether message seq was stored. One that is damaged or lost counts as none: the draft has what it was.
+func (o *opening) isStored(seq uint64) (bool, error) {
+	v, i, err := o.locate(seq)
+	if err == nil {
+		_, err = o.load(&v, i, nil)
+	}
+	var corrupt *store.CorruptError
+	switch {
+	case err == nil, errors.Is(err, store.ErrNotFound): // it was removed
+		return true, nil
+	case errors.Is(err, store.ErrBeyond), errors.As(err, &corrupt):
+		return false, nil
+	}
+	return false, err
+}
+
+// markedName is the name that a marked draft had.
+func (s *Stream) markedName(file string) string {
+	if len(file) > markLen {
+		if name, ok := s.draftNamed(file[markLen:]); ok {
+			return name
+		}
+	} else if b, err := readFile(s.fs, s.draftDir()+"/"+string(draftMarkName)+file[1:]); err == nil {
+		if name := s.openName(b); name != "" {
+			return name
+		}
+	}
+	return unpublished + "1" // better another name than none
+}
+
+// settleDrafts takes away what a crash left of drafts without a name, and gives those their names back that did not become
+// messages, durably: their sequences are the next ones.
+func (s *Stream) settleDrafts() {
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	dir := s.draftDir() + "/"
+	for _, file := range s.leftDrafts {
+		_ = s.fs.Remove(dir + file)
+	}
+	s.leftDrafts = nil
+	if len(s.returning) == 0 || s.w.failed != nil {
+		return
+	}
+	for name, marked := range s.returning {
+		if err := s.returnDraft(name, marked); err != nil {
+			_ = s.failLocked(draftError("keep", name, err))
+			return
+		}
+		delete(s.returning, name)
+		s.log.Info("draft did not become a message, and is there again", "stream", s.config.Load().Name, "draft", name)
+	}
+	if err := s.fs.SyncDir(s.draftDir()); err != nil {
+		_ = s.failLocked(fmt.Errorf("drafts of stream %s: %w", s.config.Load().Name, err))
+	}
+}
+
+// returnDraft gives a marked draft its name back.
+func (s *Stream) returnDraft(name, marked string) error {
+	file, nameFile := s.draftFiles(name)
+	if err := s.keepName(name, nameFile); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(s.draftDir()+"/"+marked, s.draftDir()+"/"+file); err != nil {
+		return err
+	}
+	s.removeMarkName(marked)
+	return nil
+}
