@@ -330,16 +330,16 @@ func (s *Stream) publishGrown() (rev uint64) {
 	w := &s.w
 	s.smu.Lock()
 	w.tail.live = w.tail.live.Plus(w.sums)
-	s.cur.grow(func(n *snapshot) {
-		if n.live.Messages == 0 {
-			n.first = uint64(w.metas[0].Seq)
-		}
-		rev = n.rev
-		n.rev += uint64(len(w.metas))
-		n.last, n.lastTime = w.next-1, w.time
-		n.live, n.appended = n.live.Plus(w.sums), n.appended.Plus(w.sums)
-		n.tail = w.view()
-	})
+	n := s.cur.begin()
+	if n.live.Messages == 0 {
+		n.first = uint64(w.metas[0].Seq)
+	}
+	rev = n.rev
+	n.rev += uint64(len(w.metas))
+	n.last, n.lastTime = w.next-1, w.time
+	n.live, n.appended = n.live.Plus(w.sums), n.appended.Plus(w.sums)
+	n.tail = w.view()
+	s.cur.end()
 	s.smu.Unlock()
 	s.checkInvariants()
 	return rev

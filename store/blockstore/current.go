@@ -43,13 +43,17 @@ func (c *current) Store(n *snapshot) {
 	c.grown = snapshot{} // it may have blocks that are gone
 }
 
-// grow lets change make a snapshot of the last one, which readers see from then on. It is called under wmu.
-func (c *current) grow(change func(n *snapshot)) {
+// begin returns the snapshot that readers see when the caller, who holds wmu, has changed it and ended the change.
+func (c *current) begin() *snapshot {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if !c.behind.Load() {
 		c.grown = *c.shown.Load()
 	}
-	change(&c.grown)
+	return &c.grown
+}
+
+// end ends what begin began.
+func (c *current) end() {
 	c.behind.Store(true)
+	c.mu.Unlock()
 }

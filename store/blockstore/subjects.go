@@ -3,6 +3,7 @@ package blockstore
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
@@ -14,7 +15,8 @@ import (
 type subjectIndex struct {
 	mu    sync.RWMutex // guards the rest; held for a few look-ups, or a batch of them
 	ready bool
-	open  bool // it is being made
+	open  bool        // it is being made
+	asked atomic.Bool // it is ready or open; read without mu
 	news  []subjectChange
 	// made counts how often it was begun or dropped, so that who makes it sees that he is late.
 	made int
@@ -44,11 +46,7 @@ type subjectChange struct {
 
 // listening says whether the writer has to tell. As the making of the index begins under wmu, the
 // answer holds for who has that.
-func (x *subjectIndex) listening() bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.ready || x.open
-}
+func (x *subjectIndex) listening() bool { return x.asked.Load() }
 
 // tell takes in changes that were published.
 func (x *subjectIndex) tell(changes ...subjectChange) {
@@ -108,6 +106,7 @@ func (x *subjectIndex) drop() {
 }
 
 func (x *subjectIndex) dropLocked() {
+	x.asked.Store(false)
 	x.ready, x.open, x.news, x.subs, x.ids, x.tail = false, false, nil, nil, nil, nil
 	x.made++
 }
@@ -159,6 +158,7 @@ func (s *Stream) buildSubjects(ctx context.Context) error {
 		s.wmu.Lock()
 		x.mu.Lock()
 		if !x.open { // who finds it open makes it, too: the first one to be done serves both
+			x.asked.Store(true)
 			x.open, x.news = true, nil
 			x.made++
 		}
@@ -186,6 +186,7 @@ func (s *Stream) buildSubjects(ctx context.Context) error {
 // install makes y what x is, brought up to date by news.
 func (x *subjectIndex) install(y *subjectIndex, news []subjectChange) {
 	x.subs, x.ids, x.tail = y.subs, y.ids, y.tail
+	x.asked.Store(true)
 	x.ready, x.open, x.news = true, false, nil
 	for _, c := range news {
 		if x.ready {
