@@ -107,6 +107,9 @@ func (m *matcher) count(i, end int) uint64 {
 // lookBatch is how many messages of the tail are looked at while the index is locked.
 const lookBatch = 4096
 
+// tailStep is how many messages of the tail are looked at before the bounds of what is sought are.
+const tailStep = 64
+
 // nextInTail is next where the index knows the subjects.
 func (m *matcher) nextInTail(i int) int {
 	if name, one := m.f.literal(); one {
@@ -114,13 +117,14 @@ func (m *matcher) nextInTail(i int) int {
 		if !ok {
 			return m.v.count
 		}
-		for ; i < len(m.ids); i++ {
-			if m.ids[i] == id && !m.v.isDeleted(i) {
-				return i
+		for i < len(m.ids) && m.v.seqOf(i) <= last {
+			end := min(i+tailStep, len(m.ids))
+			for k, other := range m.ids[i:end] {
+				if other == id && !m.v.isDeleted(i+k) {
+					return i + k
+				}
 			}
-			if i&63 == 0 && m.v.seqOf(i) > last {
-				break
-			}
+			i = end
 		}
 		return m.v.count
 	}

@@ -108,56 +108,56 @@ func (c *Coder) sealBody(dst []byte, start int, off int64, h *Head) []byte {
 	return dst
 }
 
-// sealedHead decodes what follows the flags in a sealed block, from b[p:]. Without keys it leaves out what is
+// sealedHead is headFields in a sealed block. Without keys it leaves out what is
 // sealed, and sets Locked.
-func (c *Coder) sealedHead(h Head, b []byte, p int, off int64, size int) (Head, error) {
+func (c *Coder) sealedHead(h *Head, b []byte, p int, off int64) error {
 	var f [3]uint64
 	for i := range f {
 		v, n := uvarint(b[p:])
 		if n < 0 {
-			return h, ErrBad
+			return ErrBad
 		}
 		if n == 0 {
-			return h, short(b)
+			return short(b)
 		}
 		f[i], p = v, p+n
 	}
 	n := int(f[2])
 	if f[2] > maxSealed || n == 0 || n%sealedUnit != 0 || f[1] > uint64(off) {
-		return h, ErrBad
+		return ErrBad
 	}
 	h.nonce = p
 	p += seal.Overhead + n
 	if len(b) < p+checkSize {
-		return h, short(b)
+		return short(b)
 	}
 	if binary.LittleEndian.Uint32(b[p:]) != c.headCheck(b[:p], off) {
-		return h, ErrBad
+		return ErrBad
 	}
-	h.Len, h.Size, h.Seq, h.Durable = p+checkSize, int64(size), c.base+f[0], off-int64(f[1])
+	h.Len, h.Seq, h.Durable = p+checkSize, c.base+f[0], off-int64(f[1])
 	switch {
 	case h.Flags&flagsReserved != 0:
-		return h, fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
+		return fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
 	case h.Flags&flagsMessage != 0 || h.Size < int64(h.Len+seal.TagSize+sumSize):
-		return h, ErrBad
+		return ErrBad
 	case c.keys == nil:
 		h.Locked = true
-		return h, nil
+		return nil
 	}
 	return c.openHead(h, b[h.nonce:p], off)
 }
 
 // openHead opens the sealed fields of h.
-func (c *Coder) openHead(h Head, sealed []byte, off int64) (Head, error) {
+func (c *Coder) openHead(h *Head, sealed []byte, off int64) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	nonce, text := sealed[:seal.NonceSize], sealed[seal.NonceSize:]
-	b, err := c.keys.head.Open(s.fields[:0], nonce, text, s.bind(c, &h, off))
+	b, err := c.keys.head.Open(s.fields[:0], nonce, text, s.bind(c, h, off))
 	if err != nil {
-		return h, ErrBad
+		return ErrBad
 	}
 	if b[0]&^flagsMessage != 0 || b[0] != 0 && h.Control() {
-		return h, ErrBad
+		return ErrBad
 	}
 	h.Flags |= b[0]
 	r := reader{b: b[1:]}
@@ -176,10 +176,10 @@ func (c *Coder) openHead(h Head, sealed []byte, off int64) (Head, error) {
 		}
 	}
 	if r.err != nil {
-		return h, r.err
+		return r.err
 	}
 	h.Time = c.time + int64(time)
-	return h, h.setLengths(subject, header, excess, data)
+	return h.setLengths(subject, header, excess, data)
 }
 
 // openBody appends the plain body of a record that was checked to dst, which may be where it stands.

@@ -230,27 +230,53 @@ func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
 	c.seek(t, name)
 	// All entries up to name are below it. same is how many bytes the last one that was passed begins with name: the
 	// next one is on the same side of it if they share more than that, and above it if less. No name is put together.
-	same := 0
-	for len(c.names) > 0 {
-		shared, size := int(c.number()), int(c.number())
-		rest := c.names[:size]
-		c.names = c.names[size:]
-		switch {
-		case shared < same:
-			return SubjectEntry{}, false
-		case shared == same:
-			n := commonPrefix(rest, name[same:])
-			if same += n; n == size && same == len(name) {
+	same, b, lists := 0, c.names, 0
+	for p := 0; p < len(b); {
+		shared, n := uvarint(b[p:])
+		p += n
+		size, n := uvarint(b[p:])
+		p += n
+		rest := b[p : p+int(size)]
+		p += len(rest)
+		if int(shared) < same {
+			break
+		}
+		if int(shared) == same {
+			k := commonPrefix(rest, name[same:])
+			if same += k; k == len(rest) && same == len(name) {
+				c.names, c.places = b[p:], c.places[lists:]
 				c.numbers()
 				return c.e, true
 			}
-			if n < size && (same == len(name) || rest[n] > name[same]) {
-				return SubjectEntry{}, false
+			if k < len(rest) && (same == len(name) || rest[k] > name[same]) {
+				break
 			}
 		}
-		c.numbers()
+		var list int
+		p, list = skipNumbers(b, p)
+		lists += list
 	}
 	return SubjectEntry{}, false
+}
+
+// skipNumbers passes over the numbers of an entry at p. It returns where the next entry is, and the length of the list.
+func skipNumbers(b []byte, p int) (next, list int) {
+	count, n := uvarint(b[p:])
+	p += n
+	for b[p] >= 0x80 { // the first of the messages
+		p++
+	}
+	p++
+	if count == 1 {
+		return p, 0
+	}
+	span, n := uvarint(b[p:])
+	p += n
+	if hasList(uint32(count), uint32(span)) {
+		size, n := uvarint(b[p:])
+		return p + n, int(size)
+	}
+	return p, 0
 }
 
 // Prefixed walks the subjects that begin with prefix, sorted by name. What it yields is good until
