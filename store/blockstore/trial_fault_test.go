@@ -27,15 +27,18 @@ func TestTrialEveryCallFails(t *testing.T) {
 	}
 	ops := rounds(40, 200)
 	for i, fault := range faults {
-		for seed := *firstSeed; seed < *firstSeed+rounds(1, 20); seed++ {
-			total := callsOf(seed, ops)
-			for k := 1; k <= total; k++ {
-				fault.At = k
-				if err := failOnce(fault, policies[(seed+i)%3], seed, ops); err != nil {
-					t.Errorf("seed %d, call %d of %d, %v, for good %v, short %v: %v", seed, k, total, fault.Err, fault.ForGood, fault.Short, err)
+		t.Run(fmt.Sprintf("%v, for good %v, short %v", fault.Err, fault.ForGood, fault.Short), func(t *testing.T) {
+			t.Parallel() // a release takes most of an hour of one core
+			for seed := *firstSeed; seed < *firstSeed+rounds(1, 20); seed++ {
+				total := callsOf(seed, ops)
+				for k := 1; k <= total; k++ {
+					fault.At = k
+					if err := failOnce(fault, policies[(seed+i)%3], seed, ops); err != nil {
+						t.Errorf("seed %d, call %d of %d: %v", seed, k, total, err)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
