@@ -106,11 +106,15 @@ var transferRefusals = []struct{ args, want string }{
 	{"rescue a a", "into itself"},
 	{"rescue a a/new", "inside the store"},
 	{"rescue a b", "stream OTHER exists already"},
+	{"restore --check pipe.jsonl", "no regular file"},
+	{"restore pipe.jsonl new", "no regular file"},
+	{"rescue piped new", "no regular file"},
 }
 
 func TestBadTransfersAreRefusedAndChangeNothing(t *testing.T) {
 	c := transferStores(t, 20)
 	c.ok(t, `set -e; "$JSFS" backup a dir; "$JSFS" mount --daemon m mm; mkdir mm/S other unfinished partial; echo x > other/precious
+		mkdir piped; mkfifo pipe.jsonl piped/jsfs.store
 		echo x > file; echo nonsense > file.jsonl; cp dir/S.jsonl.zst unfinished/S.jsonl.zst.part; cp dir/[ST]* partial
 		"$JSFS" mount --daemon empty mnt; "$JSFS" umount mnt`)
 	t.Cleanup(func() { c.ok(t, `"$JSFS" umount mm`) })

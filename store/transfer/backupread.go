@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -27,7 +28,7 @@ type Backup struct {
 
 // Open opens a backup file for reading.
 func Open(name string) (*Backup, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
 	if err != nil {
 		return nil, err
 	}

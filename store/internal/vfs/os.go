@@ -57,27 +57,45 @@ func (o *OS) Create(name string) (File, error) {
 	return osFile{f}, nil
 }
 
-// Open implements [FS].
+// Open implements [FS]. What is no regular file is refused: opening a pipe would wait for somebody at its other end.
 func (o *OS) Open(name string) (File, error) {
 	flag := os.O_RDWR
 	if o.readOnly {
 		flag = os.O_RDONLY
 	}
-	f, err := o.root.OpenFile(name, flag, 0)
+	f, err := o.openRegular(name, flag, 0)
 	if err != nil {
 		return nil, err
 	}
-	if o.readOnly { // a directory can be opened for reading; for writing it can't
-		st, err := f.Stat()
-		if err == nil && st.IsDir() {
-			err = &fs.PathError{Op: "open", Path: name, Err: syscall.EISDIR}
-		}
-		if err != nil {
-			_ = f.Close()
-			return nil, err
-		}
-	}
 	return osFile{f}, nil
+}
+
+// openRegular opens a regular file, and waits for nobody.
+func (o *OS) openRegular(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := o.root.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case st.IsDir():
+		err = &fs.PathError{Op: "open", Path: name, Err: syscall.EISDIR}
+	case !st.Mode().IsRegular():
+		err = &fs.PathError{Op: "open", Path: name, Err: errNoFile}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+var errNoFile = errors.New("it is no regular file")
+
+// openDir opens a directory, and waits for nobody.
+func (o *OS) openDir(dir string) (*os.File, error) {
+	return o.root.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 }
 
 // Mkdir implements [FS].
@@ -106,7 +124,7 @@ func (o *OS) Remove(name string) error {
 
 // List implements [FS].
 func (o *OS) List(dir string) ([]string, error) {
-	d, err := o.root.Open(dir)
+	d, err := o.openDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +144,7 @@ func (o *OS) SyncDir(dir string) error {
 	if err := o.refuse("syncdir", dir); err != nil {
 		return err
 	}
-	d, err := o.root.Open(dir)
+	d, err := o.openDir(dir)
 	if err != nil {
 		return err
 	}
@@ -139,7 +157,7 @@ func (o *OS) SyncDir(dir string) error {
 
 // Usage implements [FS].
 func (o *OS) Usage() (Usage, error) {
-	d, err := o.root.Open(".")
+	d, err := o.openDir(".")
 	if err != nil {
 		return Usage{}, err
 	}

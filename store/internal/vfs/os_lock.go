@@ -19,13 +19,13 @@ import (
 // where there is no lock file: then nobody has ever owned the store.
 func (o *OS) Lock(name string) (io.Closer, error) {
 	if o.readOnly {
-		f, err := o.root.OpenFile(name, os.O_RDONLY, 0)
+		f, err := o.openRegular(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return io.NopCloser(nil), nil
 		}
 		return flock(f, err, unix.LOCK_SH)
 	}
-	f, err := o.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := o.openRegular(name, os.O_RDWR|os.O_CREATE, 0o600)
 	return flock(f, err, unix.LOCK_EX)
 }
 

@@ -1,11 +1,13 @@
 package vfs_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
@@ -39,6 +41,38 @@ func TestOSDoesNotFollowLinksOutside(t *testing.T) {
 	defer o.Close()
 	if _, err := o.Open("link/secret"); err == nil {
 		t.Error("a file outside of the root was opened")
+	}
+}
+
+// What lies where a file or a directory is expected, and is a pipe, is refused: nobody may ever be at its other end.
+func TestOSWaitsForNoPipe(t *testing.T) {
+	dir := t.TempDir()
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, open := range []func(string) (*vfs.OS, error){vfs.NewOS, vfs.NewOSReadOnly} {
+			o, err := open(dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := o.Open("pipe"); err == nil {
+				t.Error("a pipe was opened")
+			}
+			if _, err := o.List("pipe"); !errors.Is(err, syscall.ENOTDIR) {
+				t.Errorf("listing a pipe: got %v, want %v", err, syscall.ENOTDIR)
+			}
+			if _, err := o.Lock("pipe"); err == nil {
+				t.Error("a pipe was locked")
+			}
+			o.Close()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("it waits for the other end of a pipe")
 	}
 }
 
