@@ -46,7 +46,6 @@ func (s *Stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("erase message %d: %w", seq, err)
 	}
-	defer e.close()
 	if e.done {
 		return false, nil
 	}
@@ -63,7 +62,7 @@ type erasure struct {
 	off  int64
 	h    record.Head
 	head [record.MaxHead]byte // as it stands in the file
-	file vfs.File             // of the block, opened for this alone
+	file vfs.File             // of the block; the cache may close it
 	live bool                 // it was not removed before
 	done bool                 // it was erased before
 	// names says that the footer's names must go, too: one of them is the message's alone, or may be.
@@ -72,13 +71,7 @@ type erasure struct {
 	bare bool
 }
 
-func (e *erasure) close() {
-	if e.file != nil {
-		_ = e.file.Close()
-	}
-}
-
-// newErasureLocked looks at message i of v, which is to be erased. The caller closes what it returns without an error.
+// newErasureLocked looks at message i of v, which is to be erased.
 func (s *Stream) newErasureLocked(v view, i int) (*erasure, error) {
 	e := &erasure{v: v, i: i, live: !v.isDeleted(i)}
 	off, end, err := s.extent(&v, i)
@@ -106,7 +99,7 @@ func (s *Stream) newErasureLocked(v view, i int) (*erasure, error) {
 			return nil, err
 		}
 	}
-	e.file, err = s.fs.Open(v.name)
+	e.file, err = s.cache.open(v.block)
 	return e, err
 }
 
@@ -241,15 +234,13 @@ func (s *Stream) overwriteLocked(e *erasure) error {
 	if s.w.tail == e.v.block {
 		s.w.notes.drop() // they have the message's subject
 	}
-	err := e.overwrite()
+	err := e.overwriteAll()
+	if isClosed(err) { // others wanted room for their files
+		if e.file, err = s.fs.Open(e.v.name); err == nil {
+			err = errors.Join(e.overwriteAll(), e.file.Close())
+		}
+	}
 	s.ahead.forget()
-	if err == nil && e.names {
-		off, size := e.v.trailer.Place(record.Subjects)
-		err = writeZeros(e.file, off, int64(size))
-	}
-	if err == nil {
-		err = e.file.Sync()
-	}
 	if err != nil {
 		return s.failLocked(fmt.Errorf("overwrite %s: %w", e.v.name, err))
 	}
@@ -258,6 +249,19 @@ func (s *Stream) overwriteLocked(e *erasure) error {
 		s.cache.forgetTable(e.v.block)
 	}
 	return nil
+}
+
+// overwriteAll puts zeros where the message is, and its name if it has to go, and syncs them.
+func (e *erasure) overwriteAll() error {
+	err := e.overwrite()
+	if err == nil && e.names {
+		off, size := e.v.trailer.Place(record.Subjects)
+		err = writeZeros(e.file, off, int64(size))
+	}
+	if err == nil {
+		err = e.file.Sync()
+	}
+	return err
 }
 
 // overwrite puts zeros into the body of the record, and the sum behind it that it has then.
@@ -331,7 +335,6 @@ func (s *Stream) finishErasing() {
 		return
 	}
 	if err == nil {
-		defer e.close()
 		e.names = v.trailer != nil
 		err = s.overwriteLocked(e)
 	}

@@ -209,3 +209,32 @@ func TestReadersMeetNoErasureInPart(t *testing.T) {
 		must(t, s.Close())
 	}
 }
+
+// TestErasingGoesOnWhenFilesAreClosed lets others want room for their files between the steps of an erasure.
+func TestErasingGoesOnWhenFilesAreClosed(t *testing.T) {
+	mem := vfs.NewMem()
+	opt := trialOptions(blockstore.SyncNever)
+	opt.MaxFiles = 1
+	s, st := erasable(t, mem, opt)
+	defer s.Close()
+	busy := false
+	mem.Hook = func(string) {
+		if busy {
+			return
+		}
+		busy = true
+		defer func() { busy = false }()
+		for _, seq := range []store.Seq{30, 20, 45, 31} { // in other blocks
+			_, err := st.Load(bg, seq, nil)
+			must(t, err)
+		}
+	}
+	_, err := st.Erase(bg, 2)
+	mem.Hook = nil
+	must(t, err)
+	if err := notIn(mem, "streams", erasableEntry(2).Data); err != nil {
+		t.Error(err)
+	}
+	_, err = st.Append(bg, erasableEntry(erasableLen+1))
+	must(t, err)
+}

@@ -44,19 +44,35 @@ func (s *Stream) unindex(v *view, runs iter.Seq2[int, int]) {
 
 // unindexOn is unindex for messages that are on one subject. It says whether they are few enough.
 func (s *Stream) unindexOn(subject string, v *view, runs iter.Seq2[int, int]) bool {
-	if !s.subjects.listening() {
+	n, first, last := 0, 0, 0
+	for lo, hi := range runs {
+		if n == 0 {
+			first = lo
+		}
+		n, last = n+hi-lo, hi-1
+	}
+	if n == 0 {
 		return true
 	}
-	var changes []subjectChange
-	for lo, hi := range runs {
-		if len(changes)+hi-lo > maxTold {
+	x := &s.subjects
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.ready:
+		id, ok := x.subs.find(subject)
+		if !ok || !x.subs.less(id, uint64(n), v.seqOf(first), v.seqOf(last)) {
+			x.dropLocked() // it contradicts the blocks
+		}
+	case x.open: // who makes it has to be told of each
+		if len(x.news)+n > maxTold {
 			return false
 		}
-		for i := lo; i < hi; i++ {
-			changes = append(changes, subjectChange{subjectSeq{subject, v.seqOf(i)}, store.Deleted, nil})
+		for lo, hi := range runs {
+			for i := lo; i < hi; i++ {
+				x.news = append(x.news, subjectChange{subjectSeq{subject, v.seqOf(i)}, store.Deleted, nil})
+			}
 		}
 	}
-	s.subjects.tell(changes...)
 	return true
 }
 

@@ -202,8 +202,11 @@ func (w *walk) bytesAt(v *view, off, end int64) ([]byte, error) {
 		}
 	}
 	size := min(v.end-off, walkRead)
-	if end-off > smallGap || !w.f.all && (w.read != v.block || off > w.off+int64(len(w.bytes))+smallGap) {
-		size = min(size, peekRead) // it is large, or there are others between it and the one before
+	switch {
+	case !w.f.all && (w.read != v.block || off > w.off+int64(len(w.bytes))+smallGap):
+		size = min(size, record.MaxHead) // there are others between it and the one before
+	case end-off > smallGap:
+		size = min(size, peekRead)
 	}
 	w.read, w.off, w.bytes = v.block, off, w.buf[:size]
 	if err := w.s.readAt(v.block, w.bytes, off); err != nil {
