@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -85,6 +86,9 @@ func (fs *FS) rmdir(c *call, name string) error {
 		return err
 	}
 	if err := fs.st.Remove(c, name); err != nil {
+		if errors.Is(err, store.ErrNotEmpty) && s.Config().Sealed {
+			return refuse(syscall.ENOTEMPTY, "stream %s is sealed, and its messages can't be removed: echo remove force > %s/.jsfs/ctl removes it with them, once it has no drafts", name, name)
+		}
 		return err
 	}
 	fs.streams.drop(s.Incarnation())

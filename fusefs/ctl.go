@@ -25,6 +25,7 @@ const ctlHelp = `Write a command here, one a line:
                                              used again, the directory is another one then; what uses the old one ends
   sync                                       wait until everything is on disk
   seal                                       the stream can't be changed any more, for ever
+  remove force                               remove a sealed stream with its messages: mv of .jsfs/deleted/NAME@TIME brings it back
 
 What purge and compact remove is removed as by rm, in one step, however much it is. Who has this file open for reading
 and writing reads at its beginning how many messages purge, compact or erase removed.
@@ -126,6 +127,8 @@ func (w *ctlWriter) do(c *call, line string) error {
 		return w.erase(c, line, args)
 	case "truncate":
 		return w.truncate(c, line, args)
+	case "remove":
+		return w.remove(c, args)
 	case "sync", "seal":
 		if len(args) != 0 {
 			return refuse(syscall.EINVAL, "%s takes nothing", words[0])
@@ -137,7 +140,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 		cfg.Sealed = true
 		return w.fs.st.Update(c, cfg)
 	}
-	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, truncate, sync and seal are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
+	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, truncate, sync, seal and remove are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
 }
 
 // erase erases one message.
@@ -174,6 +177,28 @@ func (w *ctlWriter) truncate(c *call, line string, args []string) error {
 		return err
 	}
 	w.fs.opt.Logger.Info("stream truncated", "stream", w.stream.name, "command", line)
+	return nil
+}
+
+// remove removes the stream, if it is sealed, with its messages.
+func (w *ctlWriter) remove(c *call, args []string) error {
+	s := w.stream
+	switch {
+	case len(args) != 1 || args[0] != "force":
+		return refuse(syscall.EINVAL, "remove takes the whole stream away, and force: remove force")
+	case !s.Config().Sealed:
+		return refuse(syscall.EPERM, "only a sealed stream is removed so: rm -r %s removes this one", s.name)
+	}
+	now, err := w.fs.st.Stream(c, s.name)
+	if err != nil || now.Incarnation() != s.Incarnation() {
+		return errStale
+	}
+	if err := w.fs.st.RemoveSealed(c, s.name); err != nil {
+		return err
+	}
+	w.fs.streams.drop(s.Incarnation())
+	w.fs.changed.Store(w.fs.now().UnixNano())
+	w.fs.opt.Logger.Info("sealed stream removed", "stream", s.name)
 	return nil
 }
 

@@ -40,6 +40,10 @@ type Store interface {
 	// durably; ErrNotEmpty if it has one. Calls on the removed Stream give ErrClosed.
 	Remove(ctx context.Context, name string) error
 
+	// RemoveSealed is Remove for a sealed stream, whose messages nothing else can remove: they go with it, in one step, and come back with it.
+	// Nobody is told of each. A stream that is not sealed gives ErrNotEmpty if it has a message, as Remove does.
+	RemoveSealed(ctx context.Context, name string) error
+
 	// Watch follows all streams of the store, as [Follower.Watch] does one; it also
 	// tells of streams that were created and removed.
 	Watch() Subscription

@@ -205,7 +205,17 @@ func (s *Store) update(cfg store.Config) error {
 
 // Remove implements [store.Store].
 func (s *Store) Remove(_ context.Context, name string) error {
-	consumers, err := s.remove(name)
+	return s.removeStream(name, false)
+}
+
+// RemoveSealed implements [store.Store].
+func (s *Store) RemoveSealed(_ context.Context, name string) error {
+	return s.removeStream(name, true)
+}
+
+// removeStream takes a stream away, if it is sealed and whole is set with its messages.
+func (s *Store) removeStream(name string, whole bool) error {
+	consumers, err := s.remove(name, whole)
 	if err != nil {
 		return err
 	}
@@ -213,15 +223,21 @@ func (s *Store) Remove(_ context.Context, name string) error {
 }
 
 // remove takes a stream away. What it returns is to be closed.
-func (s *Store) remove(name string) (*consume.Set, error) {
+func (s *Store) remove(name string, whole bool) (*consume.Set, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.findLocked(name)
 	if err != nil {
 		return nil, err
 	}
-	if st.live.Messages > 0 || len(st.drafts) > 0 {
+	whole = whole && st.cfg.Sealed
+	if st.live.Messages > 0 && !whole || len(st.drafts) > 0 {
 		return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
+	}
+	for _, m := range st.msgs {
+		if m.live {
+			st.takeOutLocked(m, false)
+		}
 	}
 	delete(s.streams, name)
 	s.setAsideLocked(st)

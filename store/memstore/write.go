@@ -196,6 +196,12 @@ func (st *stream) Erase(_ context.Context, seq store.Seq) (bool, error) {
 
 // removeLocked soft-deletes a live message. limit says that a limit, an age or a rollup does it.
 func (st *stream) removeLocked(m *message, limit bool) {
+	st.takeOutLocked(m, limit)
+	st.postLocked(store.Deleted, m.Meta)
+}
+
+// takeOutLocked is removeLocked without telling anybody.
+func (st *stream) takeOutLocked(m *message, limit bool) {
 	m.live = false
 	st.keepLocked(m, limit)
 	one := store.Totals{}.Add(m.Meta)
@@ -207,7 +213,6 @@ func (st *stream) removeLocked(m *message, limit bool) {
 		delete(st.onSubject, m.Subject)
 	}
 	st.s.removed += m.space()
-	st.postLocked(store.Deleted, m.Meta)
 }
 
 // Undelete implements [store.Writer].

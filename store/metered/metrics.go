@@ -85,6 +85,7 @@ const (
 	opRemoved         op = "removed_streams"
 	opRevive          op = "revive"
 	opReclaim         op = "reclaim"
+	opDropSealed      op = "drop_sealed"
 )
 
 var ops = []op{
@@ -93,7 +94,7 @@ var ops = []op{
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftPublish, opDraftRestore, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
 	opCreateConsumer, opRestoreConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
-	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim,
+	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim, opDropSealed,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

@@ -123,10 +123,20 @@ func (c *counted) forget(s store.Stream) {
 
 // Remove implements [store.Store].
 func (c *counted) Remove(ctx context.Context, name string) error {
+	return c.drop(ctx, name, opDrop, c.Store.Remove)
+}
+
+// RemoveSealed implements [store.Store].
+func (c *counted) RemoveSealed(ctx context.Context, name string) error {
+	return c.drop(ctx, name, opDropSealed, c.Store.RemoveSealed)
+}
+
+// drop removes a stream, counted.
+func (c *counted) drop(ctx context.Context, name string, o op, remove func(context.Context, string) error) error {
 	s, _ := c.Store.Stream(ctx, name)
 	start := time.Now()
-	err := c.Store.Remove(ctx, name)
-	c.m.done(opDrop, start, err)
+	err := remove(ctx, name)
+	c.m.done(o, start, err)
 	if err == nil && s != nil {
 		c.forget(s)
 	}

@@ -236,6 +236,7 @@ func everyCall(b *bench, st store.Stream) map[string]error {
 	_, out["Create"] = b.s.Create(b.ctx, store.Config{Name: "T"})
 	out["Update"] = b.s.Update(b.ctx, store.Config{Name: "S"})
 	out["Remove stream"] = b.s.Remove(b.ctx, "S")
+	out["RemoveSealed"] = b.s.RemoveSealed(b.ctx, "S")
 	_, out["Usage"] = b.s.Usage(b.ctx)
 	_, out["State"] = st.State(b.ctx)
 	_, out["Load"] = st.Load(b.ctx, 1, nil)

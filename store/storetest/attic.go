@@ -27,6 +27,7 @@ func (b *bench) empty(st store.Stream, first, last store.Seq) {
 
 // atticCases are about streams that were removed and are kept.
 var atticCases = []testCase{
+	{name: "a sealed stream is removed with its messages and comes back with them", run: removeSealed},
 	timed("a removed stream comes back with the messages that were removed with it", func(b *bench) {
 		st, err := b.s.Create(b.ctx, store.Config{Name: "S", Description: "of before"})
 		b.must(err)
@@ -166,4 +167,45 @@ func (m *model) revive(rt *rapid.T) {
 	if same(rt, fmt.Sprintf("revive %+v", got[i]), gotErr, wantErr) {
 		m.open(rt, got[i].Name)
 	}
+}
+
+// removeSealed removes a sealed stream whole, which nothing but RemoveSealed does, and brings it back.
+func removeSealed(b *bench) {
+	st := b.create("S")
+	inc := st.Incarnation()
+	b.append(st, "x", "one")
+	b.append(st, "y", "two")
+	b.append(st, "x", "three")
+	b.remove(st, 2)
+	b.wantErr(b.s.RemoveSealed(b.ctx, "S"), store.ErrNotEmpty)
+	b.draft(st, ".f", "draft")
+	cfg := st.Config()
+	cfg.Sealed = true
+	b.must(b.s.Update(b.ctx, cfg))
+	b.wantErr(b.s.Remove(b.ctx, "S"), store.ErrNotEmpty)
+	b.wantErr(b.s.RemoveSealed(b.ctx, "S"), store.ErrNotEmpty)
+	b.must(st.RemoveDraft(b.ctx, ".f"))
+	b.wantSeqs(st, store.Query{}, 1, 3)
+	sub := b.s.Watch()
+	defer sub.Close()
+	b.must(b.s.RemoveSealed(b.ctx, "S"))
+	if events := b.take(sub, 1); events[0].Kind != store.StreamRemoved {
+		b.Errorf("got %+v", events)
+	}
+	_, err := st.State(b.ctx)
+	b.wantErr(err, store.ErrClosed)
+	b.wantErr(b.s.RemoveSealed(b.ctx, "S"), store.ErrNotFound)
+	if b.engine.Durable {
+		b.reopen()
+	}
+	removed, err := b.s.RemovedStreams(b.ctx)
+	b.must(err)
+	if len(removed) != 1 || removed[0].Incarnation != inc || removed[0].Messages < 2 {
+		b.Errorf("got %+v", removed)
+	}
+	st, err = b.s.Revive(b.ctx, inc)
+	b.must(err)
+	b.wantData(st, 1, "one")
+	b.wantData(st, 3, "three")
+	b.check(st)
 }

@@ -1,0 +1,100 @@
+package blockstore
+
+import (
+	"context"
+	"fmt"
+
+	"jsfs/store"
+)
+
+// Remove implements [store.Store]. The stream's files are kept under another name.
+func (st *Store) Remove(ctx context.Context, name string) error {
+	return st.removeStream(ctx, name, false)
+}
+
+// RemoveSealed implements [store.Store]. The messages stay live in the stream's files.
+func (st *Store) RemoveSealed(ctx context.Context, name string) error {
+	return st.removeStream(ctx, name, true)
+}
+
+// removeStream takes a stream away, if it is sealed and whole is set with its messages.
+func (st *Store) removeStream(ctx context.Context, name string, whole bool) error {
+	if err := st.enter(ctx); err != nil {
+		return err
+	}
+	defer st.gate.leave()
+	st.originMu.Lock() // it may be truncated meanwhile
+	defer st.originMu.Unlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := st.broken[name]; err != nil {
+		return fmt.Errorf("stream %s can't be removed: %w", name, err)
+	}
+	s := st.streams[name]
+	if s == nil {
+		return fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
+	}
+	if st.opt.ReadOnly {
+		return fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
+	}
+	st.account.removed.Add(s.bytes.Load()) // or others take its place while it is on its way
+	if err := s.retire(whole); err != nil {
+		st.countRemovedLocked()
+		err = fmt.Errorf("remove stream %s: %w", name, err)
+		if s.retired { // what was removed from it may not be on disk
+			delete(st.streams, name)
+			st.links.Drop(s.inc)
+			st.broken[name] = err
+			st.unclean = append(st.unclean, err)
+		}
+		return err
+	}
+	delete(st.streams, name)
+	st.links.Drop(s.inc)
+	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
+	err := st.fs.Rename(s.dir, to)
+	st.countRemovedLocked()
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir)
+	}
+	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
+	s.hub.Close()
+	if err != nil {
+		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
+		st.broken[name] = err // it may be on disk still: the name is taken
+	}
+	return err
+}
+
+// retire closes the stream for good, if it is empty, or sealed and whole is set.
+func (s *Stream) retire(whole bool) error {
+	if err := s.retireLocked(whole); err != nil {
+		return err
+	}
+	return s.closeRetired()
+}
+
+// retireLocked lets nothing come in any more, if there is nothing. It takes both locks.
+func (s *Stream) retireLocked(whole bool) error {
+	s.draftMu.Lock()
+	defer s.draftMu.Unlock()
+	drafts, err := s.listDrafts()
+	if err != nil {
+		return err
+	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.w.failed != nil {
+		return s.writableLocked()
+	}
+	whole = whole && s.config.Load().Sealed
+	if s.cur.Load().live.Messages > 0 && !whole || len(drafts) > 0 {
+		return store.ErrNotEmpty
+	}
+	s.retired = true
+	s.w.failed = fmt.Errorf("stream was removed: %w", store.ErrClosed)
+	return nil
+}
