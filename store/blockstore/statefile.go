@@ -3,10 +3,12 @@ package blockstore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
 )
 
 // writeStateLocked puts the state, as the writer has it, into the older slot, durably.
@@ -14,7 +16,10 @@ import (
 func (s *Stream) writeStateLocked(clean bool, mark uint64) error {
 	w := &s.w
 	if w.stateFile == nil {
-		f, err := s.fs.Open(s.dir + "/state")
+		f, err := s.openState()
+		if isNoSpace(err) || isExhausted(err) {
+			return fmt.Errorf("state of stream %s: %w", s.config.Load().Name, diskError(err)) // the next call may be lucky
+		}
 		if err != nil {
 			return s.failLocked(fmt.Errorf("state of stream %s: %w", s.config.Load().Name, err))
 		}
@@ -37,6 +42,22 @@ func (s *Stream) writeStateLocked(clean bool, mark uint64) error {
 	}
 	w.state = st
 	return nil
+}
+
+// openState opens the file that the state is in. One that was lost is made again, without a state.
+func (s *Stream) openState() (vfs.File, error) {
+	name := s.dir + "/state"
+	f, err := s.fs.Open(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := writeNewFile(s.fs, name, make([]byte, record.StateSize)); err != nil {
+		return nil, errors.Join(err, removeIfThere(s.fs, name))
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return nil, err
+	}
+	return s.fs.Open(name)
 }
 
 // reserveLocked lets the durable mark run ahead, so that seq may be handed out.

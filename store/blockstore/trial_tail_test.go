@@ -184,8 +184,30 @@ func TestTrialIndexFiles(t *testing.T) {
 		if len(found.lost)+len(found.revived)+len(found.vanished) > 0 {
 			t.Fatalf("%s: %d messages are lost, %d revived, %d vanished", at, len(found.lost), len(found.revived), len(found.vanished))
 		}
+		sp.appendsTo(t, at, f)
 	}
 	t.Logf("%d files", tried)
+}
+
+// appendsTo fails the test unless each stream of the store in f takes a message.
+func (sp *specimen) appendsTo(tb testing.TB, at string, f *vfs.Mem) {
+	tb.Helper()
+	s, err := openTrial(f, sp.opt)
+	if err != nil {
+		tb.Fatalf("%s: %v", at, err)
+	}
+	for name := range sp.last {
+		st, err := s.Stream(bg, name)
+		if err == nil {
+			_, err = st.Append(bg, store.Entry{Subject: "x", Data: []byte("one more")})
+		}
+		if err != nil {
+			tb.Fatalf("%s: stream %s takes no message any more: %v", at, name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		tb.Fatalf("%s: %v", at, err)
+	}
 }
 
 // later returns the files of the store as they are when more was stored, removed and drafted.
