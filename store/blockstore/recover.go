@@ -18,6 +18,7 @@ type recovery struct {
 	torn       []string // files of blocks that were never begun; they go to quarantine
 	cut        int64    // the tail's bytes from here on …
 	junk       int64    // … and so many of them go to quarantine
+	footer     bool     // the junk is a footer, which did not reach the disk as a whole
 	unfinished bool     // the junk is the beginning of a record that nobody was told of
 	newBlock   bool     // the tail is sealed, and a new block begun
 	lost       uint64   // so many sequences were handed out and are lost
@@ -80,7 +81,7 @@ func (o *opening) judgeJunk(b *block, f io.ReaderAt, c *scan.Contents) error {
 	}
 	h, err := b.coder.Head(start, p.cut)
 	switch {
-	case record.IsFooter(start) || o.clean:
+	case record.IsFooter(start) || p.footer || o.clean:
 		return nil
 	case !o.reboot && (errors.Is(err, record.ErrShort) || err == nil && h.Size > p.junk):
 		p.unfinished = true // the process was killed inside of a write, which never returned

@@ -186,12 +186,17 @@ func (o *opening) readBlock(b *block, trailer *record.Trailer, last bool) error 
 func (o *opening) takeBlock(b *block, t *record.Trailer, last bool) error {
 	f := blockReader{o.Stream, b} // another stream that is opened may take the file from the cache
 	if t != nil && last && !o.clean && o.reboot && o.state.Block <= b.hdr.Block {
-		// The footer may have reached the disk before the records did.
+		// The footer may have reached the disk before the records did, or in parts.
 		c, err := scan.Block(f, &b.hdr, t.DataEnd, scan.WantMessages)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		if len(c.Bad) > 0 || c.End < t.DataEnd || c.All != t.All {
+		torn, err := o.isTorn(b, t)
+		if err != nil {
+			return err
+		}
+		o.w.plan.footer = len(c.Bad) == 0 && c.End == t.DataEnd && c.All == t.All
+		if torn || !o.w.plan.footer {
 			t = nil
 		}
 	}
@@ -227,6 +232,20 @@ func (o *opening) takeBlock(b *block, t *record.Trailer, last bool) error {
 	}
 	o.takeContents(b, c, t, last)
 	return nil
+}
+
+// isTorn says whether a section of a footer is not what was written.
+func (o *opening) isTorn(b *block, t *record.Trailer) (bool, error) {
+	for sec := record.Offsets; sec <= record.Bad; sec++ {
+		part, err := o.readSection(b, t, sec)
+		if err != nil {
+			return false, err
+		}
+		if err := t.CheckSum(sec, &b.hdr, part); err != nil && !errors.Is(err, record.ErrDropped) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // readFooter reads the parts of a footer that opening needs.
