@@ -97,12 +97,12 @@ func TestASealedStreamIsRemovedWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := mount(t, opts...)
-			m.sh(`mkdir S T && echo one > S/x && echo two > S/y && echo t > T/x && echo seal > S/.jsfs/ctl
-				! rm -r S 2> ../said && grep -q 'Read-only file system' ../said && test "$(ls S | wc -l)" = 2
-				! rmdir S 2> ../said && grep -q 'not empty' ../said && grep -q 'echo remove force > S/.jsfs/ctl' .jsfs/errors
-				! echo remove > S/.jsfs/ctl && ! echo remove force > T/.jsfs/ctl && test "$(ls)" = "$(printf 'S\nT')"
-				echo remove force > S/.jsfs/ctl && test "$(ls)" = T && ! ls S 2> ../said
-				mv .jsfs/deleted/S@* S && test "$(cat S/*)" = "$(printf 'one\ntwo')" && ! echo x > S/x && ls S | wc -l | grep -qx 2
+			m.sh(`mkdir S T && echo one > S/x && echo two > S/y && echo t > T/x && echo seal > S/.jsfs/ctl &&
+				! rm -r S 2> ../said && grep -q 'Read-only file system' ../said && test "$(ls S | wc -l)" = 2 &&
+				! rmdir S 2> ../said && grep -q 'not empty' ../said && grep -q 'echo remove force > S/.jsfs/ctl' .jsfs/errors &&
+				! echo remove > S/.jsfs/ctl && ! echo remove force > T/.jsfs/ctl && test "$(ls)" = "$(printf 'S\nT')" &&
+				echo remove force > S/.jsfs/ctl && test "$(ls)" = T && ! ls S 2> ../said &&
+				mv .jsfs/deleted/S@* S && test "$(cat S/*)" = "$(printf 'one\ntwo')" && ! echo x > S/x && ls S | wc -l | grep -qx 2 &&
 				(cd S && echo remove force > .jsfs/ctl) && mkdir S && test -z "$(ls S)"`)
 		})
 	}
