@@ -6,7 +6,7 @@
 // its size it is sealed with a footer, and from then on nothing in it changes; a new one may take its place. A
 // message is removed by a control, a record in the tail that says so; a bitmap a block keeps
 // in memory who is removed. The snapshot is what readers see: it is replaced as a whole with
-// every change.
+// every change; what was appended becomes one when somebody looks.
 //
 // What it promises beyond the contract in package store: what a call has stored survives
 // the end of the process when the call returns, and the end of the machine's run as
@@ -18,5 +18,6 @@
 // background, some time after they need no longer be kept, and at once when the disk is full. Memory grows with blocks
 // and removals (a few bits for each message of a block that has any), and, once somebody has asked for messages by
 // their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
-// written it keeps 8 bytes a message, one and a half more once a time was sought in it, and its subjects, of messages in sealed blocks what [Options].CacheBytes bounds.
+// written it keeps 8 bytes a message, one and a half more once a time was sought in it, and its subjects, where thousands come by turns
+// with each message anew, of messages in sealed blocks what [Options].CacheBytes bounds.
 package blockstore
