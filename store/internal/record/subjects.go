@@ -230,7 +230,7 @@ func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
 	c.seek(t, name)
 	// All entries up to name are below it. same is how many bytes the last one that was passed begins with name: the
 	// next one is on the same side of it if they share more than that, and above it if less. No name is put together.
-	same, b, lists := 0, c.names, 0
+	same, b, lists, first := 0, c.names, 0, uint32(0)
 	for p := 0; p < len(b); {
 		shared, n := uvarint(b[p:])
 		p += n
@@ -245,6 +245,7 @@ func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
 			k := commonPrefix(rest, name[same:])
 			if same += k; k == len(rest) && same == len(name) {
 				c.names, c.places = b[p:], c.places[lists:]
+				c.e.First, c.left = first, restartEvery // the next one that is written in full is above name
 				c.numbers()
 				return c.e, true
 			}
@@ -252,31 +253,30 @@ func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
 				break
 			}
 		}
-		var list int
-		p, list = skipNumbers(b, p)
-		lists += list
+		next, step, list := skipNumbers(b, p)
+		p, first, lists = next, first+step, lists+list
 	}
 	return SubjectEntry{}, false
 }
 
-// skipNumbers passes over the numbers of an entry at p. It returns where the next entry is, and the length of the list.
-func skipNumbers(b []byte, p int) (next, list int) {
+// skipNumbers passes over the numbers of an entry at p. It returns where the next entry is, by how much the first message
+// is above that of the entry before, and the length of the list.
+func skipNumbers(b []byte, p int) (next int, step uint32, list int) {
 	count, n := uvarint(b[p:])
 	p += n
-	for b[p] >= 0x80 { // the first of the messages
-		p++
-	}
-	p++
+	above, n := uvarint(b[p:])
+	p += n
+	step = uint32(signed(above))
 	if count == 1 {
-		return p, 0
+		return p, step, 0
 	}
 	span, n := uvarint(b[p:])
 	p += n
 	if hasList(uint32(count), uint32(span)) {
 		size, n := uvarint(b[p:])
-		return p + n, int(size)
+		return p + n, step, int(size)
 	}
-	return p, 0
+	return p, step, 0
 }
 
 // Prefixed walks the subjects that begin with prefix, sorted by name. What it yields is good until
