@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // maxPartial is how many subjects that have matches on both sides of a bound are counted one by one; where there
@@ -22,12 +23,12 @@ func (s *Stream) Count(ctx context.Context, q store.Query) (store.Count, error) 
 		return store.Count{}, err
 	}
 	defer s.gate.leave()
-	from, to := f.bounds()
+	from, to := f.Bounds()
 	return s.count(ctx, f, from, to)
 }
 
 // count counts the live matches from from to to, and finds the outermost.
-func (s *Stream) count(ctx context.Context, f *filter, from, to uint64) (store.Count, error) {
+func (s *Stream) count(ctx context.Context, f *subjects.Filter, from, to uint64) (store.Count, error) {
 	t, err := s.tally(ctx, f, from, to)
 	if err != nil || t.n == 0 {
 		return store.Count{}, err
@@ -54,31 +55,31 @@ type tally struct {
 }
 
 // tally counts live matches: whole subjects by the index, others by where they are.
-func (s *Stream) tally(ctx context.Context, f *filter, from, to uint64) (tally, error) {
+func (s *Stream) tally(ctx context.Context, f *subjects.Filter, from, to uint64) (tally, error) {
 	if from > to {
 		return tally{}, nil
 	}
-	if f.all {
+	if f.All {
 		n, err := s.countBlocks(ctx, f, from, to)
 		return tally{n: n}, err
 	}
 	t := tally{first: math.MaxUint64}
 	stale := span{first: math.MaxUint64} // of bounds that are no live messages
 	var partial []string
-	look := func(m *subjectMap, e *subject) bool {
+	look := func(m *subjects.Map, e *subjects.Subject) bool {
 		switch {
-		case e.last < from || e.first > to:
-		case e.first < from || e.last > to:
-			partial = append(partial, m.nameOf(e))
+		case e.Last < from || e.First > to:
+		case e.First < from || e.Last > to:
+			partial = append(partial, m.NameOf(e))
 			return len(partial) <= maxPartial
 		default:
-			t.n += e.count
-			t.first, t.last = min(t.first, e.first), max(t.last, e.last)
-			if e.stale&staleFirst != 0 {
-				stale.first = min(stale.first, e.first)
+			t.n += e.Count
+			t.first, t.last = min(t.first, e.First), max(t.last, e.Last)
+			if e.Stale&subjects.StaleFirst != 0 {
+				stale.first = min(stale.first, e.First)
 			}
-			if e.stale&staleLast != 0 {
-				stale.last = max(stale.last, e.last)
+			if e.Stale&subjects.StaleLast != 0 {
+				stale.last = max(stale.last, e.Last)
 			}
 		}
 		return true
@@ -94,7 +95,7 @@ func (s *Stream) tally(ctx context.Context, f *filter, from, to uint64) (tally, 
 		return tally{n: n}, err
 	}
 	for _, name := range partial {
-		n, err := s.countBlocks(ctx, newFilter(store.Query{Subject: name}), from, to)
+		n, err := s.countBlocks(ctx, subjects.NewFilter(store.Query{Subject: name}), from, to)
 		if err != nil {
 			return t, err
 		}
@@ -108,7 +109,7 @@ func (s *Stream) tally(ctx context.Context, f *filter, from, to uint64) (tally, 
 var errMany = errors.New("too many")
 
 // countBlocks counts live matches block by block.
-func (s *Stream) countBlocks(ctx context.Context, f *filter, from, to uint64) (uint64, error) {
+func (s *Stream) countBlocks(ctx context.Context, f *subjects.Filter, from, to uint64) (uint64, error) {
 	r := s.span(f, from, to)
 	n := s.cur.Load()
 	from, to = max(r.first, n.first), min(r.last, n.last)
@@ -136,11 +137,11 @@ func (s *Stream) countBlocks(ctx context.Context, f *filter, from, to uint64) (u
 }
 
 // countIn counts the live matches of v from message i to before end.
-func (s *Stream) countIn(v view, f *filter, i, end int) (uint64, error) {
+func (s *Stream) countIn(v view, f *subjects.Filter, i, end int) (uint64, error) {
 	if i = v.nextLive(i); i >= end {
 		return 0, nil
 	}
-	if !f.all && !v.known && i == 0 && end == v.count && v.dead.Load() == 0 {
+	if !f.All && !v.known && i == 0 && end == v.count && v.dead.Load() == 0 {
 		t, err := s.tableOf(&v)
 		if err != nil {
 			return 0, err
@@ -161,7 +162,7 @@ func (s *Stream) Pending(ctx context.Context, q store.Query, lastPerSubject bool
 		return 0, 0, err
 	}
 	defer s.gate.leave()
-	from, to := f.bounds()
+	from, to := f.Bounds()
 	through := s.cur.Load().last
 	if !lastPerSubject {
 		t, err := s.tally(ctx, f, from, min(to, through))
@@ -169,13 +170,13 @@ func (s *Stream) Pending(ctx context.Context, q store.Query, lastPerSubject bool
 	}
 	n := uint64(0)
 	var stale []known
-	look := func(m *subjectMap, e *subject) bool {
+	look := func(m *subjects.Map, e *subjects.Subject) bool {
 		switch {
-		case e.last < from:
-		case e.stale&staleLast != 0:
-			stale = append(stale, known{m.nameOf(e), e.count, e.first, e.last, e.stale})
+		case e.Last < from:
+		case e.Stale&subjects.StaleLast != 0:
+			stale = append(stale, known{m.NameOf(e), e.Count, e.First, e.Last, e.Stale})
 			return len(stale) < knownBatch
-		case e.last <= to:
+		case e.Last <= to:
 			n++
 		}
 		return true
@@ -204,7 +205,7 @@ func (s *Stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[
 			yield(store.SubjectCount{}, err)
 			return
 		}
-		f := newFilter(q)
+		f := subjects.NewFilter(q)
 		var batch []known
 		for after, more := after, true; more; {
 			var err error
@@ -224,7 +225,7 @@ func (s *Stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[
 }
 
 // takeExact is takeKnown, a call by itself, with bounds that are exact.
-func (s *Stream) takeExact(ctx context.Context, f *filter, after string, batch []known) ([]known, string, bool, error) {
+func (s *Stream) takeExact(ctx context.Context, f *subjects.Filter, after string, batch []known) ([]known, string, bool, error) {
 	if err := s.enter(ctx); err != nil {
 		return batch, after, false, err
 	}
@@ -247,7 +248,7 @@ func (s *Stream) LastSeqs(ctx context.Context, patterns []string, upTo store.Seq
 		return nil, err
 	}
 	defer s.gate.leave()
-	_, to := f.bounds()
+	_, to := f.Bounds()
 	var seqs []store.Seq
 	var batch []known
 	for after, more := "", true; more; {
@@ -277,9 +278,9 @@ func (s *Stream) lastUpTo(ctx context.Context, k *known, to uint64) (uint64, err
 	switch {
 	case k.first > to:
 		return 0, nil
-	case k.last <= to && k.stale&staleLast == 0:
+	case k.last <= to && k.stale&subjects.StaleLast == 0:
 		return k.last, nil
 	}
-	p, err := s.lastMatch(ctx, newFilter(store.Query{Subject: k.name}), k.first, to)
+	p, err := s.lastMatch(ctx, subjects.NewFilter(store.Query{Subject: k.name}), k.first, to)
 	return p.seq, err
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/policy"
 )
 
@@ -128,7 +129,7 @@ func (d writing) LastID() (string, error) {
 	if err := d.s.settleLocked(); err != nil {
 		return "", err
 	}
-	last, err := d.s.lastMatch(bg, newFilter(store.Query{}), 1, math.MaxUint64)
+	last, err := d.s.lastMatch(bg, subjects.NewFilter(store.Query{}), 1, math.MaxUint64)
 	if err != nil || last.seq == 0 {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // maxRetries bounds how often a call starts again because what it found was removed meanwhile.
@@ -14,15 +15,15 @@ const maxRetries = 1000
 
 // begin begins a call on q, which must leave the gate, and makes its patterns ready. Where subjects are asked for by
 // name, the index is made if it is not there.
-func (s *Stream) begin(ctx context.Context, q store.Query) (*filter, error) {
+func (s *Stream) begin(ctx context.Context, q store.Query) (*subjects.Filter, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	f := newFilter(q)
-	if !f.all {
+	f := subjects.NewFilter(q)
+	if !f.All {
 		if err := s.buildSubjects(ctx); err != nil {
 			s.gate.leave()
 			return nil, err
@@ -89,10 +90,10 @@ type spot struct {
 }
 
 // loadMatch reads the message that find gives.
-func (s *Stream) loadMatch(ctx context.Context, f *filter, buf []byte,
-	find func(context.Context, *filter, uint64, uint64) (spot, error),
+func (s *Stream) loadMatch(ctx context.Context, f *subjects.Filter, buf []byte,
+	find func(context.Context, *subjects.Filter, uint64, uint64) (spot, error),
 ) (store.Msg, error) {
-	from, to := f.bounds()
+	from, to := f.Bounds()
 	for range maxRetries {
 		p, err := find(ctx, f, from, to)
 		if err != nil {
@@ -101,7 +102,7 @@ func (s *Stream) loadMatch(ctx context.Context, f *filter, buf []byte,
 		if p.seq == 0 {
 			break
 		}
-		m, err := s.loadOn(&p.v, p.i, buf, f.q.Subject)
+		m, err := s.loadOn(&p.v, p.i, buf, f.Q.Subject)
 		if p.v.isDeleted(p.i) {
 			continue // meanwhile
 		}
@@ -111,16 +112,7 @@ func (s *Stream) loadMatch(ctx context.Context, f *filter, buf []byte,
 		}
 		return m, err
 	}
-	return store.Msg{}, fmt.Errorf("a message on %q in stream %s: %w", f.q.Subject, s.config.Load().Name, store.ErrNotFound)
-}
-
-// bounds returns the sequences that the query is about, both included.
-func (f *filter) bounds() (from, to uint64) {
-	from, to = max(uint64(f.q.From), 1), uint64(f.q.To)
-	if to == 0 {
-		to = math.MaxUint64
-	}
-	return from, to
+	return store.Msg{}, fmt.Errorf("a message on %q in stream %s: %w", f.Q.Subject, s.config.Load().Name, store.ErrNotFound)
 }
 
 // span is where the live matches of a filter can be: from first to last. A bound that is sure is that of
@@ -131,25 +123,25 @@ type span struct {
 }
 
 // span tells what the index knows of where live matches are between from and to, if f names its subjects.
-func (s *Stream) span(f *filter, from, to uint64) span {
+func (s *Stream) span(f *subjects.Filter, from, to uint64) span {
 	x := &s.subjects
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if f.literals == nil || !x.ready {
+	if f.Literals == nil || !x.ready {
 		return span{first: from, last: to}
 	}
 	r := span{first: math.MaxUint64}
-	for _, name := range f.literals {
-		id, ok := x.subs.find(name)
-		if !ok || x.subs.at(id).count == 0 {
+	for _, name := range f.Literals {
+		id, ok := x.subs.Find(name)
+		if !ok || x.subs.At(id).Count == 0 {
 			continue
 		}
-		e := x.subs.at(id)
-		if e.first <= r.first {
-			r.first, r.sureFirst = e.first, e.stale&staleFirst == 0
+		e := x.subs.At(id)
+		if e.First <= r.first {
+			r.first, r.sureFirst = e.First, e.Stale&subjects.StaleFirst == 0
 		}
-		if e.last >= r.last {
-			r.last, r.sureLast = e.last, e.stale&staleLast == 0
+		if e.Last >= r.last {
+			r.last, r.sureLast = e.Last, e.Stale&subjects.StaleLast == 0
 		}
 	}
 	if r.first < from {
@@ -168,7 +160,7 @@ func (n *snapshot) at(seq uint64) (spot, bool) {
 }
 
 // firstMatch returns where the first live match from sequence from to to is.
-func (s *Stream) firstMatch(ctx context.Context, f *filter, from, to uint64) (spot, error) {
+func (s *Stream) firstMatch(ctx context.Context, f *subjects.Filter, from, to uint64) (spot, error) {
 	r := s.span(f, from, to)
 	n := s.cur.Load()
 	from, to = max(r.first, n.first), min(r.last, n.last)
@@ -204,7 +196,7 @@ func (s *Stream) firstMatch(ctx context.Context, f *filter, from, to uint64) (sp
 }
 
 // lastMatch returns where the last live match from sequence from to to is.
-func (s *Stream) lastMatch(ctx context.Context, f *filter, from, to uint64) (spot, error) {
+func (s *Stream) lastMatch(ctx context.Context, f *subjects.Filter, from, to uint64) (spot, error) {
 	r := s.span(f, from, to)
 	n := s.cur.Load()
 	from, to = max(r.first, n.first), min(r.last, n.last)

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // known is what the index knows of one subject at one moment; see [subject].
@@ -26,7 +27,7 @@ const (
 // must not take long, as the index is locked; it says whether to go on: if not, and every now and then, eachSubject lets
 // the index go and calls between, and goes on unless that fails. Subjects that come or go meanwhile may or
 // may not be met.
-func (s *Stream) eachSubject(ctx context.Context, f *filter, look func(m *subjectMap, e *subject) bool, between func() error) error {
+func (s *Stream) eachSubject(ctx context.Context, f *subjects.Filter, look func(m *subjects.Map, e *subjects.Subject) bool, between func() error) error {
 	for after, more := "", true; more; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -44,48 +45,42 @@ func (s *Stream) eachSubject(ctx context.Context, f *filter, look func(m *subjec
 
 // visit has look called for the next subjects behind the name after. It returns the last name that was
 // looked at, and whether there may be more.
-func (x *subjectIndex) visit(f *filter, after string, look func(*subjectMap, *subject) bool) (string, bool) {
+func (x *subjectIndex) visit(f *subjects.Filter, after string, look func(*subjects.Map, *subjects.Subject) bool) (string, bool) {
 	x.sort(f)
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	m := x.subs
-	if !x.ready || f.literals == nil && len(m.order) < m.n {
+	if !x.ready || f.Literals == nil && !m.Sorted() {
 		return after, true // it was dropped, or grew
 	}
-	for _, name := range f.literals {
-		if id, ok := m.find(name); ok && name > after && m.at(id).count > 0 && !look(m, m.at(id)) {
+	for _, name := range f.Literals {
+		if id, ok := m.Find(name); ok && name > after && m.At(id).Count > 0 && !look(m, m.At(id)) {
 			return name, true
 		}
 	}
-	if f.literals != nil {
+	if f.Literals != nil {
 		return "", false
 	}
-	i, end := 0, len(m.order)
-	if f.prefix != "" {
-		i, end = m.search(m.order, f.prefix), m.search(m.order, f.prefix+"\xff")
-	}
-	if after != "" {
-		i = max(i, m.search(m.order, after+"\x00"))
-	}
-	stop := min(end, i+visitBatch)
-	if i >= stop {
+	ids := m.Behind(f.Prefix, after)
+	stop := min(len(ids), visitBatch)
+	if stop == 0 {
 		return after, false
 	}
-	for _, id := range m.order[i:stop] {
-		if e := m.at(id); e.count > 0 && f.matchesIn(m, e) && !look(m, e) {
-			return m.nameOf(e), true
+	for _, id := range ids[:stop] {
+		if e := m.At(id); e.Count > 0 && f.MatchesIn(m, e) && !look(m, e) {
+			return m.NameOf(e), true
 		}
 	}
-	return m.name(m.order[stop-1]), stop < end
+	return m.Name(ids[stop-1]), stop < len(ids)
 }
 
 // sort brings the subjects into order, if f needs it.
-func (x *subjectIndex) sort(f *filter) {
-	if f.literals != nil {
+func (x *subjectIndex) sort(f *subjects.Filter) {
+	if f.Literals != nil {
 		return
 	}
 	x.mu.RLock()
-	sorted := !x.ready || len(x.subs.order) == x.subs.n
+	sorted := !x.ready || x.subs.Sorted()
 	x.mu.RUnlock()
 	if sorted {
 		return
@@ -93,21 +88,21 @@ func (x *subjectIndex) sort(f *filter) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.ready {
-		x.subs.sort()
+		x.subs.Sort()
 	}
 }
 
 // takeKnown appends what is known of the next subjects that match f and come behind the name after to
 // batch. It returns the last name that was looked at, and whether there may be more.
-func (s *Stream) takeKnown(ctx context.Context, f *filter, after string, batch []known) ([]known, string, bool, error) {
+func (s *Stream) takeKnown(ctx context.Context, f *subjects.Filter, after string, batch []known) ([]known, string, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return batch, after, false, err
 	}
 	if err := s.buildSubjects(ctx); err != nil { // it may have been dropped
 		return batch, after, false, err
 	}
-	last, more := s.subjects.visit(f, after, func(m *subjectMap, e *subject) bool {
-		batch = append(batch, known{m.nameOf(e), e.count, e.first, e.last, e.stale})
+	last, more := s.subjects.visit(f, after, func(m *subjects.Map, e *subjects.Subject) bool {
+		batch = append(batch, known{m.NameOf(e), e.Count, e.First, e.Last, e.Stale})
 		return len(batch) < knownBatch
 	})
 	return batch, last, more, nil
@@ -119,7 +114,7 @@ func (s *Stream) exact(ctx context.Context, k *known) error {
 	if k.stale == 0 {
 		return nil
 	}
-	f := newFilter(store.Query{Subject: k.name})
+	f := subjects.NewFilter(store.Query{Subject: k.name})
 	x := &s.subjects
 	x.mu.RLock()
 	undeleted := x.undeleted
@@ -149,18 +144,18 @@ func (x *subjectIndex) settle(k *known, first, last spot, undeleted uint64) {
 	if !x.ready || x.undeleted != undeleted {
 		return // a message that the search passed over may be live again
 	}
-	id, ok := x.subs.find(k.name)
-	if !ok || x.subs.at(id).count == 0 {
+	id, ok := x.subs.Find(k.name)
+	if !ok || x.subs.At(id).Count == 0 {
 		return
 	}
-	e := x.subs.at(id)
+	e := x.subs.At(id)
 	// Who removes a message marks it first and tells then: one that is not marked yet will be told of.
-	if e.stale&staleFirst != 0 && e.first == k.first && !first.v.isDeleted(first.i) {
-		e.first = first.seq
-		e.stale &^= staleFirst
+	if e.Stale&subjects.StaleFirst != 0 && e.First == k.first && !first.v.isDeleted(first.i) {
+		e.First = first.seq
+		e.Stale &^= subjects.StaleFirst
 	}
-	if e.stale&staleLast != 0 && e.last == k.last && !last.v.isDeleted(last.i) {
-		e.last = last.seq
-		e.stale &^= staleLast
+	if e.Stale&subjects.StaleLast != 0 && e.Last == k.last && !last.v.isDeleted(last.i) {
+		e.Last = last.seq
+		e.Stale &^= subjects.StaleLast
 	}
 }

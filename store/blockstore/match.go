@@ -2,6 +2,8 @@ package blockstore
 
 import (
 	"slices"
+
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // matcher finds the messages of one block that match a filter: those of a sealed block by its table,
@@ -9,19 +11,19 @@ import (
 type matcher struct {
 	s *Stream
 	v view
-	f *filter
+	f *subjects.Filter
 	// places are all that match, if listed; else every message does, or the tail's subjects say so:
 	// those of its messages that are in ids, with their numbers in subs.
 	listed bool
 	places []uint32
 	ids    []uint32
-	subs   *subjectMap // shared with the index: only to be read with its mu held
+	subs   *subjects.Map // shared with the index: only to be read with its mu held
 }
 
 // matcher returns the matcher for f in block v.
-func (s *Stream) matcher(v view, f *filter) (matcher, error) {
+func (s *Stream) matcher(v view, f *subjects.Filter) (matcher, error) {
 	m := matcher{s: s, v: v, f: f}
-	if f.all || v.known && m.knowsTail() {
+	if f.All || v.known && m.knowsTail() {
 		return m, nil
 	}
 	m.listed = true
@@ -58,7 +60,7 @@ func (m *matcher) knowsTail() bool {
 // next returns the first live message from i on that matches, or the view's count.
 func (m *matcher) next(i int) int {
 	switch {
-	case m.f.all:
+	case m.f.All:
 		return m.v.nextLive(i)
 	case m.listed:
 		k, _ := slices.BinarySearch(m.places, uint32(i))
@@ -75,7 +77,7 @@ func (m *matcher) next(i int) int {
 // prev returns the last live message up to i that matches, or -1.
 func (m *matcher) prev(i int) int {
 	switch {
-	case m.f.all:
+	case m.f.All:
 		return m.v.prevLive(min(i, m.v.count-1))
 	case m.listed:
 		k, exact := slices.BinarySearch(m.places, uint32(i))
@@ -95,7 +97,7 @@ func (m *matcher) prev(i int) int {
 // count returns how many live messages from i to before end match.
 func (m *matcher) count(i, end int) uint64 {
 	n := uint64(0)
-	if m.f.all {
+	if m.f.All {
 		return uint64(max(0, end-i)) - m.v.deletedIn(i, end)
 	}
 	for i = m.next(i); i < end; i = m.next(i + 1) {
@@ -112,7 +114,7 @@ const tailStep = 64
 
 // nextInTail is next where the index knows the subjects.
 func (m *matcher) nextInTail(i int) int {
-	if name, one := m.f.literal(); one {
+	if name, one := m.f.Literal(); one {
 		id, _, last, ok := m.numberOf(name)
 		if !ok {
 			return m.v.count
@@ -140,7 +142,7 @@ func (m *matcher) nextInTail(i int) int {
 // prevInTail is prev where the index knows the subjects.
 func (m *matcher) prevInTail(i int) int {
 	i = min(i, len(m.ids)-1)
-	if name, one := m.f.literal(); one {
+	if name, one := m.f.Literal(); one {
 		id, first, _, ok := m.numberOf(name)
 		for ; ok && i >= 0; i-- {
 			if m.ids[i] == id && !m.v.isDeleted(i) {
@@ -165,12 +167,12 @@ func (m *matcher) prevInTail(i int) int {
 func (m *matcher) numberOf(name string) (id uint32, first, last uint64, ok bool) {
 	m.s.subjects.mu.RLock()
 	defer m.s.subjects.mu.RUnlock()
-	id, ok = m.subs.find(name)
+	id, ok = m.subs.Find(name)
 	if !ok {
 		return 0, 0, 0, false
 	}
-	e := m.subs.at(id)
-	return id, e.first, e.last, e.count > 0
+	e := m.subs.At(id)
+	return id, e.First, e.Last, e.Count > 0
 }
 
 // look goes from i towards end to the first live message that matches, or to end.
@@ -178,7 +180,7 @@ func (m *matcher) look(i, end, step int) int {
 	m.s.subjects.mu.RLock()
 	defer m.s.subjects.mu.RUnlock()
 	for ; i != end; i += step {
-		if id := m.ids[i]; id != noSubject && !m.v.isDeleted(i) && m.f.matches(m.subs.name(id)) {
+		if id := m.ids[i]; id != noSubject && !m.v.isDeleted(i) && m.f.Matches(m.subs.Name(id)) {
 			break
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // Under wmu, when what was stored is published, the index of subjects does not change, nor the places it points to.
@@ -14,7 +15,7 @@ func (s *Stream) lastOnLocked(pattern string) (store.Seq, error) {
 	if err != nil || store.IsLiteral(pattern) {
 		return c.Last, err
 	}
-	m, err := s.lastMatch(bg, newFilter(store.Query{Subject: pattern}), 1, math.MaxUint64)
+	m, err := s.lastMatch(bg, subjects.NewFilter(store.Query{Subject: pattern}), 1, math.MaxUint64)
 	return store.Seq(m.seq), err
 }
 
@@ -34,7 +35,7 @@ func (s *Stream) oldestOnLocked(subject string, end uint64, n int64) ([]store.Ra
 		end = math.MaxUint64
 	}
 	var oldest []store.Range
-	f, cur := newFilter(store.Query{Subject: subject}), s.cur.Load()
+	f, cur := subjects.NewFilter(store.Query{Subject: subject}), s.cur.Load()
 	for b := max(cur.blockOf(uint64(c.First)), 0); b < len(cur.blocks); b++ {
 		v := cur.view(b)
 		if v.hdr.First >= end || v.hdr.First > uint64(c.Last) {
@@ -61,13 +62,13 @@ func (s *Stream) touchAllLocked(cfg *store.Config) error {
 	if _, err := s.subjectStateLocked(bg, ""); err != nil { // has the index made
 		return err
 	}
-	look := func(m *subjectMap, e *subject) bool {
-		if e.count > uint64(cfg.MaxMsgsPerSubject) {
-			s.lim.touched = append(s.lim.touched, m.nameOf(e))
+	look := func(m *subjects.Map, e *subjects.Subject) bool {
+		if e.Count > uint64(cfg.MaxMsgsPerSubject) {
+			s.lim.touched = append(s.lim.touched, m.NameOf(e))
 		}
 		return true
 	}
-	return s.eachSubject(bg, newFilter(store.Query{}), look, func() error { return nil })
+	return s.eachSubject(bg, subjects.NewFilter(store.Query{}), look, func() error { return nil })
 }
 
 // all is a number of messages that no stream has.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 )
 
 // Purge implements [store.Purger].
@@ -18,7 +19,7 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 			return 0, err
 		}
 	}
-	everything := everything(p.Subject)
+	everything := subjects.IsEverything(p.Subject)
 	return s.purge(ctx, !everything, func(r *removal) (uint64, error) {
 		if p.Below == 1 {
 			return 0, nil
@@ -38,7 +39,7 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 		if everything {
 			return 0, r.addOldest(ctx, q, limit)
 		}
-		if literal(p.Subject) {
+		if subjects.IsLiteral(p.Subject) {
 			r.subject = p.Subject
 		}
 		return 0, r.addMatches(ctx, q, limit)
@@ -48,9 +49,9 @@ func (s *Stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
 // countLocked counts the live messages on a pattern.
 func (s *Stream) countLocked(ctx context.Context, pattern string) (n int64, err error) {
 	switch {
-	case everything(pattern):
+	case subjects.IsEverything(pattern):
 		return s.cur.Load().live.Messages, nil
-	case literal(pattern):
+	case subjects.IsLiteral(pattern):
 		return s.countOnLocked(pattern)
 	}
 	err = s.eachMatch(ctx, store.Query{Subject: pattern}, func(*view, store.Meta) bool {

@@ -11,6 +11,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/scan"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
@@ -244,7 +245,7 @@ func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error
 	}
 	at := r.end + int64(len(r.buf))
 	m := record.Message{
-		Seq: seq, Time: h.Time, Durable: at, JSON: h.JSON, Subject: stringOf(subject), Header: header, Data: data,
+		Seq: seq, Time: h.Time, Durable: at, JSON: h.JSON, Subject: subjects.StringOf(subject), Header: header, Data: data,
 		Compress: h.Flags&record.FlagCompressed != 0,
 	}
 	r.buf = r.b.coder.AppendMessage(r.buf, at, &m)

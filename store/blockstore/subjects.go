@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 )
 
@@ -20,7 +21,7 @@ type subjectIndex struct {
 	news  []subjectChange
 	// made counts how often it was begun or dropped, so that who makes it sees that he is late.
 	made int
-	subs *subjectMap
+	subs *subjects.Map
 	// ids are the numbers of the subjects of tail's messages, in order; noSubject where it is not known.
 	ids  []uint32
 	tail *block
@@ -80,18 +81,18 @@ func (x *subjectIndex) apply(c subjectChange) {
 	case store.Stored:
 		if c.b != x.tail {
 			x.tail, x.ids = c.b, nil
-			if x.subs.n > 2*x.subs.live+pageSubjects { // nobody has numbers of it any more
-				x.subs = x.subs.compacted()
+			if x.subs.Wasteful() { // nobody has numbers of it any more
+				x.subs = x.subs.Compacted()
 			}
 		}
-		id := x.subs.add(c.subject)
-		x.subs.stored(id, c.seq)
+		id := x.subs.Add(c.subject)
+		x.subs.Stored(id, c.seq)
 		x.ids = append(x.ids, id)
 	case store.Undeleted:
 		x.undeleted++
-		x.subs.stored(x.subs.add(c.subject), c.seq)
+		x.subs.Stored(x.subs.Add(c.subject), c.seq)
 	case store.Deleted:
-		if !x.subs.removed(c.subject, c.seq) {
+		if !x.subs.Removed(c.subject, c.seq) {
 			x.dropLocked() // it contradicts the blocks: it is made anew
 		}
 	}
@@ -124,15 +125,15 @@ func (x *subjectIndex) lastOn(subject string) uint64 {
 	if !x.ready {
 		return 0
 	}
-	id, ok := x.subs.find(subject)
+	id, ok := x.subs.Find(subject)
 	if !ok {
 		return 0
 	}
-	e := x.subs.at(id)
-	if e.count == 0 || e.stale&staleLast != 0 {
+	e := x.subs.At(id)
+	if e.Count == 0 || e.Stale&subjects.StaleLast != 0 {
 		return 0
 	}
-	return e.last
+	return e.Last
 }
 
 // subjectBase is what the index is made from: a snapshot, and who was removed at that moment.
@@ -232,9 +233,9 @@ func (s *Stream) knownOf(ctx context.Context, subject string) (known, error) {
 	x := &s.subjects
 	k := known{name: subject}
 	x.mu.RLock()
-	if id, ok := x.subs.find(subject); ok {
-		e := x.subs.at(id)
-		k.count, k.first, k.last, k.stale = e.count, e.first, e.last, e.stale
+	if id, ok := x.subs.Find(subject); ok {
+		e := x.subs.At(id)
+		k.count, k.first, k.last, k.stale = e.Count, e.First, e.Last, e.Stale
 	}
 	x.mu.RUnlock()
 	return k, s.exact(ctx, &k)
@@ -242,7 +243,7 @@ func (s *Stream) knownOf(ctx context.Context, subject string) (known, error) {
 
 // readSubjectIndex makes an index of what n shows.
 func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subjectIndex, error) {
-	y := &subjectIndex{subs: newSubjectMap()}
+	y := &subjectIndex{subs: subjects.NewMap()}
 	var places []uint32
 	for b := range n.blocks {
 		if err := ctx.Err(); err != nil {
@@ -274,7 +275,7 @@ func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subject
 func (x *subjectIndex) addEntry(v *view, gone *bitset, e *record.SubjectEntry, places []uint32) []uint32 {
 	id := noSubject
 	if v.known {
-		id = x.subs.add(stringOf(e.Name))
+		id = x.subs.Add(subjects.StringOf(e.Name))
 		places = e.Places(places)
 		for _, i := range places {
 			x.ids[i] = id
@@ -295,9 +296,9 @@ func (x *subjectIndex) addEntry(v *view, gone *bitset, e *record.SubjectEntry, p
 	}
 	if n > 0 {
 		if id == noSubject {
-			id = x.subs.add(stringOf(e.Name))
+			id = x.subs.Add(subjects.StringOf(e.Name))
 		}
-		x.subs.count(id, n, v.seqOf(int(first)), v.seqOf(int(last)))
+		x.subs.Count(id, n, v.seqOf(int(first)), v.seqOf(int(last)))
 	}
 	return places
 }

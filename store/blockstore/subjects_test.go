@@ -2,7 +2,6 @@ package blockstore
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -10,14 +9,6 @@ import (
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 )
-
-func heapNow() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
 
 // openSmall opens the stream S, which it makes if it is not there, with blocks of a few messages.
 func openSmall(t *testing.T, fs vfs.FS) (*Store, *Stream) {

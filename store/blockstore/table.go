@@ -4,9 +4,9 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
-	"unsafe"
 
 	"jsfs/store/blockstore/internal/scan"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 )
 
@@ -27,9 +27,6 @@ type memo struct {
 
 // memoFrom is how many messages an answer must have to be kept.
 const memoFrom = 32
-
-// stringOf is b as a string, as long as b does not change.
-func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // tableOf returns the subjects of v, and keeps them if v is sealed.
 func (s *Stream) tableOf(v *view) (*subjectTable, error) {
@@ -115,12 +112,12 @@ func (s *Stream) replaceTable(v *view, cause error) (*subjectTable, error) {
 }
 
 // placesIn returns which messages of v, which is sealed, match f, removed ones included.
-func (s *Stream) placesIn(v *view, f *filter) ([]uint32, error) {
+func (s *Stream) placesIn(v *view, f *subjects.Filter) ([]uint32, error) {
 	t, err := s.tableOf(v)
 	if err != nil {
 		return nil, err
 	}
-	if m := t.memo.Load(); m != nil && m.key == f.key {
+	if m := t.memo.Load(); m != nil && m.key == f.Key {
 		return m.places, nil
 	}
 	var places []uint32
@@ -132,17 +129,17 @@ func (s *Stream) placesIn(v *view, f *filter) ([]uint32, error) {
 	if subs > 1 {
 		slices.Sort(places)
 	}
-	if subs != 1 && f.literals == nil || len(places) >= memoFrom {
-		t.memo.Store(&memo{f.key, places})
+	if subs != 1 && f.Literals == nil || len(places) >= memoFrom {
+		t.memo.Store(&memo{f.Key, places})
 		s.cache.resize(t, int64(t.Size()+4*cap(places)))
 	}
 	return places, nil
 }
 
 // count returns how many messages of the block match f, removed ones included.
-func (t *subjectTable) count(f *filter) (n uint64) {
-	if f.literals != nil {
-		for _, name := range f.literals {
+func (t *subjectTable) count(f *subjects.Filter) (n uint64) {
+	if f.Literals != nil {
+		for _, name := range f.Literals {
 			e, _ := t.Find(name)
 			n += uint64(e.Count)
 		}
@@ -155,18 +152,18 @@ func (t *subjectTable) count(f *filter) (n uint64) {
 }
 
 // matching walks the subjects of a block that match f.
-func (t *subjectTable) matching(f *filter) func(func(*record.SubjectEntry) bool) {
+func (t *subjectTable) matching(f *subjects.Filter) func(func(*record.SubjectEntry) bool) {
 	return func(yield func(*record.SubjectEntry) bool) {
-		for _, name := range f.literals {
+		for _, name := range f.Literals {
 			if e, ok := t.Find(name); ok && !yield(&e) {
 				return
 			}
 		}
-		if f.literals != nil {
+		if f.Literals != nil {
 			return
 		}
-		for e := range t.Prefixed(f.prefix) {
-			if f.matches(stringOf(e.Name)) && !yield(e) {
+		for e := range t.Prefixed(f.Prefix) {
+			if f.Matches(subjects.StringOf(e.Name)) && !yield(e) {
 				return
 			}
 		}

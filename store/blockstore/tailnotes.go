@@ -3,6 +3,7 @@ package blockstore
 import (
 	"hash/maphash"
 
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 )
 
@@ -90,7 +91,7 @@ func (t *tailNotes) name(id uint32) string {
 	if id > 0 {
 		start = t.ends[id-1]
 	}
-	return stringOf(t.names[start:t.ends[id]])
+	return subjects.StringOf(t.names[start:t.ends[id]])
 }
 
 // number returns the number of a subject, which it gets if it has none that is known.
@@ -126,7 +127,7 @@ func (t *tailNotes) subjects() []record.Subject {
 	}
 	all, start := make([]uint32, len(t.ids)), uint32(0)
 	subs := make([]record.Subject, 0, len(counts))
-	for _, id := range sortNames(0, len(counts), t.name) {
+	for _, id := range subjects.SortNames(0, len(counts), t.name) {
 		n := counts[id]
 		if n == 0 {
 			continue // what was on it was not written

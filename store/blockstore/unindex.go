@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 )
 
@@ -59,8 +60,8 @@ func (s *Stream) unindexOn(subject string, v *view, runs iter.Seq2[int, int]) bo
 	defer x.mu.Unlock()
 	switch {
 	case x.ready:
-		id, ok := x.subs.find(subject)
-		if !ok || !x.subs.less(id, uint64(n), v.seqOf(first), v.seqOf(last)) {
+		id, ok := x.subs.Find(subject)
+		if !ok || !x.subs.Less(id, uint64(n), v.seqOf(first), v.seqOf(last)) {
 			x.dropLocked() // it contradicts the blocks
 		}
 	case x.open: // who makes it has to be told of each
@@ -100,7 +101,7 @@ func (x *subjectIndex) unindexTail(v *view, runs iter.Seq2[int, int]) bool {
 			if i >= len(x.ids) || x.ids[i] == noSubject {
 				continue // it is not counted
 			}
-			x.subs.less(x.ids[i], 1, v.seqOf(i), v.seqOf(i))
+			x.subs.Less(x.ids[i], 1, v.seqOf(i), v.seqOf(i))
 		}
 	}
 	return true
@@ -147,6 +148,6 @@ func (s *Stream) unindexMany(v *view, runs iter.Seq2[int, int]) {
 
 // take takes n messages of v out that are on one subject, and says whether they were counted.
 func (x *subjectIndex) take(v *view, e *record.SubjectEntry, n uint64, first, last int) bool {
-	id, ok := x.subs.find(stringOf(e.Name))
-	return ok && x.subs.less(id, n, v.seqOf(first), v.seqOf(last))
+	id, ok := x.subs.Find(subjects.StringOf(e.Name))
+	return ok && x.subs.Less(id, n, v.seqOf(first), v.seqOf(last))
 }

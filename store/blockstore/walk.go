@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/subjects"
 	"jsfs/store/internal/record"
 )
 
@@ -21,7 +22,7 @@ const (
 type walk struct {
 	s     *Stream
 	q     store.Query
-	f     *filter
+	f     *subjects.Filter
 	from  uint64 // what comes next
 	done  bool
 	metas []walked
@@ -79,7 +80,7 @@ func (s *Stream) isLive(m *walked) bool {
 // newWalk begins a walk, which must be freed.
 func newWalk(s *Stream, q store.Query) *walk {
 	w := walks.Get().(*walk)
-	w.s, w.q, w.f, w.from, w.done, w.read = s, q, newFilter(q), max(uint64(q.From), 1), false, nil
+	w.s, w.q, w.f, w.from, w.done, w.read = s, q, subjects.NewFilter(q), max(uint64(q.From), 1), false, nil
 	return w
 }
 
@@ -95,12 +96,12 @@ func (w *walk) fill(ctx context.Context) error {
 		return err
 	}
 	defer w.s.gate.leave()
-	if !w.f.all {
+	if !w.f.All {
 		if err := w.s.buildSubjects(ctx); err != nil {
 			return err
 		}
 	}
-	_, to := w.f.bounds()
+	_, to := w.f.Bounds()
 	r := w.s.span(w.f, w.from, to)
 	n := w.s.cur.Load()
 	w.from, to = max(w.from, r.first), min(r.last, n.last)
@@ -203,7 +204,7 @@ func (w *walk) bytesAt(v *view, off, end int64) ([]byte, error) {
 	}
 	size := min(v.end-off, walkRead)
 	switch {
-	case !w.f.all && (w.read != v.block || off > w.off+int64(len(w.bytes))+smallGap):
+	case !w.f.All && (w.read != v.block || off > w.off+int64(len(w.bytes))+smallGap):
 		size = min(size, record.MaxHead) // there are others between it and the one before
 	case end-off > smallGap:
 		size = min(size, peekRead)

@@ -1,4 +1,4 @@
-package blockstore
+package subjects
 
 import (
 	"fmt"
@@ -15,62 +15,62 @@ import (
 func TestSubjectMapAgreesWithAPlainOne(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		m, plain, seq := newSubjectMap(), map[string][]uint64{}, uint64(0)
+		m, plain, seq := NewMap(), map[string][]uint64{}, uint64(0)
 		for range 3000 {
 			name := fmt.Sprintf("s.%d.%s", rng.IntN(200), strings.Repeat("x", rng.IntN(3)))
 			switch live := plain[name]; {
 			case rng.IntN(3) > 0:
 				seq++
-				m.stored(m.add(name), seq)
+				m.Stored(m.Add(name), seq)
 				plain[name] = append(live, seq)
 			case len(live) > 0:
 				i := []int{0, len(live) - 1, rng.IntN(len(live))}[rng.IntN(3)]
-				if !m.removed(name, live[i]) {
+				if !m.Removed(name, live[i]) {
 					t.Fatalf("seed %d: %d on %s is not counted", seed, live[i], name)
 				}
 				plain[name] = slices.Delete(live, i, i+1)
-			case m.removed(name, seq):
+			case m.Removed(name, seq):
 				t.Fatalf("seed %d: what was never there on %s was counted", seed, name)
 			}
 			switch rng.IntN(100) {
 			case 0:
-				m.sort()
+				m.Sort()
 			case 1:
-				m = m.compacted()
+				m = m.Compacted()
 			}
 		}
 		sameSubjects(t, seed, m, plain)
-		sameSubjects(t, seed, m.compacted(), plain)
+		sameSubjects(t, seed, m.Compacted(), plain)
 	}
 }
 
-func sameSubjects(t *testing.T, seed uint64, m *subjectMap, plain map[string][]uint64) {
+func sameSubjects(t *testing.T, seed uint64, m *Map, plain map[string][]uint64) {
 	t.Helper()
 	live := 0
 	for name, seqs := range plain {
-		id, ok := m.find(name)
+		id, ok := m.Find(name)
 		if len(seqs) == 0 {
-			if ok && m.at(id).count > 0 {
-				t.Errorf("seed %d: %s has %+v, want none", seed, name, *m.at(id))
+			if ok && m.At(id).Count > 0 {
+				t.Errorf("seed %d: %s has %+v, want none", seed, name, *m.At(id))
 			}
 			continue
 		}
 		live++
-		if !ok || m.name(id) != name {
+		if !ok || m.Name(id) != name {
 			t.Fatalf("seed %d: %s is not found", seed, name)
 		}
-		e, first, last := m.at(id), seqs[0], seqs[len(seqs)-1]
-		okFirst := e.first == first && e.stale&staleFirst == 0 || e.first < first && e.stale&staleFirst != 0
-		okLast := e.last == last && e.stale&staleLast == 0 || e.last > last && e.stale&staleLast != 0
-		if e.count != uint64(len(seqs)) || !okFirst || !okLast || int(e.tokens) != strings.Count(name, ".")+1 {
+		e, first, last := m.At(id), seqs[0], seqs[len(seqs)-1]
+		okFirst := e.First == first && e.Stale&StaleFirst == 0 || e.First < first && e.Stale&StaleFirst != 0
+		okLast := e.Last == last && e.Stale&StaleLast == 0 || e.Last > last && e.Stale&StaleLast != 0
+		if e.Count != uint64(len(seqs)) || !okFirst || !okLast || int(e.tokens) != strings.Count(name, ".")+1 {
 			t.Errorf("seed %d: %s has %+v, want %d messages from %d to %d", seed, name, *e, len(seqs), first, last)
 		}
 	}
 	if m.live != live {
 		t.Errorf("seed %d: got %d live subjects, want %d", seed, m.live, live)
 	}
-	m.sort()
-	if !slices.IsSortedFunc(m.order, func(a, b uint32) int { return strings.Compare(m.name(a), m.name(b)) }) || len(m.order) != m.n {
+	m.Sort()
+	if !slices.IsSortedFunc(m.order, func(a, b uint32) int { return strings.Compare(m.Name(a), m.Name(b)) }) || len(m.order) != m.n {
 		t.Errorf("seed %d: the order of %d subjects is wrong", seed, m.n)
 	}
 }
@@ -85,11 +85,11 @@ func TestASubjectTakesFewBytes(t *testing.T) {
 		length += len(names[i])
 	}
 	before := heapNow()
-	m := newSubjectMap()
+	m := NewMap()
 	for i, name := range names {
-		m.stored(m.add(name), uint64(i)+1)
+		m.Stored(m.Add(name), uint64(i)+1)
 	}
-	m.sort()
+	m.Sort()
 	each := float64(heapNow()-before-uint64(length)) / n
 	runtime.KeepAlive(names)
 	t.Logf("%.1f bytes a subject besides the name", each)
@@ -123,9 +123,17 @@ func TestPatternsAreMadeReady(t *testing.T) {
 		{pattern: "ab.*", or: []string{"ac.>"}, prefix: "a", tokens: -1},
 		{pattern: "a.*", or: []string{"b"}, prefix: "", tokens: -1},
 	} {
-		f := newFilter(store.Query{Subject: c.pattern, Or: c.or})
-		if f.all != c.all || len(f.literals) != c.literals || c.literals == 0 && f.prefix != c.prefix || f.tokens != c.tokens {
+		f := NewFilter(store.Query{Subject: c.pattern, Or: c.or})
+		if f.All != c.all || len(f.Literals) != c.literals || c.literals == 0 && f.Prefix != c.prefix || f.tokens != c.tokens {
 			t.Errorf("%q %q: got %+v, want %+v", c.pattern, c.or, *f, c)
 		}
 	}
+}
+
+func heapNow() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

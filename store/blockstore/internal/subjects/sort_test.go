@@ -1,4 +1,4 @@
-package blockstore
+package subjects
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func TestSortNames(t *testing.T) {
 				want[i] = uint32(from + i)
 			}
 			slices.SortStableFunc(want, func(a, b uint32) int { return strings.Compare(names[a], names[b]) })
-			if got := sortNames(from, n, func(id uint32) string { return names[id] }); !slices.Equal(got, want) {
+			if got := SortNames(from, n, func(id uint32) string { return names[id] }); !slices.Equal(got, want) {
 				t.Fatalf("%d names as in %q: not in the order of the names, or of the numbers", n, form)
 			}
 		}

@@ -1,4 +1,4 @@
-package blockstore
+package subjects
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ type keyedName struct {
 // radixFrom is how many names are sorted by the bytes of their keys; comparing is faster for fewer.
 const radixFrom = 256
 
-// sortNames returns the numbers from from to before to in the order of their names; those with one name in their own.
-func sortNames(from, to int, name func(uint32) string) []uint32 {
+// SortNames returns the numbers from from to before to in the order of their names; those with one name in their own.
+func SortNames(from, to int, name func(uint32) string) []uint32 {
 	// What all names begin with tells nothing, and the eight bytes behind it mostly tell them apart.
 	keys := make([]keyedName, 0, to-from)
 	skip := commonPrefix(from, to, name)
