@@ -1,9 +1,13 @@
 package blockstore
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"jsfs/store/blockstore/internal/sealeddraft"
 )
 
 // escapeDraft writes bytes that are not plain in a file name as %XX.
@@ -38,4 +42,35 @@ func unescapeDraft(escaped string) (string, bool) {
 		i += 2
 	}
 	return b.String(), true
+}
+
+// sealedNames is what the names of drafts are sealed with in an encrypted store.
+func (s *Stream) sealedNames() sealeddraft.Names {
+	info := binary.LittleEndian.AppendUint64([]byte("jsfs draft names\x00"), s.inc)
+	return sealeddraft.NewNames(s.st.key.Derive(s.st.id[:], string(info), sealeddraft.NamesKeySize))
+}
+
+// sealName seals a draft's name.
+func (s *Stream) sealName(name string) []byte { return s.sealedNames().Seal(name) }
+
+// openName returns the name that b is, sealed if the store is; "" if it is none.
+func (s *Stream) openName(b []byte) string {
+	if s.st.key == nil {
+		return string(b)
+	}
+	name, ok := s.sealedNames().Open(b)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// sealedDraftFiles is draftFiles for an encrypted store.
+func (s *Stream) sealedDraftFiles(name string) (file, nameFile string) {
+	sealed := s.sealName(name)
+	if text := base64.RawURLEncoding.EncodeToString(sealed); len(text)+1 <= maxFileName {
+		return string(draftSealed) + text, ""
+	}
+	hash := hex.EncodeToString(sealed[:sealeddraft.NameTag])
+	return string(draftLong) + hash, string(draftName) + hash
 }

@@ -1,13 +1,7 @@
 package blockstore
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 
 	"jsfs/store/blockstore/internal/sealeddraft"
 	"jsfs/store/internal/seal"
@@ -112,61 +106,4 @@ func (s *Stream) sizeOfSealed(f vfs.File, file string) (int64, error) {
 		return 0, err
 	}
 	return d.Size()
-}
-
-const nameIV = 16
-
-// nameKeys returns what the names of drafts are sealed with.
-func (s *Stream) nameKeys() (mac, text []byte) {
-	info := binary.LittleEndian.AppendUint64([]byte("jsfs draft names\x00"), s.inc)
-	b := s.st.key.Derive(s.st.id[:], string(info), 2*seal.KeySize)
-	return b[:seal.KeySize], b[seal.KeySize:]
-}
-
-// sealName seals a draft's name: the same name always gives the same bytes, so that its file is found.
-func (s *Stream) sealName(name string) []byte {
-	mac, key := s.nameKeys()
-	m := hmac.New(sha256.New, mac)
-	_, _ = m.Write([]byte(name))
-	b := m.Sum(nil)[:nameIV]
-	b = append(b, name...)
-	cryptName(key, b)
-	return b
-}
-
-func cryptName(key, b []byte) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic(err) // the key has the wrong length: a mistake in this program
-	}
-	cipher.NewCTR(block, b[:nameIV]).XORKeyStream(b[nameIV:], b[nameIV:])
-}
-
-// openName returns the name that b is, sealed if the store is; "" if it is none.
-func (s *Stream) openName(b []byte) string {
-	if s.st.key == nil {
-		return string(b)
-	}
-	if len(b) <= nameIV {
-		return ""
-	}
-	mac, key := s.nameKeys()
-	b = append([]byte(nil), b...)
-	cryptName(key, b)
-	m := hmac.New(sha256.New, mac)
-	_, _ = m.Write(b[nameIV:])
-	if !hmac.Equal(m.Sum(nil)[:nameIV], b[:nameIV]) {
-		return ""
-	}
-	return string(b[nameIV:])
-}
-
-// sealedDraftFiles is draftFiles for an encrypted store.
-func (s *Stream) sealedDraftFiles(name string) (file, nameFile string) {
-	sealed := s.sealName(name)
-	if text := base64.RawURLEncoding.EncodeToString(sealed); len(text)+1 <= maxFileName {
-		return string(draftSealed) + text, ""
-	}
-	hash := hex.EncodeToString(sealed[:nameIV])
-	return string(draftLong) + hash, string(draftName) + hash
 }
