@@ -20,4 +20,22 @@
 // their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
 // written it keeps 8 bytes a message, one and a half more once a time was sought in it, and its subjects, where thousands come by turns
 // with each message anew, of messages in sealed blocks what [Options].CacheBytes bounds.
+//
+// The files, by what they are about:
+//
+//   - a store and its options: store, options, account, gate, smallfile, quarantine, update, attic
+//   - opening it: open, sealed, openstreams, survey
+//   - a stream, its blocks, and what readers see of them: stream, current, block, cache, offsets, blockreader, damage, invariants_on, invariants_off
+//   - opening a stream: streamopen, openconfig, blockends, replaced, replay, doubt, recover, statefile, prepare
+//   - appending: append, commit, decide, limits, remembered, onsubject, expire, rotate, tailnotes, footer
+//   - putting back: restore
+//   - reading by sequence and time: read, ahead, seek, times, gaps, kept
+//   - finding by subject: subjects, unindex, known, table, match, find, count, walk
+//   - removing: remove, removal, purge, erase
+//   - giving space back: reclaimer, reclaim, waste, rewrite, rewritecontrols, pinned, swap, retired
+//   - streams that go, come back, or are cut off: removestream, onego, truncate, truncatecopy
+//   - drafts: drafts, draftname, shareddraft, publishdraft, published
+//   - consumers, mirrors and sources: consumers, replica
+//   - streams of the first generation: convert, forget
+//   - looking after a store that is not mounted: check, checksums, salvage, rekey
 package blockstore

@@ -8,7 +8,7 @@ import (
 	"jsfs/store/blockstore/internal/subjects"
 )
 
-// known is what the index knows of one subject at one moment; see [subject].
+// known is what the index knows of one subject at one moment; see [subjects.Subject].
 type known struct {
 	name        string
 	count       uint64
