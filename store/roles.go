@@ -250,7 +250,7 @@ type Drafts interface {
 	ScratchDraft(ctx context.Context) (Draft, error)
 }
 
-// DraftInfo describes a draft.
+// DraftInfo describes a draft. Of one that can't be read, because the disk is damaged, it is the name only.
 type DraftInfo struct {
 	Name    string
 	Size    int64

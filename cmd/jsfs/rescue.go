@@ -109,14 +109,14 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 	} else if err := printRescue(out, r); err != nil {
 		return err
 	}
-	n, holed := r.LostMessages(), r.HoledDrafts()
+	n, drafts := r.LostMessages(), r.DamagedDrafts()
 	switch {
 	case len(r.Unreadable) > 0:
 		return fmt.Errorf("%d streams could not be read, and %d messages of the others are lost; everything else is rescued", len(r.Unreadable), n)
 	case r.LostConsumers() > 0:
 		return fmt.Errorf("%d messages and %s are lost; everything else is rescued", n, count(int64(r.LostConsumers()), "consumer"))
-	case holed > 0:
-		return fmt.Errorf("%d messages are lost, and %d drafts have holes; everything else is rescued", n, holed)
+	case drafts > 0:
+		return fmt.Errorf("%d messages are lost, and what is said above of %s; everything else is rescued", n, count(int64(drafts), "draft"))
 	case n > 0:
 		return fmt.Errorf("%d messages are lost; everything else is rescued", n)
 	}
@@ -131,6 +131,15 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 		}
 		for _, h := range s.Holes {
 			if _, err := fmt.Fprintf(out, "%s: %d bytes of the draft %q can't be read, and are zeros in the copy\n", s.Stream, h.Bytes, h.Draft); err != nil {
+				return err
+			}
+		}
+		for _, l := range s.LostDrafts {
+			what := "its drafts"
+			if l.Draft != "" {
+				what = fmt.Sprintf("the draft %q", l.Draft)
+			}
+			if _, err := fmt.Fprintf(out, "%s: %s can't be read: %s\n", s.Stream, what, l.Cause); err != nil {
 				return err
 			}
 		}

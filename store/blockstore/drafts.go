@@ -307,8 +307,8 @@ func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if err != nil {
-			return nil, draftError("list", name, err)
+		if err != nil { // it is told when it is opened
+			info = store.DraftInfo{Name: name}
 		}
 		list = append(list, info)
 	}

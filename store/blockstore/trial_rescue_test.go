@@ -273,7 +273,7 @@ func TestADraftIsRescuedAroundItsDamage(t *testing.T) {
 			}
 		}
 		holes := r.Streams[0].Holes
-		if len(holes) != 1 || int64(zeros) > holes[0].Bytes || hit < frames && holes[0].Bytes > 4096+512 || zeros == 0 || r.HoledDrafts() != 1 {
+		if len(holes) != 1 || int64(zeros) > holes[0].Bytes || hit < frames && holes[0].Bytes > 4096+512 || zeros == 0 || r.DamagedDrafts() != 1 {
 			t.Errorf("frame %d damaged: %d bytes are lost, and the report says %+v", hit, zeros, holes)
 		}
 		must(t, errors.Join(d.Close(), from.Close(), to.Close()))

@@ -25,6 +25,14 @@ type RescuedStream struct {
 	Drafts int `json:"drafts,omitempty"`
 	// Holes are the drafts that could not be read everywhere.
 	Holes []HoledDraft `json:"holes,omitempty"`
+	// LostDrafts are the drafts that could not be read at all.
+	LostDrafts []LostDraft `json:"lost_drafts,omitempty"`
+}
+
+// LostDraft is a draft of which nothing could be had, and why. Draft is "" if not even the names of the stream's drafts could.
+type LostDraft struct {
+	Draft string `json:"draft,omitempty"`
+	Cause string `json:"cause"`
 }
 
 // HoledDraft is a draft that was copied, of which Bytes bytes can't be read: they are zeros in the copy.
@@ -57,11 +65,12 @@ func (r *Rescued) LostConsumers() int {
 	return n
 }
 
-// HoledDrafts is how many drafts could not be read everywhere.
-func (r *Rescued) HoledDrafts() int {
+// DamagedDrafts is how many drafts could not be read everywhere, or not at all. Those of a stream whose drafts can't be listed
+// count as one.
+func (r *Rescued) DamagedDrafts() int {
 	n := 0
 	for i := range r.Streams {
-		n += len(r.Streams[i].Holes)
+		n += len(r.Streams[i].Holes) + len(r.Streams[i].LostDrafts)
 	}
 	return n
 }
@@ -109,34 +118,56 @@ func rescueStream(ctx context.Context, st store.Stream, to store.Store, opt Opti
 	if err != nil {
 		return RescuedStream{}, err
 	}
-	drafts, err := st.ListDrafts(ctx)
-	if err != nil {
-		return RescuedStream{}, err
-	}
 	copied, err := to.Stream(ctx, name)
 	if err != nil {
 		return RescuedStream{}, err
 	}
-	out := RescuedStream{Result: res, Drafts: len(drafts)}
-	for _, d := range drafts {
-		lost, err := copyDraft(ctx, st, copied, d.Name)
-		if err != nil {
-			return RescuedStream{}, fmt.Errorf("draft %s: %w", d.Name, err)
-		}
-		if lost > 0 {
-			out.Holes = append(out.Holes, HoledDraft{d.Name, lost})
-		}
-	}
-	return out, nil
+	out := RescuedStream{Result: res}
+	return out, out.rescueDrafts(ctx, st, copied)
 }
 
-// copyDraft copies a draft, durably, over what an earlier call has left of it. It returns how many bytes can't be read.
-func copyDraft(ctx context.Context, from, to store.Stream, name string) (lost int64, err error) {
-	src, err := from.OpenDraft(ctx, name)
+// rescueDrafts copies the drafts. Only what is wrong with the copy ends it.
+func (r *RescuedStream) rescueDrafts(ctx context.Context, from, to store.Stream) error {
+	drafts, err := from.ListDrafts(ctx)
 	if err != nil {
-		return 0, err
+		r.LostDrafts = append(r.LostDrafts, LostDraft{Cause: err.Error()})
+		return ctx.Err()
 	}
-	defer func() { err = errors.Join(err, src.Close()) }()
+	for _, d := range drafts {
+		src, size, err := openDraft(ctx, from, d.Name)
+		if err != nil {
+			r.LostDrafts = append(r.LostDrafts, LostDraft{d.Name, err.Error()})
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue
+		}
+		lost, err := copyDraft(ctx, src, size, to, d.Name)
+		_ = src.Close() // it was only read
+		if err != nil {
+			return fmt.Errorf("draft %s: %w", d.Name, err)
+		}
+		r.Drafts++
+		if lost > 0 {
+			r.Holes = append(r.Holes, HoledDraft{d.Name, lost})
+		}
+	}
+	return nil
+}
+
+func openDraft(ctx context.Context, from store.Stream, name string) (d store.Draft, size int64, err error) {
+	if d, err = from.OpenDraft(ctx, name); err != nil {
+		return nil, 0, err
+	}
+	if size, err = d.Size(); err != nil {
+		return nil, 0, errors.Join(err, d.Close())
+	}
+	return d, size, nil
+}
+
+// copyDraft copies the size bytes of a draft, durably, over what an earlier call has left of it. It returns how many can't be
+// read.
+func copyDraft(ctx context.Context, src store.Draft, size int64, to store.Stream, name string) (lost int64, err error) {
 	if err := to.RemoveDraft(ctx, name); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, err
 	}
@@ -144,32 +175,29 @@ func copyDraft(ctx context.Context, from, to store.Stream, name string) (lost in
 	if err != nil {
 		return 0, err
 	}
-	if lost, err = copyReadable(dst, src); err == nil {
+	if lost, err = copyReadable(dst, src, size); err == nil {
 		err = dst.Sync()
 	}
 	return lost, errors.Join(err, dst.Close())
 }
 
 // copyReadable copies a draft in large pieces, and around damage in small ones, as far as each can be read.
-func copyReadable(dst, src store.Draft) (lost int64, err error) {
+func copyReadable(dst, src store.Draft, size int64) (lost int64, err error) {
 	const small, large = 512, 64 << 10
-	size, err := src.Size()
-	if err == nil {
-		err = dst.Truncate(size)
-	}
+	err = dst.Truncate(size)
 	buf := make([]byte, large)
 	step := int64(large)
 	for off := int64(0); off < size && err == nil; {
 		b := buf[:min(step, size-off)]
-		_, err = src.ReadAt(b, off)
+		_, rerr := src.ReadAt(b, off)
 		switch {
-		case errors.As(err, new(*store.CorruptError)) && step == large:
-			step, err = small, nil
-			continue
-		case errors.As(err, new(*store.CorruptError)):
-			lost, err = lost+int64(len(b)), nil
-		case err == nil || errors.Is(err, io.EOF):
+		case rerr == nil || errors.Is(rerr, io.EOF):
 			_, err = dst.WriteAt(b, off)
+		case step == large:
+			step = small
+			continue
+		default: // damaged, or the disk can't read it
+			lost += int64(len(b))
 		}
 		if off += int64(len(b)); off%large == 0 {
 			step = large
