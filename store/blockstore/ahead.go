@@ -1,10 +1,14 @@
 package blockstore
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 const (
 	aheadRead  = 64 << 10 // what is read at once for who reads in order
 	aheadLimit = 8 << 10  // records above it are read by themselves
+	maxPieces  = 256      // how many streams of a store have a piece at a time: 16 MiB
 )
 
 // ahead holds what is likely to be read next, for who reads in order.
@@ -30,6 +34,41 @@ type piece struct {
 	erased uint64 // ahead.erased before it was read
 }
 
+// pieces are the streams that have a piece, or had one: the oldest loses it when there are too many.
+type pieces struct {
+	// mu guards all below. It is a leaf.
+	mu   sync.Mutex
+	of   []*ahead // a ring of maxPieces, the oldest at next once it is full
+	next int
+}
+
+// add notes that a has a piece.
+func (p *pieces) add(a *ahead) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.of) < maxPieces {
+		p.of = append(p.of, a)
+		return
+	}
+	if old := p.of[p.next]; old != nil {
+		old.piece.Store(nil)
+	}
+	p.of[p.next] = a
+	p.next = (p.next + 1) % maxPieces
+}
+
+// drop forgets a, whose stream is closed.
+func (p *pieces) drop(a *ahead) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.of {
+		if p.of[i] == a {
+			p.of[i] = nil
+		}
+	}
+	a.piece.Store(nil)
+}
+
 // readRecord fills p from off of v, where message seq stands; from memory, if it is there, or messages are
 // being read in order and are small.
 func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
@@ -45,7 +84,9 @@ func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
 		if err := s.readAt(v.block, c.bytes, off); err != nil {
 			return s.readAt(v.block, p, off)
 		}
-		s.ahead.piece.Store(c)
+		if s.ahead.piece.Swap(c) == nil {
+			s.cache.pieces.add(&s.ahead)
+		}
 	}
 	copy(p, c.bytes[off-c.off:])
 	return nil

@@ -16,6 +16,7 @@ type cache struct {
 	fs       vfs.FS
 	maxBytes int64
 	maxFiles int
+	pieces   pieces
 
 	mu    sync.Mutex // guards the rest, and is held while a file is opened; a leaf
 	bytes int64

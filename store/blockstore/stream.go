@@ -342,6 +342,7 @@ func (s *Stream) close() error {
 	defer s.wmu.Unlock()
 	err := errors.Join(kept, s.closeWriterLocked())
 	s.cache.drop(s.cur.Load().blocks)
+	s.cache.pieces.drop(&s.ahead)
 	s.uncount()
 	s.release(true)
 	return err
