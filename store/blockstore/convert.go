@@ -148,7 +148,7 @@ func (st *Store) makeFrom(src *firstgen.Source) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return st.openStream(streamDir(inc), inc)
+	return st.openToWrite(inc)
 }
 
 // loggedLines bounds how many bad lines of one file are logged.

@@ -191,7 +191,10 @@ func (s *Stream) copyDrafts(ctx context.Context, from *Stream) error {
 		if err != nil {
 			return errors.Join(err, old.Close())
 		}
-		_, err = io.Copy(io.NewOffsetWriter(d, 0), io.NewSectionReader(old, 0, info.Size))
+		size, err := old.Size()
+		if err == nil {
+			_, err = io.Copy(io.NewOffsetWriter(d, 0), io.NewSectionReader(old, 0, size))
+		}
 		if err == nil {
 			err = d.Sync()
 		}
