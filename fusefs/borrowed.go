@@ -70,7 +70,7 @@ func (t *borrowed) enter(c *call, node uint64) *loan {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.m[node]
-	if l != nil && l.stale(now) && l.users == 0 {
+	if l != nil && l.users == 0 && l.stale(now) { // who opens it is a user
 		delete(t.m, node) // it holds nothing: its content was made
 		l = nil
 	}

@@ -147,7 +147,11 @@ func TestAHundredThousandSubjects(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", dir, got, want)
 		}
 	}
-	if grown := m.memory() - before; grown > 64<<20 {
+	limit := int64(64 << 20)
+	if raceBuilt { // the detector has memory of its own
+		limit *= 2
+	}
+	if grown := m.memory() - before; grown > limit {
 		t.Errorf("two listings left %d MiB more in the server", grown>>20)
 	}
 	m.scripts(t, []scriptCase{
