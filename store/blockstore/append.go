@@ -304,10 +304,10 @@ func (s *Stream) publishStored() {
 	if len(w.metas) == 0 {
 		return
 	}
-	rev := s.publishGrown()
-	if s.subjects.listening() {
+	if s.subjects.listening() { // first: who sees a message must find it by its subject
 		s.subjects.stored(w.tail, w.told)
 	}
+	rev := s.publishGrown()
 	if clear(w.told); cap(w.told) > 1<<16 {
 		w.told = nil
 	}

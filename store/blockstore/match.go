@@ -50,10 +50,10 @@ func (m *matcher) knowsTail() bool {
 	x := &m.s.subjects
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if !x.ready || x.tail != m.v.block {
+	if !x.ready || x.tail != m.v.block || len(x.ids) < m.v.count {
 		return false
 	}
-	m.subs, m.ids = x.subs, x.ids[:min(len(x.ids), m.v.count)]
+	m.subs, m.ids = x.subs, x.ids[:m.v.count]
 	return true
 }
 
