@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // manySignals does everything that has a path, with a signal each 200 µs, and prints what did not work.
@@ -48,5 +49,23 @@ func TestSignalsEndNothingHalfway(t *testing.T) {
 	}
 	if got := m.messages("S"); strings.Join(got, "") != strings.Join(want, "") {
 		t.Errorf("messages: got %q, want each once, in order", got)
+	}
+}
+
+// TestASignalEndsAWaitAtOnce interrupts readers of follow: what waits for a message is given no second more. A busy machine may be
+// slow, not each time.
+func TestASignalEndsAWaitAtOnce(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S")
+	fastest := time.Hour
+	for range 5 {
+		begin := time.Now()
+		if r := m.try("timeout -s INT 0.2 cat S/.follow"); r.code != 124 {
+			t.Fatalf("got %+v, want an interruption", r)
+		}
+		fastest = min(fastest, time.Since(begin))
+	}
+	if fastest > 900*time.Millisecond {
+		t.Errorf("the fastest of five took %v, want about 200ms", fastest)
 	}
 }
