@@ -34,39 +34,47 @@ func fill(t *testing.T, m *mnt) int {
 	return 0
 }
 
+// TestFullDiskTellsTheWriterAndRemovesAndReadsAndGoesOn is P10 through a mount, on disks that end elsewhere each time.
 func TestFullDiskTellsTheWriterAndRemovesAndReadsAndGoesOn(t *testing.T) {
 	for _, policy := range []string{"always", "interval"} {
 		t.Run(policy, func(t *testing.T) {
-			m := fullMount(t, "12m", "--sync="+policy, "-o", "block_size=1M")
-			m.sh("mkdir S")
-			n := fill(t, m)
-			if n < 100 {
-				t.Fatalf("a disk of 12 MB took %d messages of 20 kB", n)
-			}
-			r := m.try("yes 0123456789 | head -c 200000 > /tmp/full-src.$$; cp /tmp/full-src.$$ S/x; code=$?; rm /tmp/full-src.$$; exit $code")
-			if r.code == 0 || !strings.Contains(r.err, "No space left") {
-				t.Errorf("cp onto a full disk: got %+v, want ENOSPC", r)
-			}
-			checkCount(t, m, n)
-			m.sh("rm S/1 S/2 S/3")
-			if r := m.try("cat S/1"); r.code == 0 {
-				t.Error("a message that was removed on a full disk is still there")
-			}
-			checkCount(t, m, n-3)
-			m.crash()
-			checkCount(t, m, n-3)
-			sh(t, "mount -o remount,size=20m "+quoted(strings.TrimSuffix(m.store, "/store")))
-			m.sh("echo again > S/x")
-			if got, want := m.sh("cat S/x"), "again\n"; got != want {
-				t.Errorf("once there is space: got %q, want %q", got, want)
-			}
-			m.remount()
-			checkCount(t, m, n-2)
-			m.stop()
-			if r := jsfs(t, "check", m.store); r.code != 0 {
-				t.Errorf("check afterwards: %+v", r)
+			for i := range scaled(1, 1, 25) {
+				t.Run(fmt.Sprint(i), func(t *testing.T) { fillDisk(t, policy, 12<<10+236*i) })
 			}
 		})
+	}
+}
+
+// fillDisk fills a disk of that many KiB, and uses it on.
+func fillDisk(t *testing.T, policy string, kib int) {
+	m := fullMount(t, fmt.Sprintf("%dk", kib), "--sync="+policy, "-o", "block_size=1M")
+	m.sh("mkdir S")
+	n := fill(t, m)
+	if n < 100 {
+		t.Fatalf("a disk of %d KiB took %d messages of 20 kB", kib, n)
+	}
+	r := m.try("yes 0123456789 | head -c 200000 > /tmp/full-src.$$; cp /tmp/full-src.$$ S/x; code=$?; rm /tmp/full-src.$$; exit $code")
+	if r.code == 0 || !strings.Contains(r.err, "No space left") {
+		t.Errorf("cp onto a full disk: got %+v, want ENOSPC", r)
+	}
+	checkCount(t, m, n)
+	m.sh("rm S/1 S/2 S/3")
+	if r := m.try("cat S/1"); r.code == 0 {
+		t.Error("a message that was removed on a full disk is still there")
+	}
+	checkCount(t, m, n-3)
+	m.crash()
+	checkCount(t, m, n-3)
+	sh(t, "mount -o remount,size=24m "+quoted(strings.TrimSuffix(m.store, "/store")))
+	m.sh("echo again > S/x")
+	if got, want := m.sh("cat S/x"), "again\n"; got != want {
+		t.Errorf("once there is space: got %q, want %q", got, want)
+	}
+	m.remount()
+	checkCount(t, m, n-2)
+	m.stop()
+	if r := jsfs(t, "check", m.store); r.code != 0 {
+		t.Errorf("check afterwards: %+v", r)
 	}
 }
 

@@ -104,7 +104,7 @@ func build(out string) error {
 // packages says which Debian package has a tool that the tests run.
 var packages = map[string]string{
 	"attr": "attr", "getfattr": "attr", "setfattr": "attr", "fusermount3": "fuse3", "ldconfig": "libc-bin",
-	"less": "less", "node": "nodejs", "python3": "python3", "rsync": "rsync", "setpriv": "util-linux", "mkfs.ext4": "e2fsprogs",
+	"less": "less", "node": "nodejs", "python3": "python3", "rsync": "rsync", "setpriv": "util-linux", "mkfs.ext4": "e2fsprogs", "lsattr": "e2fsprogs",
 	"strace": "strace", "stress-ng": "stress-ng", "vim": "vim", "gcc": "gcc", "script": "bsdutils",
 	"inotifywait": "inotify-tools",
 }
