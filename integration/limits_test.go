@@ -29,3 +29,29 @@ func TestMountLimits(t *testing.T) {
 	}
 	m.sh("rm A/000000000001 && rmdir B && mkdir C")
 }
+
+// The root's config shows every setting that is not secret, under the name and in the form of its option.
+func TestTheMountsConfigIsWhole(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opts []option
+		want []string
+	}{
+		{"nothing was given", nil, []string{`"keep_deleted": "24h0m0s"`, `"keep_limits": "no"`, `"sync": "always"`, `"control": "hidden"`}},
+		{"nothing is kept", []option{withArgs("-o", "keep_deleted=0")}, []string{`"keep_deleted": "0s"`}},
+		{
+			"a memory store", []option{withSource("mem:"), withArgs("-o", "keep_deleted=90m,keep_limits=yes,max_memory=1G,max_streams=7")},
+			[]string{`"keep_deleted": "1h30m0s"`, `"keep_limits": "yes"`, `"max_memory": 1073741824`, `"max_streams": 7`},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mount(t, c.opts...)
+			got := m.read(".jsfs/config")
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("there is no %s in %s", want, got)
+				}
+			}
+		})
+	}
+}

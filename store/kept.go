@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"iter"
+	"time"
 )
+
+// DefaultKeep is for how long engines keep what was removed, at least, unless they are told otherwise.
+const DefaultKeep = 24 * time.Hour
 
 // Keeper is the role of finding what was removed and is kept for whoever wants it back (see [Writer.Undelete]). What
 // is soft-deleted is kept for a time that the engine is told, counted from its removal and rounded up; what limits,

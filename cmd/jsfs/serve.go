@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -62,7 +63,11 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 // ofEngine returns what .jsfs/config says besides what the mount itself knows: how the engine was opened. Nothing
 // secret is among it.
 func (s *settings) ofEngine(src source) map[string]any {
-	m := map[string]any{}
+	keep := cmp.Or(s.keepDeleted, store.DefaultKeep)
+	m := map[string]any{"keep_deleted": max(keep, 0).String(), "keep_limits": "no"}
+	if s.keepLimits {
+		m["keep_limits"] = "yes"
+	}
 	for name, n := range map[string]int64{
 		"max_streams": int64(s.limits.MaxStreams), "max_consumers": int64(s.limits.MaxConsumers),
 		"max_storage": s.limits.MaxStorage, "max_memory": s.maxMemory,

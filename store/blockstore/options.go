@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"jsfs/store"
-	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
 	"jsfs/store/keys"
 	"jsfs/store/legacy"
@@ -107,7 +106,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.KeepDeleted == 0 {
-		o.KeepDeleted = policy.DefaultKeep
+		o.KeepDeleted = store.DefaultKeep
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = defaultCache

@@ -43,7 +43,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.KeepDeleted == 0 {
-		o.KeepDeleted = policy.DefaultKeep
+		o.KeepDeleted = store.DefaultKeep
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes

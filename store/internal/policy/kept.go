@@ -5,13 +5,9 @@ import (
 	"time"
 )
 
-const (
-	// DefaultKeep is for how long what was removed is kept at least.
-	DefaultKeep = 24 * time.Hour
-	// keptSteps is in how many steps of equal length the time of keeping goes by: what was removed inside
-	// of one step may go at the same time, so that nobody has to remember more times than there are steps.
-	keptSteps = 8
-)
+// keptSteps is in how many steps of equal length the time of keeping goes by: what was removed inside
+// of one step may go at the same time, so that nobody has to remember more times than there are steps.
+const keptSteps = 8
 
 // KeptUntil returns when what was removed at the time ns, in nanoseconds since the Unix epoch, need no longer be kept,
 // if it must be for keep at least: keep later, rounded up to a whole step. It is ns or earlier if keep is 0.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"jsfs/store"
 )
 
 func TestKeptUntil(t *testing.T) {
@@ -13,7 +15,7 @@ func TestKeptUntil(t *testing.T) {
 		keep     time.Duration
 		from, to int64
 	}{
-		{"a day", 1_700_000_000_000_000_000, DefaultKeep, 1_700_086_400_000_000_000, 1_700_097_200_000_000_000},
+		{"a day", 1_700_000_000_000_000_000, store.DefaultKeep, 1_700_086_400_000_000_000, 1_700_097_200_000_000_000},
 		{"a short time", 1000, 3, 1003, 1003},
 		{"nothing", 1000, 0, math.MinInt64, math.MinInt64},
 		{"for ever", 1 << 62, math.MaxInt64, math.MaxInt64, math.MaxInt64},
@@ -24,8 +26,8 @@ func TestKeptUntil(t *testing.T) {
 		}
 	}
 	steps := map[int64]bool{}
-	for at := int64(1e18); at < 1e18+int64(DefaultKeep); at += int64(time.Minute) {
-		steps[KeptUntil(at, DefaultKeep)] = true
+	for at := int64(1e18); at < 1e18+int64(store.DefaultKeep); at += int64(time.Minute) {
+		steps[KeptUntil(at, store.DefaultKeep)] = true
 	}
 	if len(steps) > keptSteps+1 {
 		t.Errorf("removals of a day end at %d times", len(steps))
