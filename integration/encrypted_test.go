@@ -89,3 +89,21 @@ func TestAStoreThatWasMadeWithoutAKeyStaysSo(t *testing.T) {
 		t.Error("there is an envelope of a key")
 	}
 }
+
+// withKey makes the file key beside the mount point.
+func withKey(m *mnt) {
+	sh(m.t, "cd "+quoted(strings.TrimSuffix(m.dir, "/mnt"))+" && head -c 32 /dev/urandom > key && chmod 600 key")
+}
+
+// What a server is writing looks damaged to who reads it at the same time.
+func TestCheckWithoutTheKeyLooksAtNoStoreThatIsInUse(t *testing.T) {
+	m := mount(t, withArgs("--key-file", "key"), withKey)
+	m.sh("mkdir S && echo x > S/a")
+	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "it is in use") || !strings.Contains(r.err, itoa(m.pid())) {
+		t.Errorf("got %+v, want exit code 2, that it is in use, and the pid %d", r, m.pid())
+	}
+	m.stop()
+	if r := jsfs(t, "check", m.store); r.code != 0 || !strings.Contains(r.out, "no key was given") {
+		t.Errorf("when nobody has it: got %+v", r)
+	}
+}

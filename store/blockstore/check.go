@@ -66,7 +66,11 @@ func CheckFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret) (Report, err
 	r := Report{Streams: []StreamReport{}, Damage: []store.Damage{}}
 	st, err := Open(fsys, Options{ReadOnly: true, Secret: secret})
 	if secret == nil && errors.Is(err, store.ErrKey) {
-		return r, r.checkSums(ctx, fsys)
+		lock, err := fsys.Lock(lockName) // what somebody is writing looks damaged
+		if err != nil {
+			return r, err
+		}
+		return r, errors.Join(r.checkSums(ctx, fsys), lock.Close())
 	}
 	if err != nil {
 		return r, err
