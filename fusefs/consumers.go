@@ -132,9 +132,15 @@ func (p place) inConsumers() bool {
 	return false
 }
 
-// makeConsumer makes a consumer with the defaults.
+// makeConsumer makes a consumer with the defaults. In a work queue that has others it would take what is theirs by them: there
+// it has a subject of its own, and gets nothing, until its configuration says what is its part.
 func (fs *FS) makeConsumer(c *call, s *stream, at place, name string, out *fuse.EntryOut) error {
-	consumer, err := s.CreateConsumer(c, store.ConsumerConfig{Name: name})
+	cfg := store.ConsumerConfig{Name: name}
+	consumer, err := s.CreateConsumer(c, cfg)
+	if errors.Is(err, store.ErrDenied) && s.Config().Retention == store.RetentionWorkQueue {
+		cfg.FilterSubject = noSubjectYet + name
+		consumer, err = s.CreateConsumer(c, cfg)
+	}
 	if err != nil {
 		return err
 	}
@@ -144,6 +150,9 @@ func (fs *FS) makeConsumer(c *call, s *stream, at place, name string, out *fuse.
 	}
 	return fs.placeEntry(c, s, p, out)
 }
+
+// noSubjectYet is what the filter of a consumer without a part of its work queue begins with.
+const noSubjectYet = "no.subject.yet."
 
 // rmdirConsumers removes a consumer, whatever its directory lists. What is in that is fixed, but to who is about to remove
 // the consumer.
