@@ -76,20 +76,20 @@ func (t *transport) prepareRing(opts *fuse.MountOptions) *fuse.MountOptions {
 	return &with
 }
 
-// startRing looks at the answer to INIT, and begins with io_uring if it was agreed on.
-func (t *transport) startRing(x *exchange) {
+// agreedOn says how requests come, by the answer to INIT.
+func (t *transport) agreedOn(x *exchange) Transport {
 	if t.ring == nil {
-		return
+		return TransportDev
 	}
 	out := (*fuse.InitOut)(unsafe.Pointer(&x.out[unsafe.Sizeof(fuse.OutHeader{})]))
 	if out.Flags64()&fuse.CAP_OVER_IO_URING == 0 {
 		t.log.Warn("requests come through /dev/fuse", "reason", "the kernel did not offer io_uring")
 		t.ring.Cancel()
 		t.ring = nil
-		return
+		return TransportDev
 	}
 	t.log.Debug("requests come over io_uring")
-	t.ring.Start()
+	return TransportUring
 }
 
 // handle answers a request that came over io_uring.

@@ -49,10 +49,7 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	sub := st.Watch() // before anything is told to the kernel
 	tr, err := newTransport(fd, fs, opt.serverOptions(), overRing, opt.Logger)
 	if err == nil {
-		err = tr.begin()
-	}
-	if err == nil {
-		fs.prefetch.inLine = tr.ring != nil
+		err = tr.begin(fs.setTransport)
 	}
 	if err != nil {
 		sub.Close()
@@ -68,6 +65,15 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	go s.serve(tr, sub)
 	return s, nil
 }
+
+// setTransport notes how requests come, before any but the first has.
+func (fs *FS) setTransport(t Transport) {
+	fs.opt.Transport = t
+	fs.prefetch.inLine = t == TransportUring
+}
+
+// Transport says how requests come from the kernel: TransportDev or TransportUring.
+func (s *Server) Transport() Transport { return s.fs.opt.Transport }
 
 // serve serves the mount until it has ended, and then lets go of everything.
 func (s *Server) serve(tr *transport, sub store.Subscription) {

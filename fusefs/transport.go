@@ -108,8 +108,9 @@ func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, overRi
 	return t, nil
 }
 
-// begin answers the kernel's first request, so that the mount works when it returns.
-func (t *transport) begin() error {
+// begin answers the kernel's first request, so that the mount works when it returns. agreed is told how requests come,
+// before the second one does.
+func (t *transport) begin(agreed func(Transport)) error {
 	x := t.take()
 	defer t.give(x)
 	for {
@@ -121,7 +122,10 @@ func (t *transport) begin() error {
 			return err
 		}
 		t.answer(x)
-		t.startRing(x)
+		agreed(t.agreedOn(x))
+		if t.ring != nil {
+			t.ring.Start()
+		}
 		return nil
 	}
 }

@@ -28,7 +28,14 @@ func TestRequestsComeOverIOUringWhereItIsOn(t *testing.T) {
 	if log := dev.serverLog(); strings.Contains(log, saysUring) {
 		t.Errorf("dev: got the log %q", log)
 	}
-	for _, m := range []*mnt{m, auto, dev} {
+	for i, m := range []*mnt{m, auto, dev} {
+		want := "dev\n"
+		if i < 2 && uringSupported() {
+			want = "uring\n"
+		}
+		if got := m.sh(`grep -oP '"transport": "\K\w+' .jsfs/config`); got != want {
+			t.Errorf("mount %d: .jsfs/config says transport %q, want %q", i, got, want)
+		}
 		m.sh("mkdir S; seq 300 >> S/.log; echo one > S/x; cat S/.log S/* | md5sum; rm S/7; ! cat S/7 2>/dev/null")
 		if got, want := m.sh("ls S | wc -l; tail -n 1 S/.log"), "300\none\n"; got != want {
 			t.Errorf("got %q, want %q", got, want)
