@@ -22,39 +22,46 @@ type killStep struct {
 	remove string
 }
 
-// killSteps are the workload: streams that come and go, messages by name and by line, a removal, a draft.
-func killSteps() []killStep {
+// killSteps are one round of the workload: streams that come and go, messages by name and by line, a removal, a draft. The
+// first round makes the stream; each has texts of its own.
+func killSteps(round int) []killStep {
 	write := func(name, text string) func(*mnt) error {
 		return func(m *mnt) error { return os.WriteFile(m.path(name), []byte(text), 0o644) }
 	}
-	big := fmt.Sprintf("%0100000d", 7) // a block of its own
-	return []killStep{
-		{"mkdir S", func(m *mnt) error { return os.Mkdir(m.path("S"), 0o755) }, nil, ""},
-		{"append one", write("S/a", "one"), []string{"one"}, ""},
-		{"append two", write("S/b", "two"), []string{"two"}, ""},
-		{"append lines", appendLines, []string{"three\n", "four\n"}, ""},
+	text := func(s string) string { return fmt.Sprint(s, " of round ", round) }
+	big := fmt.Sprintf("%0100000d", 2*round) // a block of its own
+	bigger := fmt.Sprintf("%0100000d", 2*round+1)
+	const appended = 7 // in a round
+	steps := []killStep{
+		{"append one", write("S/a", text("one")), []string{text("one")}, ""},
+		{"append two", write("S/b", text("two")), []string{text("two")}, ""},
+		{"append lines", func(m *mnt) error { return appendLines(m, text("three"), text("four")) }, []string{text("three") + "\n", text("four") + "\n"}, ""},
 		{"append a big one", write("S/c", big), []string{big}, ""},
-		{"rm 2", func(m *mnt) error { return os.Remove(m.path("S/000000000002")) }, nil, "two"},
-		{"append another big one", write("S/c", big+"!"), []string{big + "!"}, ""},
+		{"rm two", func(m *mnt) error { return os.Remove(m.path("S", fmt.Sprintf("%012d", appended*round+2))) }, nil, text("two")},
+		{"append another big one", write("S/c", bigger), []string{bigger}, ""},
 		{"rename a draft", func(m *mnt) error {
-			return errors.Join(write("S/.draft", "draft")(m), os.Rename(m.path("S/.draft"), m.path("S/d")))
-		}, []string{"draft"}, ""},
+			return errors.Join(write("S/.draft", text("draft"))(m), os.Rename(m.path("S/.draft"), m.path("S/d")))
+		}, []string{text("draft")}, ""},
 		{"mkdir T", func(m *mnt) error { return os.Mkdir(m.path("T"), 0o755) }, nil, ""},
 		{"rmdir T", func(m *mnt) error { return os.Remove(m.path("T")) }, nil, ""},
 	}
+	if round == 0 {
+		steps = slices.Insert(steps, 0, killStep{"mkdir S", func(m *mnt) error { return os.Mkdir(m.path("S"), 0o755) }, nil, ""})
+	}
+	return steps
 }
 
-func appendLines(m *mnt) error {
+func appendLines(m *mnt, lines ...string) error {
 	f, err := os.OpenFile(m.path("S/.log"), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString("three\nfour\n")
+	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
 	return errors.Join(err, f.Close())
 }
 
-// TestKillAtASystemCall kills the server as it enters its Nth write, sync or rename, for each N until
-// the workload is through. What was acknowledged must be there; of the step that failed, each message
+// TestKillAtASystemCall kills the server as it enters its Nth write, sync or rename, for each N until the workload is
+// through, and then again from the first one: which thread makes a call, and strace counts those of each, differs. What was acknowledged must be there; of the step that failed, each message
 // may be.
 func TestKillAtASystemCallLosesNothingAcknowledged(t *testing.T) {
 	needs(t, "strace")
@@ -63,18 +70,21 @@ func TestKillAtASystemCallLosesNothingAcknowledged(t *testing.T) {
 			t.Parallel()
 			m := mount(t, withArgs("-o", "block_size=64K"))
 			m.stop()
-			points := 0
-			for when := 1; when <= scaled(2, 40, 400); when++ {
+			kills, deepest := 0, 0
+			for when, sweeps := 1, 0; kills < scaled(2, 40, 400); when++ {
 				sh(t, "rm -rf "+quoted(m.store))
-				if !killPoint(t, m, calls, when) {
-					break
+				if killPoint(t, m, calls, when) {
+					kills, deepest = kills+1, max(deepest, when)
+					continue
 				}
-				points++
+				if when = 0; kills == 0 { // no thread makes even one
+					t.Fatalf("the server was never killed in %s", calls)
+				}
+				if sweeps++; sweeps > 400 {
+					t.Fatalf("%d kills in %d sweeps", kills, sweeps)
+				}
 			}
-			t.Logf("killed at %d calls", points)
-			if points == 0 && calls != "rename,renameat,renameat2" {
-				t.Errorf("the server was never killed in %s", calls)
-			}
+			t.Logf("%d kills, up to call %d of a thread", kills, deepest)
 		})
 	}
 }
@@ -88,7 +98,7 @@ func killPoint(t *testing.T, m *mnt, calls string, when int) bool {
 	var must, may []string
 	killed := !ready
 	stream := false
-	for _, s := range killSteps() {
+	for _, s := range killRounds() {
 		if killed {
 			break
 		}
@@ -114,6 +124,15 @@ func killPoint(t *testing.T, m *mnt, calls string, when int) bool {
 	m.sh("mkdir -p S && echo after > S/after && cat S/after")
 	m.stop()
 	return killed
+}
+
+// killRounds is the whole workload.
+func killRounds() []killStep {
+	var all []killStep
+	for round := range scaled(1, 1, 6) {
+		all = append(all, killSteps(round)...)
+	}
+	return all
 }
 
 // tryReady waits until the mount lists, and says whether it does; the server may have been killed before.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -39,6 +40,9 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) int {
 	flag.Parse()
+	if signal.Ignored(os.Interrupt) { // as below `nohup … &`: what the tests start is to hear Ctrl-C all the same
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	dir, err := os.MkdirTemp("", "jsfs-bin-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
