@@ -59,6 +59,13 @@ type Store interface {
 	Close() error
 }
 
+// Adopter is a Store in which a stream can be given the configuration of the one that it is a copy of.
+type Adopter interface {
+	// Adopt is Update, but that a change to RetentionInterest removes nothing: a message that no consumer wants is kept as one is that
+	// came with its sequence.
+	Adopt(ctx context.Context, cfg Config) error
+}
+
 // Stream is one stream in all of its roles.
 type Stream interface {
 	// Config is the stream's configuration as it is now.

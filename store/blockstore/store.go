@@ -68,8 +68,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Stream = (*Stream)(nil)
+	_ store.Store   = (*Store)(nil)
+	_ store.Adopter = (*Store)(nil)
+	_ store.Stream  = (*Stream)(nil)
 )
 
 // Streams implements [store.Store].

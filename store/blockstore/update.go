@@ -14,6 +14,16 @@ import (
 
 // Update implements [store.Store].
 func (st *Store) Update(ctx context.Context, cfg store.Config) error {
+	return st.configure(ctx, cfg, true)
+}
+
+// Adopt implements [store.Adopter].
+func (st *Store) Adopt(ctx context.Context, cfg store.Config) error {
+	return st.configure(ctx, cfg, false)
+}
+
+// configure gives a stream another configuration. With sweep, a change of retention removes what no consumer wants.
+func (st *Store) configure(ctx context.Context, cfg store.Config, sweep bool) error {
 	if err := st.enter(ctx); err != nil {
 		return err
 	}
@@ -45,7 +55,7 @@ func (st *Store) Update(ctx context.Context, cfg store.Config) error {
 	if err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
 	}
-	if cfg.Retention != was {
+	if sweep && cfg.Retention != was {
 		if err := s.consumers.Sweep(ctx); err != nil { // the configuration holds, and is on disk
 			s.log.Error("messages that no consumer wants could not be removed", "stream", cfg.Name, "cause", err)
 		}

@@ -73,7 +73,10 @@ type Store struct {
 	attic   []removedStream
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.Adopter = (*Store)(nil)
+)
 
 // New returns an empty store.
 func New(opt Options) *Store {
@@ -158,6 +161,16 @@ func (s *Store) create(cfg store.Config) (*stream, error) {
 
 // Update implements [store.Store].
 func (s *Store) Update(ctx context.Context, cfg store.Config) error {
+	return s.configure(ctx, cfg, true)
+}
+
+// Adopt implements [store.Adopter].
+func (s *Store) Adopt(ctx context.Context, cfg store.Config) error {
+	return s.configure(ctx, cfg, false)
+}
+
+// configure gives a stream another configuration. With sweep, a change of retention removes what no consumer wants.
+func (s *Store) configure(ctx context.Context, cfg store.Config, sweep bool) error {
 	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return err
@@ -176,7 +189,7 @@ func (s *Store) Update(ctx context.Context, cfg store.Config) error {
 	if err := s.update(cfg); err != nil {
 		return err
 	}
-	if cfg.Retention != was {
+	if sweep && cfg.Retention != was {
 		return old.(*stream).consumers.Sweep(ctx)
 	}
 	return nil

@@ -99,6 +99,18 @@ func (c *counted) Update(ctx context.Context, cfg store.Config) error {
 	return err
 }
 
+// Adopt implements [store.Adopter], and counts as an update.
+func (c *counted) Adopt(ctx context.Context, cfg store.Config) error {
+	a, ok := c.Store.(store.Adopter)
+	if !ok {
+		return c.Update(ctx, cfg)
+	}
+	start := time.Now()
+	err := a.Adopt(ctx, cfg)
+	c.m.done(opUpdate, start, err)
+	return err
+}
+
 // Truncate implements [store.Store].
 func (c *counted) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
 	old, _ := c.Store.Stream(ctx, name)

@@ -176,6 +176,23 @@ var retentionCases = []testCase{
 		b.ack(c, 3)
 		b.wantSeqs(st, store.Query{})
 	}},
+	{name: "what is given another's configuration keeps what nobody wants", run: func(b *bench) {
+		a, ok := b.s.(store.Adopter)
+		if !ok {
+			b.Fatal("the engine has no Adopt")
+		}
+		st := b.create("S")
+		b.fill(st, 3)
+		c := b.consumer(st, store.ConsumerConfig{Name: "c", DeliverPolicy: store.DeliverByStartSequence, OptStartSeq: 2})
+		b.wantErr(a.Adopt(b.ctx, store.Config{Name: "S", Retention: store.RetentionWorkQueue}), store.ErrDenied)
+		b.must(a.Adopt(b.ctx, store.Config{Name: "S", Retention: store.RetentionInterest}))
+		b.wantSeqs(st, store.Query{}, 1, 2, 3)
+		b.next(c, 2, 1)
+		b.ack(c, 2)
+		b.wantSeqs(st, store.Query{}, 1, 3)
+		b.must(st.RemoveConsumer(b.ctx, "c"))
+		b.wantSeqs(st, store.Query{})
+	}},
 	{name: "a work queue goes on where it was", durable: true, run: func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", Retention: store.RetentionWorkQueue})
 		b.fill(st, 5)

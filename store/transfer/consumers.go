@@ -182,13 +182,20 @@ func (o *origin) consumer(name string) *store.ConsumerState {
 }
 
 // restoreConsumers gives the copy, which has all messages, the origin's consumers, and looks whether it has them then.
-func (o *origin) restoreConsumers(ctx context.Context, st store.Stream) error {
+func (o *origin) restoreConsumers(ctx context.Context, to store.Store, st store.Stream) error {
+	got, _, err := consumersOf(ctx, st)
+	if err != nil || sameConsumers(got, o.consumers) {
+		return err
+	}
+	if err := o.hold(ctx, to, st); err != nil {
+		return err
+	}
 	for i := range o.consumers {
 		if _, err := st.RestoreConsumer(ctx, o.consumers[i]); err != nil {
 			return fmt.Errorf("stream %s: %w", st.Config().Name, err)
 		}
 	}
-	got, _, err := consumersOf(ctx, st)
+	got, _, err = consumersOf(ctx, st)
 	if err == nil && !sameConsumers(got, o.consumers) {
 		err = fmt.Errorf("stream %s: the copy's consumers are not what was stored", st.Config().Name)
 	}

@@ -28,14 +28,14 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 	cfg := o.config.Clone()
 	cfg.Name = name
 	cfg = cfg.WithDefaults()
-	st, err := stage(ctx, to, cfg)
+	st, err := o.stage(ctx, to, cfg)
 	if err != nil {
 		return Result{}, err
 	}
 	if err := o.checkConsumers(ctx, st); err != nil {
 		return Result{}, err
 	}
-	t, resumed, err := o.fill(ctx, st, opt)
+	t, resumed, err := o.fill(ctx, to, st, opt)
 	if err != nil {
 		return Result{}, err
 	}
@@ -46,7 +46,7 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 	if err := o.finish(ctx, st, t); err != nil {
 		return Result{}, err
 	}
-	if err := o.restoreConsumers(ctx, st); err != nil {
+	if err := o.restoreConsumers(ctx, to, st); err != nil {
 		return Result{}, err
 	}
 	if opt.Verify {
@@ -54,19 +54,31 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 			return Result{}, err
 		}
 	}
+	r := t.result(name, resumed, o.last, lost)
+	r.Consumers, r.LostConsumers = len(o.consumers), unread
+	if cfg.Retention == store.RetentionInterest && len(unread) > 0 {
+		cfg.Retention, r.KeepsAll = store.RetentionLimits, true
+	}
 	if !sameConfig(st.Config(), cfg) {
-		if err := to.Update(ctx, cfg); err != nil {
+		if err := adopt(ctx, to, cfg); err != nil {
 			return Result{}, fmt.Errorf("give stream %s its configuration: %w", name, err)
 		}
 	}
-	r := t.result(name, resumed, o.last, lost)
-	r.Consumers, r.LostConsumers = len(o.consumers), unread
 	return r, nil
 }
 
+// adopt gives the copy its configuration.
+func adopt(ctx context.Context, to store.Store, cfg store.Config) error {
+	if a, ok := to.(store.Adopter); ok {
+		return a.Adopt(ctx, cfg)
+	}
+	return to.Update(ctx, cfg)
+}
+
 // stage returns the stream that is to become the copy with configuration cfg: a new one, or one that
-// an earlier call left. Until all messages are there it takes whatever the original once took.
-func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream, error) {
+// an earlier call left. Until all messages are there it takes whatever the original once took, and until all consumers
+// are, it keeps everything.
+func (o *origin) stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream, error) {
 	open := cfg.Clone()
 	open.Mirror, open.Sources = nil, nil // or messages of its origins would come between
 	open.Subjects, open.MaxMsgSize = []string{">"}, store.MaxMsgSize
@@ -76,13 +88,37 @@ func stage(ctx context.Context, to store.Store, cfg store.Config) (store.Stream,
 	st, err := to.Stream(ctx, cfg.Name)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		if o.needsHold(&open) {
+			open.Retention = store.RetentionLimits
+		}
 		return to.Create(ctx, open)
 	case err != nil:
 		return nil, err
-	case !sameConfig(st.Config(), cfg) && !sameConfig(st.Config(), open):
+	}
+	have := st.Config()
+	if cfg.Retention == store.RetentionInterest && have.Retention == store.RetentionLimits { // it was held
+		have.Retention = store.RetentionInterest
+	}
+	if !sameConfig(have, cfg) && !sameConfig(have, open) {
 		return nil, fmt.Errorf("stream %s: %w, with another configuration", cfg.Name, store.ErrExists)
 	}
 	return st, nil
+}
+
+// needsHold says whether a copy with that configuration must keep, until all consumers are there, what only those want that
+// are not: with interest retention, a stream that was not closed drops at the next open what no consumer wants.
+func (o *origin) needsHold(cfg *store.Config) bool {
+	return cfg.Retention == store.RetentionInterest && !cfg.Sealed && len(o.consumers) > 0
+}
+
+// hold lets the copy keep everything. It is called before anything of the copy is changed.
+func (o *origin) hold(ctx context.Context, to store.Store, st store.Stream) error {
+	cfg := st.Config()
+	if !o.needsHold(&cfg) {
+		return nil
+	}
+	cfg.Retention = store.RetentionLimits
+	return to.Update(ctx, cfg)
 }
 
 func sameConfig(a, b store.Config) bool {
@@ -92,7 +128,7 @@ func sameConfig(a, b store.Config) bool {
 }
 
 // fill stores the messages that st does not have. Those that it has must be the origin's first ones.
-func (o *origin) fill(ctx context.Context, st store.Stream, opt Options) (t *tally, resumed int64, err error) {
+func (o *origin) fill(ctx context.Context, to store.Store, st store.Stream, opt Options) (t *tally, resumed int64, err error) {
 	have, err := st.State(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -116,7 +152,11 @@ func (o *origin) fill(ctx context.Context, st store.Stream, opt Options) (t *tal
 		}
 		resumed += int64(old)
 		if old < len(ms) {
-			if err := c.end(name); err != nil {
+			err := c.end(name)
+			if err == nil {
+				err = o.hold(ctx, to, st)
+			}
+			if err != nil {
 				return nil, 0, err
 			}
 			if _, err := st.RestoreAll(ctx, ms[old:]); err != nil {

@@ -39,6 +39,9 @@ type Result struct {
 	// Consumers is how many consumers the copy has, LostConsumers those that the origin could not give.
 	Consumers     int            `json:"consumers,omitempty"`
 	LostConsumers []LostConsumer `json:"lost_consumers,omitempty"`
+	// KeepsAll says that the copy has the retention limits where the original has interest: with that it would drop what
+	// only those of LostConsumers want.
+	KeepsAll bool `json:"keeps_all,omitempty"`
 	// Sum is a checksum over the messages.
 	Sum string `json:"sum"`
 }
