@@ -109,16 +109,8 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 	} else if err := printRescue(out, r); err != nil {
 		return err
 	}
-	n, drafts := r.LostMessages(), r.DamagedDrafts()
-	switch {
-	case len(r.Unreadable) > 0:
-		return fmt.Errorf("%d streams could not be read, and %d messages of the others are lost; everything else is rescued", len(r.Unreadable), n)
-	case r.LostConsumers() > 0:
-		return fmt.Errorf("%d messages and %s are lost; everything else is rescued", n, count(int64(r.LostConsumers()), "consumer"))
-	case drafts > 0:
-		return fmt.Errorf("%d messages are lost, and what is said above of %s; everything else is rescued", n, count(int64(drafts), "draft"))
-	case n > 0:
-		return fmt.Errorf("%d messages are lost; everything else is rescued", n)
+	if what := leftOut(len(r.Unreadable), r.LostMessages(), r.LostConsumers(), r.DamagedDrafts()); what != "" {
+		return fmt.Errorf("lost: %s; everything else is rescued", what)
 	}
 	return nil
 }
@@ -150,7 +142,7 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 		}
 	}
 	for _, u := range r.Unreadable {
-		if _, err := fmt.Fprintf(out, "%s: can't be read: %s\n", u.Stream, u.Cause); err != nil {
+		if _, err := fmt.Fprintf(out, "%s: can't be rescued: %s\n", u.Stream, u.Cause); err != nil {
 			return err
 		}
 	}

@@ -179,6 +179,9 @@ func printResult(out io.Writer, r transfer.Result) error {
 	for _, l := range r.LostConsumers {
 		text += fmt.Sprintf("\n%s: consumer %s can't be read in the original: %s", r.Stream, l.Consumer, l.Cause)
 	}
+	if r.KeepsAll {
+		text += fmt.Sprintf("\n%s: the copy has the retention limits, not interest, and keeps what that consumer may want: make it anew, then set the retention", r.Stream)
+	}
 	_, err := fmt.Fprintln(out, text)
 	return err
 }
@@ -203,11 +206,28 @@ func (l *losses) add(r *transfer.Result) {
 
 // err is what a command ends with that left something out.
 func (l *losses) err() error {
-	switch {
-	case l.consumers > 0:
-		return fmt.Errorf("%d messages and %s are lost in the original, and left out; everything else is there", l.messages, count(int64(l.consumers), "consumer"))
-	case l.messages > 0:
-		return fmt.Errorf("%d messages are lost in the original, and left out; everything else is there", l.messages)
+	what := leftOut(0, l.messages, l.consumers, 0)
+	if what == "" {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("lost in the original, and left out: %s; everything else is there", what)
+}
+
+// leftOut says what is not in a copy, "" if everything is.
+func leftOut(streams int, messages uint64, consumers, drafts int) string {
+	var what []string
+	for _, e := range []struct {
+		n    int64
+		name string
+	}{
+		{int64(streams), "stream"}, {int64(messages), "message"}, {int64(consumers), "consumer"}, //nolint:gosec // no store has so many
+	} {
+		if e.n > 0 {
+			what = append(what, count(e.n, e.name))
+		}
+	}
+	if drafts > 0 {
+		what = append(what, "what is said above of "+count(int64(drafts), "draft"))
+	}
+	return strings.Join(what, ", ")
 }

@@ -37,6 +37,9 @@ func (st *Store) Conversion() Conversion { return st.converted }
 // convertAll converts the streams of the first generation in the store's directory. It
 // runs before anybody has the store.
 func (st *Store) convertAll() error {
+	if st.opt.salvage {
+		return st.nameUnconverted()
+	}
 	names, err := firstgen.Streams(st.fs)
 	if err != nil {
 		return err

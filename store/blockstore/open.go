@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -103,7 +104,10 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		return nil, err
 	}
 	lock, err := fsys.Lock(lockName)
-	if err != nil {
+	unlocked := opt.spares(err)
+	if unlocked {
+		lock = io.NopCloser(nil)
+	} else if err != nil {
 		return nil, err
 	}
 	st := &Store{
@@ -112,6 +116,9 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
 		reserve: reserve.New(fsys, opt.Logger), pace: pace.New(backgroundBytes),
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
+	}
+	if unlocked {
+		st.note(store.Damage{File: lockName, Cause: fmt.Sprintf("it can't be used, so nobody is kept from writing to the store: %v", err)})
 	}
 	if err := st.load(); err != nil {
 		for _, s := range st.streams {
@@ -135,7 +142,7 @@ func checkPlace(fsys vfs.FS, readOnly, salvage bool) error {
 		return err
 	}
 	if slices.Contains(names, storeName) {
-		return checkVersion(fsys)
+		return checkVersion(fsys, salvage)
 	}
 	if salvage && mayBeStore(names) {
 		return nil
@@ -171,9 +178,9 @@ func checkPlace(fsys vfs.FS, readOnly, salvage bool) error {
 }
 
 // checkVersion refuses a store of a later version, before even the lock is made in it.
-func checkVersion(fsys vfs.FS) error {
+func checkVersion(fsys vfs.FS, salvage bool) error {
 	b, err := readFile(fsys, storeName)
-	if err != nil {
+	if err != nil && !salvage { // else load does without it
 		return err
 	}
 	if _, _, err = record.OpenEnvelope(record.MagicStore, b); record.IsVersion(err) {
@@ -337,14 +344,14 @@ func (st *Store) incarnations(dir string) ([]uint64, error) {
 func (st *Store) readNext(incs []uint64) error {
 	st.next = 1
 	removed, err := st.incarnations(removedDir)
-	if err != nil {
+	if err != nil && !st.spare(removedDir, err) {
 		return err
 	}
 	for _, inc := range append(removed, incs...) {
 		st.next = max(st.next, inc+1)
 	}
 	b, err := readFile(st.fs, nextName)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || st.spare(nextName, err) {
 		return nil
 	}
 	if err != nil {

@@ -30,7 +30,7 @@ func (o *opening) readConfig() error {
 	cfg = cfg.WithDefaults()
 	o.config.Store(&cfg)
 	b, err := readFile(o.fs, name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !o.opt.spares(err) {
 		return fmt.Errorf("configuration of stream %d: %w", o.inc, err)
 	}
 	content, damaged, err := o.st.openSmallFile(record.MagicConfig, o.inc, b)
@@ -66,7 +66,7 @@ func (o *opening) readConfig() error {
 func (o *opening) readState() error {
 	name := o.dir + "/state"
 	b, err := readFile(o.fs, name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !o.opt.spares(err) {
 		return fmt.Errorf("state of stream %d: %w", o.inc, err)
 	}
 	state, damaged, err := record.OpenState(b)

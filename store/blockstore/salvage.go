@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/firstgen"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/vfs"
 	"jsfs/store/keys"
@@ -33,6 +34,39 @@ func Salvage(path string, secret *keys.Secret) (store.Store, error) {
 // SalvageFS is Salvage for a store in fsys.
 func SalvageFS(fsys vfs.FS, secret *keys.Secret) (*Store, error) {
 	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, Secret: secret, salvage: true})
+}
+
+// spares says whether err, which a file gave, is one that a store which is salvaged does without the file for.
+func (o *Options) spares(err error) bool {
+	return err != nil && o.salvage && !isExhausted(err) && !errors.Is(err, store.ErrLocked)
+}
+
+// spare notes that a file or a directory can't be read, if that is to keep nobody from the rest of the store.
+func (st *Store) spare(name string, err error) bool {
+	if !st.opt.spares(err) {
+		return false
+	}
+	st.note(store.Damage{File: name, Cause: fmt.Sprintf("it can't be read, and is done without: %v", err)})
+	return true
+}
+
+// nameUnconverted makes streams of the first generation ones that can't be read: who salvages a store is told of them.
+func (st *Store) nameUnconverted() error {
+	names, err := st.fs.List(".")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		old, err := firstgen.Holds(st.fs, name)
+		if err == nil && !old || st.streams[name] != nil || st.broken[name] != nil || slices.Contains(ownNames, name) {
+			continue
+		}
+		if err == nil {
+			err = fmt.Errorf("%w: copy its directory into a new one and mount that, which converts it", ErrUnconverted)
+		}
+		st.broken[name] = fmt.Errorf("stream %s: %w", name, err)
+	}
+	return nil
 }
 
 // guessID takes the store's id from the blocks' headers: the one that most of them have. cause is why it

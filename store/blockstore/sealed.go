@@ -19,7 +19,7 @@ const keyName = "jsfs.key"
 // comes before anything that does: ErrKey means that the secret is not the right one.
 func unlock(fsys vfs.FS, opt Options) (*seal.Key, error) {
 	b, err := readFile(fsys, storeName)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || opt.spares(err) {
 		return unlockByEnvelope(fsys, opt)
 	}
 	if err != nil {

@@ -19,15 +19,11 @@ const maxSmallFile = 10 << 20
 
 // readFile returns the content of a small file.
 func readFile(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
+	f, size, err := openSized(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
 	if size > maxSmallFile {
 		return nil, fmt.Errorf("%s of %d bytes: %w", name, size, record.ErrBad)
 	}
@@ -36,6 +32,19 @@ func readFile(fsys vfs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// openSized opens a file and says how long it is.
+func openSized(fsys vfs.FS, name string) (vfs.File, int64, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := f.Size()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, size, nil
 }
 
 // replaceFile puts a file in place, whole or not at all, and durably.

@@ -138,13 +138,12 @@ type foundBlock struct {
 // findBlock reads the ends of block num; it has no block if that is not used. last says that it has the highest number.
 func (o *opening) findBlock(num uint64, last bool) (foundBlock, error) {
 	name := blockName(o.dir, num)
-	f, err := o.fs.Open(name)
-	if err != nil {
-		return foundBlock{}, err
+	f, size, err := openSized(o.fs, name)
+	if o.opt.spares(err) {
+		o.unused(name, 0, err)
+		return foundBlock{}, nil
 	}
-	size, err := f.Size()
 	if err != nil {
-		_ = f.Close()
 		return foundBlock{}, err
 	}
 	hdr, trailer, err := o.readEnds(f, size, num)

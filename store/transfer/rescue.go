@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 // Rescued says what came of rescuing a store.
 type Rescued struct {
 	Streams []RescuedStream `json:"streams"`
-	// Unreadable are the streams of which nothing could be had.
+	// Unreadable are the streams of which nothing, or not everything that is whole, could be had.
 	Unreadable []Unreadable `json:"unreadable,omitempty"`
 	// Damage is everything that the original could not be trusted with, as far as it was met.
 	Damage []store.Damage `json:"damage"`
@@ -41,7 +42,7 @@ type HoledDraft struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Unreadable is a stream that could not be opened, and why.
+// Unreadable is a stream that could not be opened or copied, and why.
 type Unreadable struct {
 	Stream string `json:"stream"`
 	Cause  string `json:"cause"`
@@ -77,7 +78,7 @@ func (r *Rescued) DamagedDrafts() int {
 
 // Rescue copies every stream of a damaged store, drafts included, into another one, which must have nothing
 // else in it. begin is called before each stream, and gives its options. Rescue goes on with what an
-// earlier call has left; a stream that can't be opened does not keep it from the others.
+// earlier call has left; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
 func Rescue(ctx context.Context, from, to store.Store, begin func(stream string) Options) (Rescued, error) {
 	r := Rescued{Damage: []store.Damage{}}
 	names, err := from.Streams(ctx)
@@ -100,14 +101,19 @@ func Rescue(ctx context.Context, from, to store.Store, begin func(stream string)
 			continue
 		}
 		one, err := rescueStream(ctx, st, to, begin(name))
+		if ctx.Err() != nil || errors.Is(err, store.ErrNoSpace) {
+			return r, fmt.Errorf("stream %s: %w", name, cmp.Or(err, ctx.Err()))
+		}
 		if err != nil {
-			return r, fmt.Errorf("stream %s: %w", name, err)
+			r.Unreadable = append(r.Unreadable, Unreadable{name, err.Error()})
+		} else {
+			r.Streams = append(r.Streams, one)
 		}
 		damage, err := st.Damage(ctx)
 		if err != nil {
 			return r, err
 		}
-		r.Streams, r.Damage = append(r.Streams, one), append(r.Damage, damage...)
+		r.Damage = append(r.Damage, damage...)
 	}
 	return r, nil
 }

@@ -1,8 +1,12 @@
 package transfer_test
 
 import (
+	"context"
+	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"jsfs/store"
@@ -61,5 +65,50 @@ func TestDraftsThatCantBeReadKeepNothingBack(t *testing.T) {
 		if state, err := st.State(t.Context()); err != nil || state.Last < store.Seq(100) {
 			t.Errorf("stream %s: got %+v, %v", name, state, err)
 		}
+	}
+}
+
+// halting is a store in which the scan of one stream fails.
+type halting struct {
+	store.Store
+	name string
+	err  error
+}
+
+type haltingStream struct {
+	store.Stream
+	err error
+}
+
+func (s halting) Stream(ctx context.Context, name string) (store.Stream, error) {
+	st, err := s.Store.Stream(ctx, name)
+	if name == s.name {
+		st = haltingStream{st, s.err}
+	}
+	return st, err
+}
+
+func (s haltingStream) Scan(context.Context, store.Query) iter.Seq2[store.Meta, error] {
+	return func(yield func(store.Meta, error) bool) { yield(store.Meta{}, s.err) }
+}
+
+// TestAStreamThatCantBeCopiedKeepsNoOtherBack demands that a rescue names it, and goes on.
+func TestAStreamThatCantBeCopiedKeepsNoOtherBack(t *testing.T) {
+	from := newMem()
+	for _, name := range []string{"A", "B", "C"} {
+		fill(t, from, name, 100)
+	}
+	options := func(string) transfer.Options { return transfer.Options{} }
+	to := newMem()
+	r, err := transfer.Rescue(t.Context(), halting{from, "B", errors.New("worn out")}, to, options)
+	must(t, err)
+	if len(r.Streams) != 2 || len(r.Unreadable) != 1 || r.Unreadable[0].Stream != "B" || !strings.Contains(r.Unreadable[0].Cause, "worn out") {
+		t.Errorf("got %+v", r)
+	}
+	for _, name := range []string{"A", "C"} {
+		sameStream(t, imageOf(t, to, name), imageOf(t, from, name))
+	}
+	if _, err := transfer.Rescue(t.Context(), halting{from, "B", store.ErrNoSpace}, to, options); !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("on a full disk: got %v, want ErrNoSpace", err)
 	}
 }
