@@ -55,6 +55,23 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestAPartOfABackupIsRestoredAlone has one of a backup's files, and asks for the stream in it.
+func TestAPartOfABackupIsRestoredAlone(t *testing.T) {
+	t.Parallel()
+	c := transferStores(t, 20)
+	c.ok(t, contents+`set -e; "$JSFS" backup a dir; mkdir part; cp dir/S.jsonl.zst part; "$JSFS" restore --stream S part alone; same a S alone S
+		! "$JSFS" restore part all 2> said; grep -q 'is not whole: it had 3 streams, and 1 are here' said`)
+}
+
+// TestNewDirectoriesAreDurable looks whether the names of directories that are made are synced, with what is in them.
+func TestNewDirectoriesAreDurable(t *testing.T) {
+	t.Parallel()
+	c := transferStores(t, 20)
+	c.ok(t, `set -e; synced() { grep -Eq "fsync\([0-9]+<$1>\) += 0" trace; }
+		strace -f -y -e trace=fsync -o trace "$JSFS" backup a new/backup; synced "$PWD"; synced "$PWD/new"; synced "$PWD/new/backup"
+		strace -f -y -e trace=fsync -o trace "$JSFS" restore new/backup other/store; synced "$PWD"; synced "$PWD/other"; synced "$PWD/other/store"`)
+}
+
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	c := transferStores(t, 3000)
@@ -171,7 +188,7 @@ func TestRescue(t *testing.T) {
 	c.ok(t, `set -e; cp -a a broken; f=$(ls broken/streams/*1/*.blk); printf 'XXXXXXXX' | dd of=$f bs=1 conv=notrunc seek=40000 2> /dev/null; rm broken/jsfs.store`)
 	r := c.run(t, `find broken -type f -exec sha256sum {} + > before; "$JSFS" rescue --verify --json broken new > report; code=$?
 		find broken -type f -exec sha256sum {} + | cmp - before && exit $code`)
-	if r.code != 1 || !strings.Contains(r.err, "1 messages are lost; everything else is rescued") {
+	if r.code != 1 || !strings.Contains(r.err, "lost: 1 message; everything else is rescued") {
 		t.Errorf("got %+v", r)
 	}
 	c.ok(t, contents+`set -e; "$JSFS" check new; same a T new T; contents a S > was; contents new S > is

@@ -140,7 +140,11 @@ func (b *backup) intoDir(ctx context.Context, st store.Store, dir string) error 
 	for _, name := range b.streams {
 		names[backupName(name, b.opt.Plain)] = true
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	made, err := makeDirs(dir, 0o700)
+	if err == nil {
+		err = syncDirs(made)
+	}
+	if err != nil {
 		return fmt.Errorf("destination %s: %w", dir, explainPath(err))
 	}
 	entries, err := os.ReadDir(dir)

@@ -51,7 +51,9 @@ same cipher. --key-file and --passphrase are for the store, if that is encrypted
 			if len(args) == 2 {
 				file = args[1]
 			}
-			return e.run(c.Context(), args[0], file, seal, c.OutOrStdout(), c.ErrOrStderr())
+			ctx, cancel := untilSignal(c.Context())
+			defer cancel()
+			return e.run(ctx, args[0], file, seal, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	e.key.add(c, "", "the store")
@@ -106,10 +108,10 @@ func sealAmbiguous(payload []byte) ([]byte, error) {
 func (e *exporting) run(ctx context.Context, arg, file string, seal func([]byte) ([]byte, error), out, say io.Writer) error {
 	dir, name, err := splitStream(arg)
 	if err == nil && name == "" {
-		err = fmt.Errorf("%q names no stream", arg)
+		err = usageError("%q names no stream", arg)
 	}
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return err
 	}
 	_, st, err := openFrom(dir, &e.key)
 	if err != nil {

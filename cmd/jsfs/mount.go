@@ -184,7 +184,7 @@ func prepareStore(src source, readOnly bool) ([]string, error) {
 	if err != nil {
 		return dirs, fmt.Errorf("make the store's directory: %w", explainPath(err))
 	}
-	return dirs, nil
+	return dirs, syncDirs(dirs)
 }
 
 // note tells people what was done.

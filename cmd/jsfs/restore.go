@@ -43,7 +43,7 @@ damaged backup is used before a checksum behind it was found right.`,
 			defer cancel()
 			r.out, r.bar = c.OutOrStdout(), newProgress(c.ErrOrStderr())
 			if r.as != "" && r.stream == "" {
-				return &exitError{exitUsage, errors.New("--as needs --stream: it is the new name of one stream")}
+				return usageError("--as needs --stream: it is the new name of one stream")
 			}
 			files, err := backupFiles(args[0])
 			if err == nil {
@@ -128,7 +128,7 @@ func (r *restore) run(ctx context.Context, arg string, files []string) error {
 	switch {
 	case r.stream != "" && r.done == 0:
 		return fmt.Errorf("backup %s has no stream %s", arg, r.stream)
-	case r.seen < r.expected:
+	case r.stream == "" && r.seen < r.expected:
 		return fmt.Errorf("backup %s is not whole: it had %d streams, and %d are here", arg, r.expected, r.seen)
 	}
 	return r.lost.err()

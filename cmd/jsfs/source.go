@@ -146,6 +146,16 @@ func makeDirs(path string, mode fs.FileMode) ([]string, error) {
 	return append(made, path), nil
 }
 
+// syncDirs makes durable that directories which makeDirs made are there.
+func syncDirs(made []string) error {
+	for _, dir := range made {
+		if err := syncDir(filepath.Dir(dir)); err != nil {
+			return fmt.Errorf("make %s durable: %w", dir, err)
+		}
+	}
+	return nil
+}
+
 // unmakeDirs removes again what makeDirs made, as far as it is still empty.
 func unmakeDirs(made []string) {
 	for i := len(made) - 1; i >= 0; i-- {

@@ -195,3 +195,26 @@ func FuzzBackup(f *testing.F) {
 		}
 	})
 }
+
+// TestTwoBackupsDontWriteOneFile begins a backup while another one writes the same file.
+func TestTwoBackupsDontWriteOneFile(t *testing.T) {
+	mem, name := newMem(), t.TempDir()+"/b"
+	fill(t, mem, "A", 4000)
+	began := false
+	opt := transfer.BackupOptions{}
+	opt.Progress = func(int64, int64) {
+		if began {
+			return
+		}
+		began = true
+		err := transfer.WriteFile(t.Context(), mem, []string{"A"}, name, transfer.BackupOptions{})
+		if err == nil || !strings.Contains(err.Error(), "somebody else writes this backup") {
+			t.Errorf("the second one: got %v", err)
+		}
+	}
+	must(t, transfer.WriteFile(t.Context(), mem, []string{"A"}, name, opt))
+	if !began {
+		t.Error("there was no second one")
+	}
+	sameStream(t, imageOf(t, restored(t, name), "A"), imageOf(t, mem, "A"))
+}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -75,6 +76,9 @@ func (w *fileWriter) write(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.f.Close()) }()
+	if err := syscall.Flock(int(w.f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is small
+		return fmt.Errorf("%s: somebody else writes this backup, or it can't be locked: %w", part, err)
+	}
 	if !w.opt.Plain {
 		w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 		if err != nil {
