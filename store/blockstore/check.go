@@ -81,6 +81,9 @@ func CheckFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret) (Report, err
 		if err = s.check(ctx); err != nil {
 			break
 		}
+		if err = s.checkDrafts(ctx); err != nil {
+			break
+		}
 		r.Streams = append(r.Streams, s.report())
 		r.Damage = append(r.Damage, s.damage.List()...)
 	}
@@ -103,7 +106,8 @@ func (s *Stream) report() StreamReport {
 	}
 }
 
-// check reads every block of the stream, and notes what is damaged.
+// check reads every block of the stream, and notes what is damaged, or can't be read. It fails if it is to end, or meets a block of a
+// later version.
 func (s *Stream) check(ctx context.Context) error {
 	n := s.cur.Load()
 	for i := range n.blocks {
@@ -111,14 +115,50 @@ func (s *Stream) check(ctx context.Context) error {
 			return err
 		}
 		v := n.view(i)
-		if err := s.checkHeaders(&v); err != nil {
-			return err
+		err := s.checkHeaders(&v)
+		if err == nil {
+			err = s.checkRecords(&v)
 		}
-		if err := s.checkRecords(&v); err != nil {
+		switch {
+		case record.IsVersion(err), isExhausted(err):
 			return fmt.Errorf("%s: %w", v.name, err)
+		case err != nil:
+			s.note(store.Damage{File: v.name, Length: v.size, Cause: "it can't be read: " + err.Error()})
 		}
 	}
 	return nil
+}
+
+// checkDrafts reads every draft of the stream, and notes those that can't be read. Only those of an encrypted store have checksums.
+func (s *Stream) checkDrafts(ctx context.Context) error {
+	drafts, err := s.ListDrafts(ctx)
+	if err != nil {
+		s.note(store.Damage{File: s.draftDir(), Cause: "the drafts can't be listed: " + err.Error()})
+		return ctx.Err()
+	}
+	for _, d := range drafts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.checkDraft(ctx, d.Name); isExhausted(err) {
+			return err
+		} else if err != nil {
+			s.note(store.Damage{File: s.draftDir(), Cause: fmt.Sprintf("the draft %q can't be read: %v", d.Name, err)})
+		}
+	}
+	return nil
+}
+
+func (s *Stream) checkDraft(ctx context.Context, name string) error {
+	d, err := s.OpenDraft(ctx, name)
+	if err != nil {
+		return err
+	}
+	size, err := d.Size()
+	if err == nil {
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.NewSectionReader(d, 0, size), make([]byte, 64<<10))
+	}
+	return errors.Join(err, d.Close())
 }
 
 // checkHeaders compares the copies of a block's header.
@@ -198,16 +238,19 @@ func (s *Stream) checkFooter(v *view, c *scan.Contents) error {
 		note(record.Offsets, err)
 	}
 	cts, runs, err := (&opening{Stream: s}).readFooter(v.block, t)
+	if err != nil {
+		return err // what is damaged there was met when the stream was opened: this block would have no trailer
+	}
 	same := func(a, b record.Control) int {
 		if a.Same(&b) {
 			return 0
 		}
 		return 1
 	}
-	if err == nil && slices.CompareFunc(cts, c.Controls, same) != 0 {
+	if slices.CompareFunc(cts, c.Controls, same) != 0 {
 		note(record.Controls, errStale)
 	}
-	if err == nil && !slices.Equal(runs, c.Runs()) {
+	if !slices.Equal(runs, c.Runs()) {
 		note(record.Runs, errStale)
 	}
 	if t.All != c.All || cmp.Or(t.FirstTime, c.First) != c.First || cmp.Or(t.LastTime, c.Last) != c.Last {

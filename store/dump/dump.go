@@ -78,11 +78,7 @@ func Store(out io.Writer, dir string, opt Options) (err error) {
 	}
 	found := false
 	for _, name := range dirs {
-		shown, err := d.stream("streams/"+name, name)
-		if err != nil {
-			return err
-		}
-		found = found || shown
+		found = d.stream("streams/"+name, name) || found
 	}
 	if !found && (opt.Stream != "" || opt.Block != 0) {
 		return fmt.Errorf("no such stream or block is in %s: %w", dir, store.ErrNotFound)
@@ -101,15 +97,16 @@ func Block(out io.Writer, path string, opt Options) (err error) {
 	return d.block(filepath.Base(path))
 }
 
-// stream shows the stream in a directory, if it is asked for, and says whether anything was.
-func (d *dumper) stream(dir, base string) (shown bool, err error) {
+// stream shows the stream in a directory, if it is asked for, and says whether anything was. What can't be read is shown as that.
+func (d *dumper) stream(dir, base string) (shown bool) {
 	name, cfg := d.config(dir)
 	if d.opt.Stream != "" && d.opt.Stream != name && d.opt.Stream != base {
-		return false, nil
+		return false
 	}
 	names, err := d.fs.List(dir)
 	if err != nil {
-		return false, err
+		d.printf("\n%s: WRONG: it can't be listed: %v\n", dir, err)
+		return d.opt.Stream != ""
 	}
 	if d.opt.Block == 0 {
 		d.printf("\nstream %q in %s: %s\n", name, dir, cfg)
@@ -125,10 +122,10 @@ func (d *dumper) stream(dir, base string) (shown bool, err error) {
 		}
 		shown = true
 		if err := d.block(dir + "/" + file); err != nil {
-			return true, err
+			d.printf("\n%s/%s: WRONG: it can't be read: %v\n", dir, file, err)
 		}
 	}
-	return shown, nil
+	return shown
 }
 
 // config returns a stream's name, and the text of its configuration.

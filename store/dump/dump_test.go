@@ -235,3 +235,20 @@ func TestAnEncryptedStoreIsShownWithItsKey(t *testing.T) {
 		t.Errorf("a damaged block: got\n%s", got)
 	}
 }
+
+// TestWhatCantBeReadKeepsNothingElseFromBeingShown has a file where a stream's directory should be, and a directory where a block should be.
+func TestWhatCantBeReadKeepsNothingElseFromBeingShown(t *testing.T) {
+	dir, blocks := makeStore(t)
+	must(t, os.WriteFile(dir+"/streams/0000000000000000", nil, 0o600))
+	must(t, os.Remove(blocks[0]))
+	must(t, os.Mkdir(blocks[0], 0o700))
+	got := shown(t, dir, dump.Options{Records: true})
+	for _, want := range []string{"streams/0000000000000000: WRONG: it can't be listed", filepath.Base(blocks[0]) + ": WRONG: it can't be read", `stream "ORDERS"`, "payload"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not shown in\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "\nblock "); n != len(blocks)-1 {
+		t.Errorf("%d blocks are shown, want %d", n, len(blocks)-1)
+	}
+}
