@@ -34,6 +34,7 @@ type Consumer struct {
 	state  *State
 	resume store.Seq   // up to it only starts are delivered
 	starts []store.Seq // each subject's last message up to resume, by sequence, of those that were not delivered
+	forgot bool        // starts could not be found yet
 	pace   pace
 	pruned int64  // when it was looked for open deliveries of messages that are gone
 	epoch  uint64 // counts how often the consumer began anew
@@ -124,18 +125,26 @@ func (c *Consumer) start(ctx context.Context) error {
 	return c.recall(ctx)
 }
 
-// recall finds what a consumer that begins with each subject's last message has still to deliver of these.
+// recall finds what a consumer that begins with each subject's last message has still to deliver of these. Until it did, nothing
+// new is delivered, and nothing else may deliver meanwhile.
 func (c *Consumer) recall(ctx context.Context) error {
-	at := c.state.Delivered().Stream
-	if at >= c.resume {
+	c.mu.Lock()
+	at, resume, epoch := c.state.Delivered().Stream, c.resume, c.epoch
+	c.forgot = at < resume
+	c.mu.Unlock()
+	if at >= resume {
 		return nil
 	}
-	starts, err := c.set.opt.Stream.LastSeqs(ctx, c.cfg.Load().Filters(), c.resume, 0)
+	starts, err := c.set.opt.Stream.LastSeqs(ctx, c.cfg.Load().Filters(), resume, 0)
 	if err != nil {
 		return err
 	}
 	i, _ := slices.BinarySearch(starts, at+1)
-	c.starts = slices.Clone(starts[i:])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.epoch == epoch {
+		c.starts, c.forgot = slices.Clone(starts[i:]), false
+	}
 	return nil
 }
 
@@ -169,7 +178,7 @@ func (c *Consumer) needOf(seq store.Seq) need {
 		return needed
 	case seq <= c.state.Delivered().Stream:
 		return needless
-	case seq <= c.resume:
+	case seq <= c.resume && !c.forgot:
 		if _, start := slices.BinarySearch(c.starts, seq); !start {
 			return needless
 		}
@@ -311,24 +320,27 @@ type memory struct {
 	state  *State
 	resume store.Seq
 	starts []store.Seq
+	forgot bool
 	pace   pace
 }
 
 func (c *Consumer) memory() memory {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return memory{c.state, c.resume, c.starts, c.pace}
+	return memory{c.state, c.resume, c.starts, c.forgot, c.pace}
 }
 
 // exchange replaces what the consumer remembers, unless may, which is called with mu held, gives an error. It returns what it was.
 func (c *Consumer) exchange(m memory, may func() error) (was memory, err error) {
+	c.set.settling.Lock()
+	defer c.set.settling.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := may(); err != nil {
 		return memory{}, err
 	}
-	was = memory{c.state, c.resume, c.starts, c.pace}
-	c.state, c.resume, c.starts, c.pace = m.state, m.resume, m.starts, m.pace
+	was = memory{c.state, c.resume, c.starts, c.forgot, c.pace}
+	c.state, c.resume, c.starts, c.forgot, c.pace = m.state, m.resume, m.starts, m.forgot, m.pace
 	c.epoch++
 	c.changedLocked()
 	return was, nil

@@ -143,6 +143,11 @@ func (c *Consumer) attemptNew(ctx context.Context, buf []byte) (d store.Delivery
 	if full, err := c.full(ctx); full || err != nil {
 		return d, time.Duration(pruneEvery), err
 	}
+	if c.hasForgotten() {
+		if err := c.recall(ctx); err != nil {
+			return d, 0, err
+		}
+	}
 	for {
 		from, start, epoch, ok := c.position()
 		if !ok {
@@ -274,8 +279,11 @@ func (c *Consumer) deliver(ctx context.Context, m *store.Msg, epoch uint64) (d s
 		return d, wait, nil
 	}
 	if c.cfg.Load().AckPolicy == store.AckNone && c.set.opt.Retention() != store.RetentionLimits {
-		c.set.settling.Lock()
+		c.set.settling.Lock() // until the delivery is counted: nobody else gets the message any more
 		defer c.set.settling.Unlock()
+		if c.began() != epoch {
+			return d, 0, nil
+		}
 		if err := c.set.release(ctx, c, []store.Seq{m.Seq}); err != nil {
 			return d, 0, err
 		}
@@ -294,6 +302,20 @@ func (c *Consumer) deliver(ctx context.Context, m *store.Msg, epoch uint64) (d s
 	c.changedLocked()
 	c.set.planSave()
 	return c.delivery(m, number, 1), 0, nil
+}
+
+// hasForgotten says whether it is not known yet where the consumer begins.
+func (c *Consumer) hasForgotten() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forgot
+}
+
+// began returns how often the consumer has begun anew.
+func (c *Consumer) began() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
 }
 
 // delivery is what Next returns.

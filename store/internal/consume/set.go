@@ -53,8 +53,11 @@ type Options struct {
 	Logger   *slog.Logger
 }
 
-// saveEvery is the least time between two writes of what consumers remember.
-const saveEvery = 100 * time.Millisecond
+const (
+	// saveEvery is the least time between two writes of what consumers remember. It doubles with each that fails, maxBackoff times.
+	saveEvery  = 100 * time.Millisecond
+	maxBackoff = 6
+)
 
 // Set is all consumers of a stream. It implements [store.Consumers].
 //
@@ -68,7 +71,7 @@ type Set struct {
 	lastMade int64  // when the consumer was made that was made last
 
 	// settling serialises acknowledgements in a stream that drops what is acknowledged: who looks whether another
-	// consumer needs a message must see what that one did.
+	// consumer needs a message must see what that one did. Nor does a consumer begin anew meanwhile.
 	settling sync.Mutex
 
 	// cur is immutable, replaced as a whole under admin. Loading it needs no lock.
@@ -78,6 +81,7 @@ type Set struct {
 		sync.Mutex // guards the rest; a leaf
 		timer      *time.Timer
 		closed     bool
+		failures   int            // in a row
 		running    sync.WaitGroup // saves that are planned or run
 	}
 }
@@ -103,6 +107,7 @@ func NewSet(opt Options, stored []Stored) *Set {
 	}
 	s := &Set{opt: opt}
 	r := &roster{broken: map[string]broken{}}
+	var unread []broken
 	for _, kept := range stored {
 		s.lastID = max(s.lastID, kept.ID)
 		c, err := s.revive(kept)
@@ -110,29 +115,37 @@ func NewSet(opt Options, stored []Stored) *Set {
 			err = fmt.Errorf("there is another consumer %s", c.Config().Name)
 		}
 		if err != nil {
-			r.broken[fmt.Sprint("damaged-", kept.ID)] = broken{kept.ID, err}
+			unread = append(unread, broken{kept.ID, err})
 			continue
 		}
 		s.lastMade = max(s.lastMade, c.created)
 		r = r.with(c)
+	}
+	for _, b := range unread {
+		name := fmt.Sprint("damaged-", b.id)
+		for r.find(name) != nil { // somebody called one so
+			name += "-"
+		}
+		r.broken[name] = b
 	}
 	s.cur.Store(r)
 	return s
 }
 
 // Begin takes up what was left when the stream was closed, before anything else is called. With sweep, which is for a
-// stream that was not closed, it does what Sweep does, if there is a consumer.
+// stream that was not closed, it does what Sweep does, if there is a consumer. What fails is tried again when it is needed.
 func (s *Set) Begin(ctx context.Context, sweep bool) error {
 	consumers := s.cur.Load().consumers
+	var errs []error
 	for _, c := range consumers {
 		if err := c.recall(ctx); err != nil {
-			return fmt.Errorf("consumer %s: %w", c.cfg.Load().Name, err)
+			errs = append(errs, fmt.Errorf("consumer %s: %w", c.cfg.Load().Name, err))
 		}
 	}
-	if !sweep || len(consumers) == 0 || s.opt.ReadOnly {
-		return nil
+	if sweep && len(consumers) > 0 && !s.opt.ReadOnly {
+		errs = append(errs, s.Sweep(ctx))
 	}
-	return s.Sweep(ctx)
+	return errors.Join(errs...)
 }
 
 // Broken returns why consumers can't be read, by the names that they have.
@@ -265,7 +278,7 @@ func (s *Set) planSave() {
 		return
 	}
 	p.running.Add(1)
-	p.timer = time.AfterFunc(saveEvery, s.saveInBackground)
+	p.timer = time.AfterFunc(saveEvery<<min(p.failures, maxBackoff), s.saveInBackground)
 }
 
 func (s *Set) saveInBackground() {
@@ -273,7 +286,13 @@ func (s *Set) saveInBackground() {
 	s.saves.Lock()
 	s.saves.timer = nil
 	s.saves.Unlock()
-	if err := s.Flush(); err != nil {
+	err := s.Flush()
+	s.saves.Lock()
+	if s.saves.failures++; err == nil {
+		s.saves.failures = 0
+	}
+	s.saves.Unlock()
+	if err != nil {
 		s.opt.Logger.Warn("what consumers remember could not be written, and will be again", "stream", s.opt.Stream.Config().Name, "cause", err)
 		s.planSave()
 	}
