@@ -47,23 +47,28 @@ func (r *rewriting) pin(ctx context.Context) error {
 func (s *Stream) withIDs(b *block, since, asOf int64) (*bitset, error) {
 	var ids *bitset
 	v := view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
-	for i := v.count - 1; i >= 0; i-- {
+	first, err := s.seekIn(&v, since)
+	if err != nil {
+		return nil, err
+	}
+	var buf []byte
+	for i := first; i < v.count; i++ { // forwards, so that it is read in large pieces
 		h, err := s.readHead(&v, i)
 		if err != nil {
 			return nil, err
 		}
-		if h.Time < since {
-			break
-		}
 		if h.Flags&record.FlagHeader == 0 || b.stays(i, asOf) {
 			continue
 		}
-		m, err := s.load(&v, i, nil)
+		m, err := s.load(&v, i, buf)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // it was erased
 		}
 		if err != nil {
 			return nil, err
+		}
+		if n := len(m.Header) + len(m.Data); cap(buf) < n {
+			buf = make([]byte, 2*n+peekRead)
 		}
 		if policy.IDOf(m.Header) == "" {
 			continue
