@@ -17,7 +17,32 @@ type UnknownFieldError struct {
 }
 
 func (e *UnknownFieldError) Error() string {
-	return fmt.Sprintf("configuration: %v: not known: %s", ErrInvalid, strings.Join(e.Fields, ", "))
+	var unknown, what []string
+	for _, name := range e.Fields {
+		switch why, asked := lacking[name]; {
+		case asked:
+			what = append(what, fmt.Sprintf("%s is not to be had, as %s: leave it out", name, why))
+		case neutral[name] != nil || neutralOfConsumer[name] != nil:
+			what = append(what, name+" is one of NATS's that does nothing here: leave it out")
+		default:
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		what = append([]string{"not known: " + strings.Join(unknown, ", ")}, what...)
+	}
+	return fmt.Sprintf("configuration: %v: %s", ErrInvalid, strings.Join(what, "; "))
+}
+
+// lacking are those of NATS's fields of which it is known what they are asked for, and why that is not to be had.
+var lacking = map[string]string{
+	"external":           "a mirror or a source takes messages of streams of its own store",
+	"consumer":           "a mirror or a source follows its origin without a consumer",
+	"subject_transform":  "messages keep their subjects",
+	"subject_transforms": "messages keep their subjects (filter_subject chooses among them)",
+	"republish":          "messages are in one stream (another one with a source on this one gets them, too)",
+	"deliver_subject":    "consumers are read: follow, or next",
+	"inactive_threshold": "consumers stay until they are removed",
 }
 
 // Unwrap returns ErrInvalid.

@@ -68,6 +68,10 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a fraction of a nanosecond", `{"max_age":1.5}`, []string{"max_age"}, nil},
 		{"fields of later versions", `{"name":"S","zeta":1,"alpha":null}`, []string{"alpha, zeta"}, []string{"alpha", "zeta"}},
 		{"another case", `{"NAME":"S"}`, []string{"NAME"}, []string{"NAME"}},
+		{"a source of another account", `{"sources":[{"name":"A","external":{"api":"x"},"subject_transforms":[{"src":"a","dest":"b"}]}]}`,
+			[]string{"external is not to be had, as", "its own store", "subject_transforms", "leave it out"}, []string{"external", "subject_transforms"}},
+		{"a mirror that renames subjects", `{"mirror":{"name":"A","subject_transforms":[{}]}}`, []string{"messages keep their subjects"}, []string{"subject_transforms"}},
+		{"a typo and what NATS has", `{"placement":{"tags":["a"]},"frob":1}`, []string{"not known: frob;", "placement is one of NATS's"}, []string{"frob", "placement"}},
 		{"what NATS has and streams here lack", `{"num_replicas":3,"allow_msg_counter":true}`, nil, []string{"allow_msg_counter", "num_replicas"}},
 	}
 	for _, r := range rows {
