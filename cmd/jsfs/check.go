@@ -33,7 +33,7 @@ if every message of it is in the store or was removed from it; the exit code is 
 		Args: exactArgs("a SOURCE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !forget && len(legacyKeys) > 0 {
-				return &exitError{exitUsage, errors.New("--legacy-key-file is of use with --forget-migrated only")}
+				return usageError("--legacy-key-file is of use with --forget-migrated only")
 			}
 			return check(args[0], &key, asJSON, forgetting{forget, legacyKeys}, c.OutOrStdout())
 		},

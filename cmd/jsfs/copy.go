@@ -57,7 +57,7 @@ type copying struct {
 func splitStream(arg string) (src, stream string, err error) {
 	i := strings.LastIndexByte(arg, '/')
 	if i <= 0 {
-		return "", "", fmt.Errorf("%q names no stream of a store; write SOURCE/STREAM, for example ./orders.store/ORDERS", arg)
+		return "", "", usageError("%q names no stream of a store; write SOURCE/STREAM, for example ./orders.store/ORDERS", arg)
 	}
 	return arg[:i], arg[i+1:], nil
 }
@@ -65,7 +65,7 @@ func splitStream(arg string) (src, stream string, err error) {
 func (c *copying) run(ctx context.Context, fromArg, toArg string) (err error) {
 	fromStore, stream, err := splitStream(fromArg)
 	if err == nil && stream == "" {
-		err = fmt.Errorf("%q names no stream", fromArg)
+		err = usageError("%q names no stream", fromArg)
 	}
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (c *copying) run(ctx context.Context, fromArg, toArg string) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 	if from == to && stream == name {
-		return fmt.Errorf("%s and %s are the same stream", fromArg, toArg)
+		return usageError("%s and %s are the same stream", fromArg, toArg)
 	}
 	st, err := from.Stream(ctx, stream)
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *copying) open(ctx context.Context, fromArg, stream, toArg string) (from
 // openOne opens the store in which a stream is copied.
 func (c *copying) openOne(arg string, src source) (from, to store.Store, closeAll func() error, err error) {
 	if c.dest.given() {
-		return nil, nil, nil, fmt.Errorf("%s is both source and destination: give its key with --key-file or --passphrase alone", arg)
+		return nil, nil, nil, usageError("%s is both source and destination: give its key with --key-file or --passphrase alone", arg)
 	}
 	if isNewStore(src.dir) {
 		return nil, nil, nil, fmt.Errorf("source %s: there is no store", arg)

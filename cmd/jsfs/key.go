@@ -54,7 +54,7 @@ func (k *keyArgs) given() bool { return k.file != "" || k.phrase != "" }
 func (k *keyArgs) read(of string, isNew bool, notIn ...string) (*keys.Secret, error) {
 	switch {
 	case k.file != "" && k.phrase != "":
-		return nil, fmt.Errorf("give --%[1]skey-file or --%[1]spassphrase, not both", k.prefix)
+		return nil, usageError("give --%[1]skey-file or --%[1]spassphrase, not both", k.prefix)
 	case k.file != "":
 		if fd, ok, err := descriptorArg(k.file); ok || err != nil {
 			if err != nil {
@@ -68,7 +68,7 @@ func (k *keyArgs) read(of string, isNew bool, notIn ...string) (*keys.Secret, er
 	case k.phrase != "":
 		fd, ok, err := descriptorArg(k.phrase)
 		if err == nil && !ok {
-			err = fmt.Errorf("passphrase %q: give fd:N for a descriptor, or nothing to be asked; a passphrase is never an argument", "…")
+			err = usageError("passphrase %q: give fd:N for a descriptor, or nothing to be asked; a passphrase is never an argument", "…")
 		}
 		if err != nil {
 			return nil, err
@@ -86,7 +86,7 @@ func descriptorArg(arg string) (fd uintptr, ok bool, err error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil {
-		return 0, true, fmt.Errorf("%q is no descriptor, for example fd:3", arg)
+		return 0, true, usageError("%q is no descriptor, for example fd:3", arg)
 	}
 	return uintptr(n), true, nil
 }
@@ -132,14 +132,14 @@ func (k *keyArgs) secretFor(src source, point string) (*keys.Secret, keys.Cipher
 	if k.cipher != "" {
 		var err error
 		if cipher, err = keys.ParseCipher(k.cipher); err != nil {
-			return nil, 0, fmt.Errorf("flag --%scipher: %w", k.prefix, err)
+			return nil, 0, usageError("flag --%scipher: %w", k.prefix, err)
 		}
 		if !k.given() {
-			return nil, 0, fmt.Errorf("a cipher needs a key; give --%[1]skey-file or --%[1]spassphrase, too", k.prefix)
+			return nil, 0, usageError("a cipher needs a key; give --%[1]skey-file or --%[1]spassphrase, too", k.prefix)
 		}
 	}
 	if k.given() && src.dir == "" {
-		return nil, 0, fmt.Errorf("source %s: a memory store is not encrypted; leave the key out", src.name)
+		return nil, 0, usageError("source %s: a memory store is not encrypted; leave the key out", src.name)
 	}
 	notIn := []string{src.dir}
 	if point != "" {

@@ -15,13 +15,13 @@ import (
 // Exit codes.
 const (
 	exitOK = 0
-	// exitFailed: what was asked for could not be done; `check` found damage.
+	// exitFailed: what was asked for could not be done, or not for all; something is damaged or lost.
 	exitFailed = 1
-	// exitUsage: the command line is wrong; `check` could not look.
+	// exitUsage: the command line is wrong; `check` or `dump` could not look.
 	exitUsage = 2
 )
 
-// exitError is an error with an exit code of its own. A nil err prints nothing.
+// exitError is an error with an exit code of its own, also where it is wrapped. A nil err prints nothing.
 type exitError struct {
 	code int
 	err  error
@@ -35,6 +35,11 @@ func (e *exitError) Error() string {
 }
 
 func (e *exitError) Unwrap() error { return e.err }
+
+// usageError returns an error that says what is wrong with the command line.
+func usageError(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
 
 func main() {
 	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
@@ -57,8 +62,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	code, say := exitFailed, err
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		code, say = exit.code, exit.err
+	exit, ok := errors.AsType[*exitError](err)
+	if _, _, unknown := cmd.Find(argv); !ok && unknown != nil {
+		said, near, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+		if near = strings.TrimPrefix(strings.TrimSpace(near), "Did you mean this?"); near != "" {
+			said += " (did you mean " + strings.Join(strings.Fields(near), " or ") + "?)"
+		}
+		say = usageError("%s; see `%s --help`", said, cmd.Name())
+		exit, ok = errors.AsType[*exitError](say)
+	}
+	if ok {
+		if code = exit.code; exit.err == nil {
+			say = nil
+		}
 	}
 	if say != nil {
 		_, _ = fmt.Fprintln(stderr, "jsfs:", say)
@@ -73,7 +89,10 @@ func rootCommand(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Message streams as a file system",
 		Long: `jsfs mounts message streams as a file system: streams are directories, messages
 are files named by sequence, writing a file appends a message, rm removes one and
-tail -f follows.`,
+tail -f follows.
+
+The exit code is 0 if all was done; 1 if something could not be done, or is damaged
+or lost; and 2 if the command line is wrong, or check or dump could not look.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -81,7 +100,7 @@ tail -f follows.`,
 	root.SetErr(stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &exitError{exitUsage, fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+		return usageError("%w; see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
 		exportCommand(), purgeCommand(), versionCommand())
@@ -101,6 +120,6 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		if len(args) > 0 {
 			got = strings.Join(args, " ")
 		}
-		return &exitError{exitUsage, fmt.Errorf("`%s` takes %s, and was given %s; see `%s --help`", c.CommandPath(), takes, got, c.CommandPath())}
+		return usageError("`%s` takes %s, and was given %s; see `%s --help`", c.CommandPath(), takes, got, c.CommandPath())
 	}
 }

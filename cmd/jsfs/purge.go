@@ -93,7 +93,7 @@ func (p *purging) run(ctx context.Context, arg string, out io.Writer) error {
 	case at == nil:
 		name, n, err = p.inStore(ctx, arg)
 	case p.key.given():
-		return &exitError{exitUsage, fmt.Errorf("%s is in a mount, which has the store's key; leave the key out", arg)}
+		return usageError("%s is in a mount, which has the store's key; leave the key out", arg)
 	default:
 		name = at.stream
 		n, err = p.inMount(at)
@@ -138,7 +138,7 @@ func wouldPurge(p store.Purge, count counter) (int64, error) {
 func (p *purging) inStore(ctx context.Context, arg string) (name string, n int64, err error) {
 	dir, name, err := splitStream(strings.TrimRight(arg, "/"))
 	if err != nil {
-		return "", 0, &exitError{exitUsage, fmt.Errorf("%q is no stream's directory in a mount, and names no stream of a store; write SOURCE/STREAM, for example ./orders.store/ORDERS", arg)}
+		return "", 0, usageError("%q is no stream's directory in a mount, and names no stream of a store; write SOURCE/STREAM, for example ./orders.store/ORDERS", arg)
 	}
 	st, err := p.open(dir, name)
 	if err != nil {

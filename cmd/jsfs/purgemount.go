@@ -25,7 +25,7 @@ type mountedStream struct {
 // findMounted finds the stream's directory in a mount that arg names; nil if it lies in no mount of ours.
 func findMounted(arg string) (*mountedStream, error) {
 	if arg == "" {
-		return nil, &exitError{exitUsage, errors.New("the path is empty; give a stream's directory in a mount, or SOURCE/STREAM")}
+		return nil, usageError("the path is empty; give a stream's directory in a mount, or SOURCE/STREAM")
 	}
 	all, err := mounts()
 	if err != nil {
@@ -46,7 +46,7 @@ func findMounted(arg string) (*mountedStream, error) {
 		return nil, nil
 	}
 	usage := func(format string, args ...any) (*mountedStream, error) {
-		return nil, &exitError{exitUsage, fmt.Errorf(format, args...)}
+		return nil, usageError(format, args...)
 	}
 	name, below, deep := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(dir, e.Point), "/"), "/")
 	switch _, err := os.Stat(filepath.Join(dir, ".jsfs", "ctl")); {

@@ -115,7 +115,7 @@ func saidByCommands(t *testing.T) []string {
 func makesErrors(fn ast.Expr) bool {
 	switch fn := fn.(type) {
 	case *ast.Ident:
-		return fn.Name == "usage"
+		return fn.Name == "usage" || fn.Name == "usageError"
 	case *ast.SelectorExpr:
 		pkg, ok := fn.X.(*ast.Ident)
 		return ok && (pkg.Name == "fmt" && fn.Sel.Name == "Errorf" || pkg.Name == "errors" && fn.Sel.Name == "New")

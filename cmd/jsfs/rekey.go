@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,7 @@ store's directory can still read that.`,
 		Args: exactArgs("a SOURCE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !old.given() || !fresh.given() {
-				return &exitError{exitUsage, errors.New("give what unlocks the store now (--key-file or --passphrase) and what is to (--new-key-file or --new-passphrase)")}
+				return usageError("give what unlocks the store now (--key-file or --passphrase) and what is to (--new-key-file or --new-passphrase)")
 			}
 			if err := rekey(args[0], &old, &fresh); err != nil {
 				return err
@@ -43,7 +42,7 @@ func rekey(arg string, old, fresh *keyArgs) error {
 		err = fmt.Errorf("source %s: there is no store", arg)
 	}
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return err
 	}
 	was, err := old.read("the store "+src.name, false, src.dir)
 	if err != nil {
