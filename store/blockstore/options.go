@@ -100,7 +100,7 @@ func (o Options) withDefaults() Options {
 		o.BlockSize = defaultBlockSize
 	}
 	if o.Now == nil {
-		o.Now = func() int64 { return time.Now().UnixNano() }
+		o.Now = new(clock).now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
