@@ -345,18 +345,6 @@ func (s *Stream) publishGrown() (rev uint64) {
 	return rev
 }
 
-// successor returns a copy of n that is still to be changed and published. They are made some at a time: one by one they
-// would be most of what an append allocates.
-func (w *writer) successor(n *snapshot) *snapshot {
-	if len(w.spare) == 0 {
-		w.spare = make([]snapshot, 16)
-	}
-	m := &w.spare[0]
-	w.spare = w.spare[1:]
-	*m = *n
-	return m
-}
-
 // view is the tail as the writer has it.
 func (w *writer) view() view {
 	if w.tail == nil {

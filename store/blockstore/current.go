@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// current is the snapshot that readers see. What is appended is counted in as numbers, of which the next reader
-// makes a snapshot: a stream that nobody looks at makes none, which would be most of what an append allocates.
+// current is the snapshot that readers see. What is appended, or removed one by one, is counted in as numbers, of which the
+// next reader makes a snapshot: a stream that nobody looks at makes none, which would be most of what an append allocates.
 type current struct {
 	shown atomic.Pointer[snapshot]
-	// behind says that grown is what readers are to see.
+	// behind says that grown is what readers are to see. Who holds wmu alone sets it; readers clear it.
 	behind atomic.Bool
 	mu     sync.Mutex // guards grown, and makes one change of all; below all other locks
 	grown  snapshot   // good while behind
@@ -32,6 +32,14 @@ func (c *current) catchUp() {
 	n := c.grown
 	c.shown.Store(&n)
 	c.behind.Store(false)
+}
+
+// latest is Load for who holds wmu: no snapshot is made. What it returns is good until the holder changes something.
+func (c *current) latest() *snapshot {
+	if c.behind.Load() {
+		return &c.grown
+	}
+	return c.shown.Load()
 }
 
 // Store makes n the snapshot. It is called under wmu, by who has loaded the one before.

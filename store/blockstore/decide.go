@@ -84,13 +84,13 @@ func (s *Stream) settleLocked() error {
 
 // Live implements [policy.View].
 func (d writing) Live() store.Totals {
-	return d.s.cur.Load().live.Plus(d.s.w.sums).Plus(d.s.w.unwritten)
+	return d.s.cur.latest().live.Plus(d.s.w.sums).Plus(d.s.w.unwritten)
 }
 
 // Last implements [policy.View].
 func (d writing) Last() store.Seq {
 	if !d.s.w.ready {
-		return store.Seq(d.s.cur.Load().last)
+		return store.Seq(d.s.cur.latest().last)
 	}
 	return store.Seq(d.s.w.coming() - 1)
 }

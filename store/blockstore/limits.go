@@ -126,7 +126,7 @@ func (s *Stream) enforceLocked() error {
 
 // overLocked says whether the oldest messages must go.
 func (s *Stream) overLocked(cfg *store.Config) bool {
-	return cfg.Discard == store.DiscardOld && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0) && cfg.Over(s.cur.Load().live)
+	return cfg.Discard == store.DiscardOld && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0) && cfg.Over(s.cur.latest().live)
 }
 
 // trimLocked removes the oldest messages until the stream is within max_msgs and max_bytes.

@@ -26,7 +26,7 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 
 // removeOneLocked removes message seq, and says whether it was live. discard is as in removeLocked.
 func (s *Stream) removeOneLocked(seq uint64, discard bool) (bool, error) {
-	v, i, ok := s.cur.Load().find(seq)
+	v, i, ok := s.cur.latest().find(seq)
 	if !ok || v.isDeleted(i) {
 		return false, nil
 	}
@@ -49,20 +49,27 @@ func (s *Stream) removeOneLocked(seq uint64, discard bool) (bool, error) {
 
 // publishRemovedLocked shows that message i of b, which is m, is gone since the time at and kept until due, and tells of it.
 func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta, at, due int64) {
-	n := s.w.successor(s.cur.Load())
+	n := s.cur.latest()
 	v := n.viewOf(b)
 	v.keepRange(i, i+1, at, due, s.opt.Now)
 	v.setDeleted(i, v.count, true)
-	n.rev++
-	n.live = n.live.Minus(totals(m))
-	if n.first == uint64(m.Seq) {
-		n.first = n.nextLive(n.first)
+	first, sums := n.first, totals(m)
+	if first == uint64(m.Seq) {
+		first = n.nextLive(first)
 	}
-	s.publish(n, b, store.Totals{}.Minus(totals(m)))
+	s.smu.Lock()
+	b.live = b.live.Minus(sums)
+	n = s.cur.begin()
+	n.rev++
+	n.live, n.first = n.live.Minus(sums), first
+	rev := n.rev
+	s.cur.end()
+	s.smu.Unlock()
+	s.checkInvariants()
 	if s.subjects.listening() {
 		s.unindexOne(v, i)
 	}
-	s.post(store.Deleted, n.rev, m)
+	s.post(store.Deleted, rev, m)
 }
 
 // unindexOne is unindex for one message.
@@ -78,7 +85,7 @@ func (s *Stream) removableLocked(seq store.Seq) error {
 	switch {
 	case seq == 0:
 		return s.notFound(0)
-	case uint64(seq) > s.cur.Load().last:
+	case uint64(seq) > s.cur.latest().last:
 		return fmt.Errorf("message %d of stream %s: %w", seq, cfg.Name, store.ErrBeyond)
 	}
 	return s.writableLocked()

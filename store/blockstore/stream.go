@@ -204,7 +204,6 @@ type writer struct {
 	notes     tailNotes    // of what is in the tail, and in buf
 	now       int64        // when the last message came that was asked the time of
 	fresh     int          // how many more messages get that time
-	spare     []snapshot   // that were not published yet
 	spent     []spentDraft // whose messages may not be on disk yet, or could not be removed
 
 	head [record.MaxHead]byte // room for headLocked

@@ -38,7 +38,6 @@ func (r *rewriting) swap(name string) error {
 	}
 	r.takeOver()
 	n := *s.cur.Load()
-	s.w.spare = nil // they have the old blocks
 	n.blocks = slices.Concat(n.blocks[:at], []*block{r.b}, n.blocks[at+len(r.old):])
 	s.smu.Lock()
 	for _, b := range r.old {
