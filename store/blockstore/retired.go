@@ -52,9 +52,7 @@ func (s *Stream) dropReplaced(old []*block) {
 		s.lastMu.Lock()
 		s.lasts = append(s.lasts, l)
 		s.lastMu.Unlock()
-		if p := s.ahead.piece.Load(); p != nil && p.b == b {
-			s.ahead.piece.CompareAndSwap(p, nil)
-		}
+		s.ahead.forgetBlock(b)
 	}
 	s.cache.drop(old)
 	s.release(false)
