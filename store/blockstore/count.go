@@ -95,7 +95,11 @@ func (s *Stream) tally(ctx context.Context, f *subjects.Filter, from, to uint64)
 		return tally{n: n}, err
 	}
 	for _, name := range partial {
-		n, err := s.countBlocks(ctx, subjects.NewFilter(store.Query{Subject: name}), from, to)
+		one := f
+		if _, ok := f.Literal(); !ok {
+			one = subjects.NewFilter(store.Query{Subject: name})
+		}
+		n, err := s.countBlocks(ctx, one, from, to)
 		if err != nil {
 			return t, err
 		}

@@ -17,7 +17,7 @@
 // but that it converts streams of the first generation. The space of removed messages and streams is given back in the
 // background, some time after they need no longer be kept, and at once when the disk is full. Memory grows with blocks
 // and removals (a few bits for each message of a block that has any), and, once somebody has asked for messages by
-// their subjects, with subjects (about 55 bytes each and the name, and 4 for a message of the tail). Of a tail that is
+// their subjects, with subjects (about 55 bytes each and the name, and 8 for a message of the tail). Of a tail that is
 // written it keeps 8 bytes a message, one and a half more once a time was sought in it, and its subjects, where thousands come by turns
 // with each message anew, of messages in sealed blocks what [Options].CacheBytes bounds.
 //
@@ -30,7 +30,7 @@
 //   - appending: append, commit, decide, limits, remembered, onsubject, expire, rotate, tailnotes, footer
 //   - putting back: restore
 //   - reading by sequence and time: read, ahead, seek, times, gaps, kept
-//   - finding by subject: subjects, unindex, known, table, match, find, count, walk
+//   - finding by subject: subjects, unindex, known, table, match, tailchain, find, count, walk
 //   - removing: remove, removal, purge, erase
 //   - giving space back: reclaimer, reclaim, waste, rewrite, rewritecontrols, pinned, swap, retired
 //   - streams that go, come back, or are cut off: removestream, onego, truncate, truncatecopy

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"jsfs/store/blockstore/internal/subjects"
+	"jsfs/store/internal/record"
 )
 
 // matcher finds the messages of one block that match a filter: those of a sealed block by its table,
@@ -16,8 +17,13 @@ type matcher struct {
 	// those of its messages that are in ids, with their numbers in subs.
 	listed bool
 	places []uint32
+	// entry is what the block has on one subject, where that is little; places are read from it when its bounds don't tell.
+	entry  record.SubjectEntry
+	bound  bool
 	ids    []uint32
 	subs   *subjects.Map // shared with the index: only to be read with its mu held
+	single bool          // f is about one subject: then
+	one    oneInTail     // finds its messages in ids
 }
 
 // matcher returns the matcher for f in block v.
@@ -28,8 +34,7 @@ func (s *Stream) matcher(v view, f *subjects.Filter) (matcher, error) {
 	}
 	m.listed = true
 	if !v.known {
-		var err error
-		m.places, err = s.placesIn(&v, f)
+		err := m.fromTable()
 		return m, err
 	}
 	// A view of a tail that is none any more, or an index that was dropped.
@@ -44,6 +49,32 @@ func (s *Stream) matcher(v view, f *subjects.Filter) (matcher, error) {
 	return m, nil
 }
 
+// fromTable finds what matches in the table of a sealed block.
+func (m *matcher) fromTable() error {
+	t, err := m.s.tableOf(&m.v)
+	if err != nil {
+		return err
+	}
+	if k := t.memo.Load(); k != nil && k.key == m.f.Key {
+		m.places = k.places
+		return nil
+	}
+	if name, one := m.f.Literal(); one {
+		e, ok := t.Find(name)
+		if !ok || e.Count < memoFrom {
+			m.entry, m.bound = e, ok
+			return nil
+		}
+	}
+	m.places = m.s.placesIn(t, m.f)
+	return nil
+}
+
+// list reads the places of the one subject.
+func (m *matcher) list() {
+	m.places, m.bound = m.entry.Places(nil), false
+}
+
 // knowsTail takes the subjects of the tail's messages from the index, and says whether it has them. What was taken stays
 // right: in one map a subject keeps its number.
 func (m *matcher) knowsTail() bool {
@@ -54,6 +85,9 @@ func (m *matcher) knowsTail() bool {
 		return false
 	}
 	m.subs, m.ids = x.subs, x.ids[:m.v.count]
+	if name, one := m.f.Literal(); one {
+		m.single, m.one = true, x.oneInTail(name, m.v.count)
+	}
 	return true
 }
 
@@ -62,7 +96,14 @@ func (m *matcher) next(i int) int {
 	switch {
 	case m.f.All:
 		return m.v.nextLive(i)
+	case m.bound && i <= int(m.entry.First) && !m.v.isDeleted(int(m.entry.First)):
+		return int(m.entry.First)
+	case m.bound && i > int(m.entry.Last):
+		return m.v.count
 	case m.listed:
+		if m.bound {
+			m.list()
+		}
 		k, _ := slices.BinarySearch(m.places, uint32(i))
 		for ; k < len(m.places); k++ {
 			if p := int(m.places[k]); p < m.v.count && !m.v.isDeleted(p) {
@@ -79,7 +120,14 @@ func (m *matcher) prev(i int) int {
 	switch {
 	case m.f.All:
 		return m.v.prevLive(min(i, m.v.count-1))
+	case m.bound && i >= int(m.entry.Last) && !m.v.isDeleted(int(m.entry.Last)):
+		return int(m.entry.Last)
+	case m.bound && i < int(m.entry.First):
+		return -1
 	case m.listed:
+		if m.bound {
+			m.list()
+		}
 		k, exact := slices.BinarySearch(m.places, uint32(i))
 		if !exact {
 			k--
@@ -97,8 +145,11 @@ func (m *matcher) prev(i int) int {
 // count returns how many live messages from i to before end match.
 func (m *matcher) count(i, end int) uint64 {
 	n := uint64(0)
-	if m.f.All {
+	switch {
+	case m.f.All:
 		return uint64(max(0, end-i)) - m.v.deletedIn(i, end)
+	case m.single:
+		return m.one.count(m, i, end)
 	}
 	for i = m.next(i); i < end; i = m.next(i + 1) {
 		n++
@@ -109,26 +160,10 @@ func (m *matcher) count(i, end int) uint64 {
 // lookBatch is how many messages of the tail are looked at while the index is locked.
 const lookBatch = 4096
 
-// tailStep is how many messages of the tail are looked at before the bounds of what is sought are.
-const tailStep = 64
-
 // nextInTail is next where the index knows the subjects.
 func (m *matcher) nextInTail(i int) int {
-	if name, one := m.f.Literal(); one {
-		id, _, last, ok := m.numberOf(name)
-		if !ok {
-			return m.v.count
-		}
-		for i < len(m.ids) && m.v.seqOf(i) <= last {
-			end := min(i+tailStep, len(m.ids))
-			for k, other := range m.ids[i:end] {
-				if other == id && !m.v.isDeleted(i+k) {
-					return i + k
-				}
-			}
-			i = end
-		}
-		return m.v.count
+	if m.single {
+		return m.one.next(m, i)
 	}
 	for i < len(m.ids) {
 		end := min(i+lookBatch, len(m.ids))
@@ -142,17 +177,8 @@ func (m *matcher) nextInTail(i int) int {
 // prevInTail is prev where the index knows the subjects.
 func (m *matcher) prevInTail(i int) int {
 	i = min(i, len(m.ids)-1)
-	if name, one := m.f.Literal(); one {
-		id, first, _, ok := m.numberOf(name)
-		for ; ok && i >= 0; i-- {
-			if m.ids[i] == id && !m.v.isDeleted(i) {
-				return i
-			}
-			if i&63 == 0 && m.v.seqOf(i) < first {
-				break
-			}
-		}
-		return -1
+	if m.single {
+		return m.one.prev(m, i)
 	}
 	for i >= 0 {
 		end := max(i-lookBatch, -1)
@@ -161,18 +187,6 @@ func (m *matcher) prevInTail(i int) int {
 		}
 	}
 	return -1
-}
-
-// numberOf returns a subject's number, and bounds of its live messages; ok says whether there are any.
-func (m *matcher) numberOf(name string) (id uint32, first, last uint64, ok bool) {
-	m.s.subjects.mu.RLock()
-	defer m.s.subjects.mu.RUnlock()
-	id, ok = m.subs.Find(name)
-	if !ok {
-		return 0, 0, 0, false
-	}
-	e := m.subs.At(id)
-	return id, e.First, e.Last, e.Count > 0
 }
 
 // look goes from i towards end to the first live message that matches, or to end.

@@ -23,8 +23,9 @@ type subjectIndex struct {
 	made int
 	subs *subjects.Map
 	// ids are the numbers of the subjects of tail's messages, in order; noSubject where it is not known.
-	ids  []uint32
-	tail *block
+	ids   []uint32
+	tail  *block
+	chain tailChain // of the same messages
 	// undeleted counts the messages that came back.
 	undeleted uint64
 }
@@ -80,16 +81,18 @@ func (x *subjectIndex) apply(c subjectChange) {
 	switch c.kind {
 	case store.Stored:
 		if c.b != x.tail {
-			x.tail, x.ids = c.b, nil
+			x.tail, x.ids, x.chain = c.b, nil, tailChain{}
 			if x.subs.Wasteful() { // nobody has numbers of it any more
 				x.subs = x.subs.Compacted()
 			}
 		}
 		id := x.subs.Add(c.subject)
+		x.chain.stored(c.seq, len(x.ids), x.subs.At(id).Last)
 		x.subs.Stored(id, c.seq)
 		x.ids = append(x.ids, id)
 	case store.Undeleted:
 		x.undeleted++
+		x.chain.cut = true
 		x.subs.Stored(x.subs.Add(c.subject), c.seq)
 	case store.Deleted:
 		if !x.subs.Removed(c.subject, c.seq) {
@@ -108,7 +111,7 @@ func (x *subjectIndex) drop() {
 
 func (x *subjectIndex) dropLocked() {
 	x.asked.Store(false)
-	x.ready, x.open, x.news, x.subs, x.ids, x.tail = false, false, nil, nil, nil, nil
+	x.ready, x.open, x.news, x.subs, x.ids, x.tail, x.chain = false, false, nil, nil, nil, nil, tailChain{}
 	x.made++
 }
 
@@ -186,7 +189,7 @@ func (s *Stream) buildSubjects(ctx context.Context) error {
 
 // install makes y what x is, brought up to date by news.
 func (x *subjectIndex) install(y *subjectIndex, news []subjectChange) {
-	x.subs, x.ids, x.tail = y.subs, y.ids, y.tail
+	x.subs, x.ids, x.tail, x.chain = y.subs, y.ids, y.tail, y.chain
 	x.asked.Store(true)
 	x.ready, x.open, x.news = true, false, nil
 	for _, c := range news {
@@ -263,6 +266,7 @@ func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subject
 			for i := range y.ids {
 				y.ids[i] = noSubject
 			}
+			y.chain = tailChain{runs: v.runs[:len(v.runs):len(v.runs)], prevs: make([]uint32, v.count)}
 		}
 		for e := range t.Prefixed("") {
 			places = y.addEntry(&v, gone, e, places[:0])
@@ -280,6 +284,7 @@ func (x *subjectIndex) addEntry(v *view, gone *bitset, e *record.SubjectEntry, p
 		for _, i := range places {
 			x.ids[i] = id
 		}
+		x.chain.link(places)
 	}
 	n, first, last := uint64(e.Count), e.First, e.Last
 	if gone != nil {

@@ -111,15 +111,9 @@ func (s *Stream) replaceTable(v *view, cause error) (*subjectTable, error) {
 	return t, err
 }
 
-// placesIn returns which messages of v, which is sealed, match f, removed ones included.
-func (s *Stream) placesIn(v *view, f *subjects.Filter) ([]uint32, error) {
-	t, err := s.tableOf(v)
-	if err != nil {
-		return nil, err
-	}
-	if m := t.memo.Load(); m != nil && m.key == f.Key {
-		return m.places, nil
-	}
+// placesIn returns which messages of the block that has table t match f, removed ones included. It remembers them, if
+// finding them takes long.
+func (s *Stream) placesIn(t *subjectTable, f *subjects.Filter) []uint32 {
 	var places []uint32
 	subs := 0
 	for e := range t.matching(f) {
@@ -133,7 +127,7 @@ func (s *Stream) placesIn(v *view, f *subjects.Filter) ([]uint32, error) {
 		t.memo.Store(&memo{f.Key, places})
 		s.cache.resize(t, int64(t.Size()+4*cap(places)))
 	}
-	return places, nil
+	return places
 }
 
 // count returns how many messages of the block match f, removed ones included.
