@@ -65,30 +65,42 @@ func MergeRanges(ranges []Range) []Range {
 
 // CheckSealed returns nil if the stream may be changed.
 func (c Config) CheckSealed() error {
-	return c.checkRemoval("change", false)
+	return c.checkRemoval("change", "")
 }
 
 // CheckPurge returns nil if the stream may be purged and compacted.
 func (c Config) CheckPurge() error {
-	return c.checkRemoval("purge", c.DenyPurge)
+	return c.checkRemoval("purge", c.denies("", "deny_purge"))
 }
 
 // CheckRemove returns nil if messages may be removed one by one.
 func (c Config) CheckRemove() error {
-	return c.checkRemoval("remove from", c.DenyDelete)
+	return c.checkRemoval("remove from", c.denies("deny_delete", ""))
 }
 
 // CheckRemoveAll returns nil if messages may be removed by their numbers, many at once.
 func (c Config) CheckRemoveAll() error {
-	return c.checkRemoval("remove from", c.DenyDelete || c.DenyPurge)
+	return c.checkRemoval("remove from", c.denies("deny_delete", "deny_purge"))
 }
 
-func (c Config) checkRemoval(what string, denied bool) error {
+// denies returns which of the two settings is set, "" if none is; "" is not asked for.
+func (c Config) denies(deletion, purging string) string {
+	switch {
+	case c.DenyDelete && deletion != "":
+		return deletion
+	case c.DenyPurge:
+		return purging
+	}
+	return ""
+}
+
+// checkRemoval refuses a removal that the stream forbids, by the name of the setting denied unless that is "".
+func (c Config) checkRemoval(what, denied string) error {
 	switch {
 	case c.Sealed:
 		return fmt.Errorf("%s stream %s: %w", what, c.Name, ErrSealed)
-	case denied:
-		return fmt.Errorf("%s stream %s: %w", what, c.Name, ErrDenied)
+	case denied != "":
+		return fmt.Errorf("%s stream %s: %w: %s is set", what, c.Name, ErrDenied, denied)
 	}
 	return nil
 }

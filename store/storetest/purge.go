@@ -226,7 +226,7 @@ var purgeCases = []testCase{
 			b.wantErr(err, c.all)
 			for _, p := range []store.Purge{{Subject: "fill", Keep: 2}, {}} {
 				_, err = st.Purge(b.ctx, p)
-				b.wantErr(err, c.purge)
+				b.wantNamed(err, "deny_purge", c.purge)
 			}
 			_, err = st.Compact(b.ctx, 2)
 			b.wantErr(err, c.purge)

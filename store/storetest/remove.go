@@ -83,7 +83,7 @@ var removeCases = []testCase{
 		b.must(err)
 		b.append(st, "x", "1")
 		_, err = st.Remove(b.ctx, 1)
-		b.wantErr(err, store.ErrDenied)
+		b.wantNamed(err, "deny_delete", store.ErrDenied)
 		b.wantData(st, 1, "1")
 	}},
 	{name: "Undelete brings a message back as it was", run: func(b *bench) {
