@@ -177,6 +177,12 @@ func (fs *FS) controlDirAttr(c *call, s *stream, p place, a *fuse.Attr, timeout 
 
 // info is the content of an info file, and its time.
 func (fs *FS) info(c *call, s *stream, f mapping.Filter) ([]byte, int64, error) {
+	var subjects *uint64
+	if f == (mapping.Filter{}) {
+		if n, err := s.CountSubjects(c); err == nil { // damage must not keep the rest from being told, and is told with it
+			subjects = &n
+		}
+	}
 	st, err := s.State(c)
 	if err != nil {
 		return nil, 0, err
@@ -189,7 +195,7 @@ func (fs *FS) info(c *call, s *stream, f mapping.Filter) ([]byte, int64, error) 
 	if err != nil {
 		return nil, 0, err
 	}
-	return mapping.Info(s.Config(), st, damage, s.Origins(), fs.now().UnixNano()), fs.modTime(s, st), nil
+	return mapping.Info(s.Config(), st, subjects, damage, s.Origins(), fs.now().UnixNano()), fs.modTime(s, st), nil
 }
 
 // metrics is the content of the metrics file.

@@ -92,17 +92,18 @@ func TestInfo(t *testing.T) {
 	mirror := store.Config{Name: "M", Mirror: &store.Source{Name: "ORDERS", FilterSubject: "orders.>"}}
 	sourced := store.Config{Name: "S", Sources: []store.Source{{Name: "A"}, {Name: "B"}}}
 	for _, c := range []struct {
-		name    string
-		cfg     store.Config
-		st      store.State
-		damage  []store.Damage
-		origins []store.SourceState
-		want    string
+		name     string
+		cfg      store.Config
+		st       store.State
+		subjects *uint64
+		damage   []store.Damage
+		origins  []store.SourceState
+		want     string
 	}{
 		{
-			"an empty stream has no times", cfg, store.State{First: 1}, nil, nil,
+			"an empty stream has no times", cfg, store.State{First: 1}, new(uint64), nil, nil,
 			`{"name": "ORDERS", "subjects": [">"], "messages": 0, "bytes": 0, "log_bytes": 0,
-			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0}`,
+			"first_seq": 1, "last_seq": 0, "num_subjects": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0}`,
 		},
 		{
 			"a damaged one says what is lost", cfg,
@@ -110,7 +111,7 @@ func TestInfo(t *testing.T) {
 				First: 2, Last: 5, FirstTime: 1e9, LastTime: 2e9, Deleted: 1, Lost: 1,
 				Live: store.Totals{Messages: 2, Payload: 10, Log: 12, JSON: 100},
 			},
-			[]store.Damage{{Stream: "ORDERS", File: "1.blk", Offset: 7, Length: 3, First: 4, Last: 4, Cause: "checksum"}}, nil,
+			nil, []store.Damage{{Stream: "ORDERS", File: "1.blk", Offset: 7, Length: 3, First: 4, Last: 4, Cause: "checksum"}}, nil,
 			`{"name": "ORDERS", "subjects": [">"], "messages": 2, "bytes": 10, "log_bytes": 12,
 			"first_seq": 2, "first_ts": "1970-01-01T00:00:01.000000000Z",
 			"last_seq": 5, "last_ts": "1970-01-01T00:00:02.000000000Z", "num_deleted": 1, "num_lost": 1, "consumer_count": 0,
@@ -118,14 +119,14 @@ func TestInfo(t *testing.T) {
 			"cause": "checksum"}]}`,
 		},
 		{
-			"a mirror says how far it is", mirror, store.State{First: 1}, nil,
+			"a mirror says how far it is", mirror, store.State{First: 1}, nil, nil,
 			[]store.SourceState{{Source: *mirror.Mirror, Lag: 3, Active: 1e9}},
 			`{"name": "M", "subjects": [], "messages": 0, "bytes": 0, "log_bytes": 0,
 			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0,
 			"mirror": {"name": "ORDERS", "filter_subject": "orders.>", "lag": 3, "active": 4000000000}}`,
 		},
 		{
-			"a stream with sources says it of each", sourced, store.State{First: 1}, nil,
+			"a stream with sources says it of each", sourced, store.State{First: 1}, nil, nil,
 			[]store.SourceState{{Source: sourced.Sources[0], Error: "not found"}, {Source: sourced.Sources[1], Active: 9e9}},
 			`{"name": "S", "subjects": [], "messages": 0, "bytes": 0, "log_bytes": 0,
 			"first_seq": 1, "last_seq": 0, "num_deleted": 0, "num_lost": 0, "consumer_count": 0, "sources": [
@@ -134,7 +135,7 @@ func TestInfo(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := Info(c.cfg, c.st, c.damage, c.origins, 5e9)
+			got := Info(c.cfg, c.st, c.subjects, c.damage, c.origins, 5e9)
 			var g, w any
 			if err := json.Unmarshal(got, &g); err != nil {
 				t.Fatal(err)

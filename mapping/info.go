@@ -7,21 +7,22 @@ import (
 // info is the form of a stream's info file. The order of the fields is the order
 // in the file.
 type info struct {
-	Name      string         `json:"name"`
-	Subjects  []string       `json:"subjects"`
-	Messages  int64          `json:"messages"`
-	Bytes     int64          `json:"bytes"` // of payload
-	LogBytes  int64          `json:"log_bytes"`
-	FirstSeq  store.Seq      `json:"first_seq"`
-	FirstTime string         `json:"first_ts,omitempty"`
-	LastSeq   store.Seq      `json:"last_seq"`
-	LastTime  string         `json:"last_ts,omitempty"`
-	Deleted   uint64         `json:"num_deleted"`
-	Lost      uint64         `json:"num_lost"`
-	Consumers int            `json:"consumer_count"`
-	Damage    []store.Damage `json:"damage,omitempty"`
-	Mirror    *sourceInfo    `json:"mirror,omitempty"`
-	Sources   []sourceInfo   `json:"sources,omitempty"`
+	Name        string         `json:"name"`
+	Subjects    []string       `json:"subjects"`
+	Messages    int64          `json:"messages"`
+	Bytes       int64          `json:"bytes"` // of payload
+	LogBytes    int64          `json:"log_bytes"`
+	FirstSeq    store.Seq      `json:"first_seq"`
+	FirstTime   string         `json:"first_ts,omitempty"`
+	LastSeq     store.Seq      `json:"last_seq"`
+	LastTime    string         `json:"last_ts,omitempty"`
+	NumSubjects *uint64        `json:"num_subjects,omitempty"` // that have a live message
+	Deleted     uint64         `json:"num_deleted"`
+	Lost        uint64         `json:"num_lost"`
+	Consumers   int            `json:"consumer_count"`
+	Damage      []store.Damage `json:"damage,omitempty"`
+	Mirror      *sourceInfo    `json:"mirror,omitempty"`
+	Sources     []sourceInfo   `json:"sources,omitempty"`
 }
 
 // sourceInfo is how far an origin was followed, in the form of NATS's StreamSourceInfo.
@@ -54,20 +55,21 @@ func (v *info) follow(mirror bool, origins []store.SourceState, now int64) {
 	}
 }
 
-// Info returns the content of a stream's info file: its state, what is known to
-// be damaged in it, and how far it followed its origins as of now, which is in nanoseconds since the Unix
+// Info returns the content of a stream's info file: its state, how many subjects have a live message (nil where that can't be
+// found out), what is known to be damaged in it, and how far it followed its origins as of now, which is in nanoseconds since the Unix
 // epoch: as indented JSON with a newline at its end.
-func Info(cfg store.Config, st store.State, damage []store.Damage, origins []store.SourceState, now int64) []byte {
+func Info(cfg store.Config, st store.State, subjects *uint64, damage []store.Damage, origins []store.SourceState, now int64) []byte {
 	v := info{
-		Name:     cfg.Name,
-		Subjects: append([]string{}, cfg.WithDefaults().Subjects...),
-		Messages: st.Live.Messages,
-		Bytes:    st.Live.Payload,
-		LogBytes: st.Live.Log,
-		FirstSeq: st.First,
-		LastSeq:  st.Last,
-		Deleted:  st.Deleted,
-		Lost:     st.Lost, Consumers: st.Consumers,
+		Name:        cfg.Name,
+		Subjects:    append([]string{}, cfg.WithDefaults().Subjects...),
+		Messages:    st.Live.Messages,
+		Bytes:       st.Live.Payload,
+		LogBytes:    st.Live.Log,
+		FirstSeq:    st.First,
+		LastSeq:     st.Last,
+		NumSubjects: subjects,
+		Deleted:     st.Deleted,
+		Lost:        st.Lost, Consumers: st.Consumers,
 		Damage: damage,
 	}
 	if st.Live.Messages > 0 {

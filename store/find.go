@@ -32,6 +32,10 @@ type Finder interface {
 	// what is met, and not what is passed over.
 	Subjects(ctx context.Context, pattern, after string) iter.Seq2[SubjectCount, error]
 
+	// CountSubjects is how many subjects have a live message. It costs the same for any number of them,
+	// once something was found by its subject.
+	CountSubjects(ctx context.Context) (uint64, error)
+
 	// LastSeqs returns, sorted, the last live sequence at or below upTo of each subject that
 	// matches one of the patterns, or of every subject without a pattern; upTo 0, or above Last, is
 	// Last. More than limit of them is ErrTooLarge; limit 0 is no limit.

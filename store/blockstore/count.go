@@ -228,6 +228,25 @@ func (s *Stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[
 	}
 }
 
+// CountSubjects implements [store.Finder].
+func (s *Stream) CountSubjects(ctx context.Context) (uint64, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.gate.leave()
+	for {
+		if err := s.buildSubjects(ctx); err != nil {
+			return 0, err
+		}
+		if n, ok := s.subjects.count(); ok { // else it was dropped meanwhile
+			return n, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+}
+
 // takeExact is takeKnown, a call by itself, with bounds that are exact.
 func (s *Stream) takeExact(ctx context.Context, f *subjects.Filter, after string, batch []known) ([]known, string, bool, error) {
 	if err := s.enter(ctx); err != nil {

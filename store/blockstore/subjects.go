@@ -121,6 +121,16 @@ func (x *subjectIndex) isReady() bool {
 	return x.ready
 }
 
+// count returns how many subjects have a live message; ok is false if the index is not there.
+func (x *subjectIndex) count() (n uint64, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if !x.ready {
+		return 0, false
+	}
+	return uint64(x.subs.Live()), true //nolint:gosec // never negative
+}
+
 // lastOn returns the last live sequence on a literal subject, 0 if the index does not know it.
 func (x *subjectIndex) lastOn(subject string) uint64 {
 	x.mu.RLock()

@@ -141,6 +141,12 @@ func (st *stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2
 	}
 }
 
+// CountSubjects implements [store.Finder].
+func (st *stream) CountSubjects(ctx context.Context) (uint64, error) {
+	counts, err := st.subjects(ctx, "", "")
+	return uint64(len(counts)), err
+}
+
 func (st *stream) subjects(ctx context.Context, pattern, after string) ([]store.SubjectCount, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()

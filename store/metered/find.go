@@ -45,6 +45,14 @@ func (s *stream) Subjects(ctx context.Context, pattern, after string) iter.Seq2[
 	return walked(s.m, opSubjects, s.Stream.Subjects(ctx, pattern, after))
 }
 
+// CountSubjects implements [store.Finder].
+func (s *stream) CountSubjects(ctx context.Context) (uint64, error) {
+	start := time.Now()
+	n, err := s.Stream.CountSubjects(ctx)
+	s.m.done(opCountSubjects, start, err)
+	return n, err
+}
+
 // LastSeqs implements [store.Finder].
 func (s *stream) LastSeqs(ctx context.Context, patterns []string, upTo store.Seq, limit int) ([]store.Seq, error) {
 	start := time.Now()

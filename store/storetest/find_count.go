@@ -32,6 +32,11 @@ func (b *bench) wantSubjects(f store.Stream, pattern string, want ...store.Subje
 	if d := cmp.Diff(want, b.subjects(f, pattern, "")); d != "" {
 		b.Errorf("Subjects(%q) (-want +got):\n%s", pattern, d)
 	}
+	if pattern == "" {
+		if n, err := f.CountSubjects(b.ctx); err != nil || n != uint64(len(want)) {
+			b.Errorf("CountSubjects: got %d, %v, want %d", n, err, len(want))
+		}
+	}
 	for i := range want {
 		for _, after := range []string{want[i].Subject, want[i].Subject + "\x00"} {
 			if got := b.subjects(f, pattern, after); !slices.Equal(got, want[i+1:]) {

@@ -100,6 +100,11 @@ func (p *pair) compareSubjects(rt *rapid.T, pattern string) {
 	compareWalks(rt, p, "subjects on "+pattern, func(st store.Stream) iter.Seq2[store.SubjectCount, error] {
 		return st.Subjects(rt.Context(), pattern, after)
 	})
+	got, gerr := p.got.CountSubjects(rt.Context())
+	want, werr := p.want.CountSubjects(rt.Context())
+	if same(rt, "number of subjects", gerr, werr) && got != want {
+		rt.Fatalf("number of subjects: got %d, want %d", got, want)
+	}
 }
 
 func (p *pair) compareGaps(rt *rapid.T, q store.Query) {

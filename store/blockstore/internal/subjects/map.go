@@ -193,6 +193,9 @@ func (m *Map) Behind(prefix, after string) []uint32 {
 	return m.order[min(i, end):end]
 }
 
+// Live is how many subjects have a live message.
+func (m *Map) Live() int { return m.live }
+
 // Wasteful says whether so many subjects have no live message that a compacted map takes much less.
 func (m *Map) Wasteful() bool { return m.n > 2*m.live+pageSubjects }
 
