@@ -104,6 +104,24 @@ func (s *fakeStream) AppendAll(ctx context.Context, es []store.Entry) (int, erro
 	return len(es), nil
 }
 
+func (s *fakeStream) State(context.Context) (store.State, error) {
+	var st store.State
+	for _, m := range s.msgs {
+		st.Live.Messages, st.Live.JSON = st.Live.Messages+1, st.Live.JSON+int64(len(m.Data))
+	}
+	return st, nil
+}
+
+func (s *fakeStream) Count(_ context.Context, q store.Query) (store.Count, error) {
+	var n store.Count
+	for _, m := range s.msgs {
+		if m.Subject == q.Subject {
+			n.Messages++
+		}
+	}
+	return n, nil
+}
+
 func (s *fakeStream) Sync(context.Context) error { s.syncs++; return nil }
 
 func (s *fakeStream) ListDrafts(context.Context) ([]store.DraftInfo, error) {

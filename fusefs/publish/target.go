@@ -47,8 +47,40 @@ func (s Subject) Check(ctx context.Context, size int64) error {
 	if size > cfg.MaxMsgSize {
 		return tooLarge(size, cfg.MaxMsgSize)
 	}
+	if size > 0 && cfg.Discard == store.DiscardNew {
+		if err := s.full(ctx, &cfg, size); err != nil {
+			return err
+		}
+	}
 	if s.Room != nil {
 		return s.Room(ctx, size)
+	}
+	return nil
+}
+
+// full refuses a message of at least size bytes where the stream's limits refuse it as the stream is now: bash's echo hears of
+// a refused write, and not of a refused close.
+func (s Subject) full(ctx context.Context, cfg *store.Config, size int64) error {
+	if cfg.MaxMsgsPerSubject > 0 {
+		n, err := s.Stream.Count(ctx, store.Query{Subject: s.Name})
+		switch {
+		case err != nil:
+			return err
+		case n.Messages < uint64(cfg.MaxMsgsPerSubject): //nolint:gosec // not negative
+		case cfg.DiscardNewPerSubject:
+			return fmt.Errorf("subject %s of stream %s: %w: max_msgs_per_subject is %d", s.Name, cfg.Name, store.ErrLimit, cfg.MaxMsgsPerSubject)
+		default:
+			return nil // it takes the place of another one
+		}
+	}
+	st, err := s.Stream.State(ctx)
+	switch {
+	case err != nil:
+		return err
+	case cfg.MaxMsgs > 0 && st.Live.Messages >= cfg.MaxMsgs:
+		return fmt.Errorf("stream %s: %w: max_msgs is %d", cfg.Name, store.ErrLimit, cfg.MaxMsgs)
+	case cfg.MaxBytes > 0 && st.Live.JSON+size > cfg.MaxBytes:
+		return fmt.Errorf("stream %s: %w: max_bytes is %d", cfg.Name, store.ErrLimit, cfg.MaxBytes)
 	}
 	return nil
 }

@@ -85,6 +85,43 @@ func TestWriterRefusesAtWrite(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of a stream that is full", func(t *testing.T) {
+		for _, c := range []struct {
+			name    string
+			cfg     store.Config
+			subject string
+			want    error
+		}{
+			{"max_msgs", store.Config{MaxMsgs: 2, Discard: store.DiscardNew}, "x", store.ErrLimit},
+			{"max_bytes", store.Config{MaxBytes: 11, Discard: store.DiscardNew}, "x", store.ErrLimit},
+			{"there is room", store.Config{MaxMsgs: 3, MaxBytes: 12, Discard: store.DiscardNew}, "x", nil},
+			{"the old ones go", store.Config{MaxMsgs: 2, MaxBytes: 11}, "x", nil},
+			{"the oldest of the subject goes", store.Config{MaxMsgs: 2, MaxMsgsPerSubject: 1, Discard: store.DiscardNew}, "x", nil},
+			{"another subject", store.Config{MaxMsgs: 2, MaxMsgsPerSubject: 1, Discard: store.DiscardNew}, "z", store.ErrLimit},
+			{"max_msgs_per_subject", store.Config{MaxMsgsPerSubject: 1, Discard: store.DiscardNew, DiscardNewPerSubject: true}, "x", store.ErrLimit},
+			{"a new subject", store.Config{MaxMsgsPerSubject: 1, Discard: store.DiscardNew, DiscardNewPerSubject: true}, "z", nil},
+		} {
+			s := newFakeStream()
+			for _, subject := range []string{"x", "y"} {
+				if _, err := s.Append(t.Context(), store.Entry{Subject: subject, Data: []byte("data")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.cfg.Name = "S"
+			s.cfg = c.cfg.WithDefaults()
+			target := Subject{Stream: s, Name: c.subject}
+			if err := target.Check(t.Context(), 0); err != nil {
+				t.Errorf("%s: its open: %v", c.name, err)
+			}
+			w := NewDesk(&fakeProc{}, nil).NewWriter(s, target, Open{Thread: 1})
+			if _, err := w.Write(t.Context(), 1, []byte("data"), 0, false); !errors.Is(err, c.want) {
+				t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+			}
+			if err := target.Check(t.Context(), 4); !errors.Is(err, c.want) {
+				t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+			}
+		}
+	})
 	t.Run("no message comes of what was written before", func(t *testing.T) {
 		s := newFakeStream()
 		s.cfg.MaxMsgSize = 3
