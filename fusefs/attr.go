@@ -137,12 +137,17 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 		}
 		fs.dirAttr(&out.Attr, id, mtime)
 	case mapping.KindMessage:
-		m, err := s.Stat(c, store.Seq(at.n))
+		m, removed, err := statOpen(c, s, store.Seq(at.n))
 		if err != nil {
-			return gone(err)
+			return err
+		}
+		fs.messageAttr(&out.Attr, id, m)
+		if removed {
+			out.SetTimeout(fresh)
+			out.Nlink = 0
+			return nil
 		}
 		out.SetTimeout(keep)
-		fs.messageAttr(&out.Attr, id, m)
 	case mapping.KindControl:
 		return fs.controlAttr(c, s, at, h, &out.Attr, out.SetTimeout)
 	default:

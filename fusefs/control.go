@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"syscall"
 	"time"
 
@@ -59,10 +60,17 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 		return fs.consumerFileAttr(c, s, p, h, a)
 	case mapping.ControlDeletedMessage:
 		m, err := s.StatKept(c, p.deletedSeq())
+		back := errors.Is(err, store.ErrNotFound)
+		if back { // for who has it open
+			m, err = s.Stat(c, p.deletedSeq())
+		}
 		if err != nil {
 			return gone(err)
 		}
 		fs.fileAttr(a, id, m.Size, m.Time)
+		if back {
+			a.Nlink = 0
+		}
 	case mapping.ControlCtl:
 		fs.fileAttr(a, id, int64(len(ctlHelp)), started)
 		return nil

@@ -22,6 +22,9 @@ func (deletedDir) lookup(c *call, s *stream, at place, name string, out *fuse.En
 	if _, ok := s.message(n.Seq); !ok {
 		return errAbsent
 	}
+	if _, err := s.StatKept(c, n.Seq); errors.Is(err, store.ErrNotFound) {
+		return errAbsent
+	}
 	p, err := deletedPlace(c, s, at, n.Seq)
 	if err != nil {
 		return err

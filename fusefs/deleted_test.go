@@ -335,3 +335,43 @@ func TestNamesOfRemovedStreamsAreUnique(t *testing.T) {
 	}
 	m.walk(long)
 }
+
+// Who has a file open has its attributes, too, when it is not under its name any more: programs look at them before they read.
+func TestAnOpenFileThatIsGoneHasItsAttributes(t *testing.T) {
+	m, s := newDeleted(t, Options{})
+	attr := func(node uint64) (fuse.AttrOut, fuse.Status) {
+		in, out := fuse.GetAttrIn{InHeader: header(node)}, fuse.AttrOut{}
+		st := m.GetAttr(nil, &in, &out)
+		return out, st
+	}
+	live, was := m.walk("S/4"), m.walk("S/.jsfs/deleted/3")
+	m.remove(s, 4)
+	if err := s.Undelete(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []fuse.EntryOut{live, was} {
+		out, st := attr(n.NodeId)
+		want := n.Attr
+		want.Nlink = 0
+		if !st.Ok() || out.Attr != want || out.Timeout() != 0 {
+			t.Errorf("%v: got %+v for %v, want %+v for no time", st, out.Attr, out.Timeout(), want)
+		}
+		if subject, st := m.getXattr(n.NodeId, mapping.XattrSubject); !st.Ok() || subject == "" {
+			t.Errorf("its subject: %q, %v", subject, st)
+		}
+		if _, st := m.openAt(n.NodeId, syscall.O_RDONLY); st != fuse.Status(syscall.ESTALE) {
+			t.Errorf("open: %v", st)
+		}
+	}
+	for dir, name := range map[string]string{"S": "4", "S/.jsfs/deleted": "3"} {
+		if _, st := m.lookupAt(m.walk(dir).NodeId, name); st != fuse.ENOENT {
+			t.Errorf("lookup of %s in %s: %v", name, dir, st)
+		}
+	}
+	if _, err := s.Erase(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, st := attr(live.NodeId); st != fuse.Status(syscall.ESTALE) {
+		t.Errorf("of what was erased: %v", st)
+	}
+}

@@ -20,3 +20,14 @@ func loadOpen(ctx context.Context, s store.Stream, seq store.Seq, buf []byte) (s
 	}
 	return m, err
 }
+
+// statOpen is Stat for who has the message open, as loadOpen is Load. removed says that it was removed since.
+func statOpen(ctx context.Context, s store.Stream, seq store.Seq) (m store.Meta, removed bool, err error) {
+	m, err = s.Stat(ctx, seq)
+	if errors.Is(err, store.ErrNotFound) {
+		if kept, keptErr := s.StatKept(ctx, seq); keptErr == nil {
+			return kept, true, nil
+		}
+	}
+	return m, false, gone(err)
+}

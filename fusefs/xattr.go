@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"strings"
 	"syscall"
 
@@ -49,6 +50,9 @@ func (fs *FS) attributes(c *call) (attributes, error) {
 	case mapping.KindControl:
 		if at.control() == mapping.ControlDeletedMessage {
 			m, err := s.LoadKept(c, at.deletedSeq(), nil)
+			if errors.Is(err, store.ErrNotFound) { // for who has it open
+				m, err = s.Load(c, at.deletedSeq(), nil)
+			}
 			return messageAttributes{m}, gone(err)
 		}
 	case mapping.KindStream:
@@ -56,8 +60,8 @@ func (fs *FS) attributes(c *call) (attributes, error) {
 			return streamAttributes{s}, nil
 		}
 	case mapping.KindMessage:
-		m, err := s.Load(c, store.Seq(at.n), nil)
-		return messageAttributes{m}, gone(err)
+		m, err := loadOpen(c, s, store.Seq(at.n), nil)
+		return messageAttributes{m}, err
 	case mapping.KindSubject, mapping.KindDraft:
 		obj := fs.objects.get(c.hdr.NodeId)
 		if obj == nil {
