@@ -119,7 +119,7 @@ func TestBadMountsAreRefusedAndChangeNothing(t *testing.T) {
 func seed(t testing.TB, dir string) {
 	t.Helper()
 	c := command{dir: scratch(t)}
-	c.ok(t, `mkdir -p `+quoted(filepath.Dir(dir))+` && "$JSFS" mount --daemon `+quoted(dir)+` mnt && mkdir mnt/S && echo one > mnt/S/a && echo two > mnt/S/b
+	c.ok(t, `mkdir -p `+quoted(filepath.Dir(dir))+`; "$JSFS" mount --daemon `+quoted(dir)+` mnt; mkdir mnt/S; echo one > mnt/S/a; echo two > mnt/S/b
 		"$JSFS" umount mnt`)
 }
 
@@ -152,7 +152,7 @@ func TestStoreOfAFutureVersionIsRefused(t *testing.T) {
 
 func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	other := scratch(t)
 	r := command{dir: other}.run(t, `exec timeout 20 "$JSFS" mount "`+m.store+`" mnt`)
 	if r.code != 1 || !strings.Contains(r.err, "it is in use") || !strings.Contains(r.err, itoa(m.pid())) {
@@ -196,7 +196,7 @@ type report struct {
 
 func TestCheck(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && for i in $(seq 50); do echo message $i > S/x; done")
+	m.sh("mkdir S; for i in $(seq 50); do echo message $i > S/x; done")
 	m.stop()
 	before := checksums(t, m.store)
 	if r := jsfs(t, "check", m.store); r.code != 0 || !strings.Contains(r.out, "50") {
@@ -274,7 +274,7 @@ func TestBadNamesAndWritesChangeNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := mount(t, withArgs("-o", "subjects=orders.*"))
-			m.sh("mkdir S && echo hi > S/orders.a")
+			m.sh("mkdir S; echo hi > S/orders.a")
 			r := m.try(c.script)
 			if r.code == 0 || !strings.Contains(r.err, c.want) {
 				t.Errorf("got %+v, want a refusal with %q", r, c.want)

@@ -13,7 +13,7 @@ const billing = "S/.jsfs/consumers/billing"
 
 func TestAConsumerIsADirectory(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && for i in 1 2 3 4; do echo message $i > S/s.$i; done; mkdir " + billing)
+	m.sh("mkdir S; for i in 1 2 3 4; do echo message $i > S/s.$i; done; mkdir " + billing)
 	if got := m.sh("ls S/.jsfs/consumers " + billing); got != "S/.jsfs/consumers:\nbilling\n\n"+billing+":\nconfig\ninfo\nnak\npending\nterm\n" {
 		t.Errorf("listed: %q", got)
 	}
@@ -22,7 +22,7 @@ func TestAConsumerIsADirectory(t *testing.T) {
 			"\n000000000001\n000000000002\n000000000003\nmessage 3\n10\n10\n10\n" {
 		t.Errorf("delivered: %q", got)
 	}
-	m.sh("cd " + billing + " && rm pending/000000000002 && mv pending/000000000001 nak/ && touch pending/3 && mv pending/3 term/")
+	m.sh("cd " + billing + "; rm pending/000000000002; mv pending/000000000001 nak/; touch pending/3; mv pending/3 term/")
 	if got := m.sh("cd " + billing + " && ls pending nak term; cat next; cat next; ls pending"); got !=
 		"nak:\n\npending:\n000000000001\n\nterm:\nmessage 1\nmessage 4\n000000000001\n000000000004\n" {
 		t.Errorf("after an ack, a nak and a term: %q", got)
@@ -44,19 +44,19 @@ func TestAConsumerIsADirectory(t *testing.T) {
 		t.Errorf("mkdir again: %+v", r)
 	}
 	m.sh("echo sync > S/.jsfs/ctl") // else a kill makes it forget the last tenth of a second
-	inodes := m.sh("cd " + billing + " && stat -c %i . config pending pending/1")
+	inodes := m.sh("cd " + billing + "; stat -c %i . config pending pending/1")
 	m.crash()
 	if got := m.sh("cd " + billing + " && stat -c %i . config pending pending/1"); got != inodes {
 		t.Errorf("inode numbers were %q, and are %q after kill -9", inodes, got)
 	}
-	m.sh("rmdir " + billing + " && test ! -e " + billing + " && ls S | wc -l | grep -q 4")
+	m.sh("rmdir " + billing + "; test ! -e " + billing + "; ls S | wc -l | grep -q 4")
 }
 
 // A consumer is configured by writing its file, in everything as long as it has delivered nothing.
 func TestAConsumerIsConfigured(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && for i in 1 2 3; do echo $i > S/a; echo $i > S/b; done; mkdir " + billing)
-	m.sh(`cd ` + billing + ` && echo '{"filter_subject":"b","deliver_policy":"last","ack_wait":200000000,"max_deliver":2}' > config`)
+	m.sh("mkdir S; for i in 1 2 3; do echo $i > S/a; echo $i > S/b; done; mkdir " + billing)
+	m.sh(`cd ` + billing + `; echo '{"filter_subject":"b","deliver_policy":"last","ack_wait":200000000,"max_deliver":2}' > config`)
 	begin := time.Now()
 	if got := m.sh("cd " + billing + " && cat next && cat next && ls pending"); got != "3\n3\n000000000006\n" {
 		t.Errorf("delivered: %q", got)
@@ -77,7 +77,7 @@ func TestAConsumerIsConfigured(t *testing.T) {
 	if got := m.sh("tail -n 1 .jsfs/errors"); !strings.Contains(got, "ack_wait: not valid: -5ns is negative") {
 		t.Errorf("the reason: %q", got)
 	}
-	m.sh("mkdir S/.jsfs/consumers/none && echo '{\"ack_policy\":\"none\"}' > S/.jsfs/consumers/none/config")
+	m.sh("mkdir S/.jsfs/consumers/none; echo '{\"ack_policy\":\"none\"}' > S/.jsfs/consumers/none/config")
 	if got := m.sh("cd S/.jsfs/consumers/none && cat next && ls pending && cat next"); got != "1\n1\n" {
 		t.Errorf("without acknowledgements: %q", got)
 	}
@@ -92,7 +92,7 @@ func TestAConsumerIsConfigured(t *testing.T) {
 func TestProcessesShareAWorkQueue(t *testing.T) {
 	t.Parallel()
 	m := mount(t)
-	m.sh(`: > ../done; mkdir S && echo '{"retention":"workqueue"}' > S/.jsfs/config && mkdir ` + billing + ` && echo '{"ack_wait":1000000000}' > ` + billing + `/config`)
+	m.sh(`: > ../done; mkdir S; echo '{"retention":"workqueue"}' > S/.jsfs/config; mkdir ` + billing + `; echo '{"ack_wait":1000000000}' > ` + billing + `/config`)
 	const messages = 300
 	notes := m.path("..", "done")
 	// A worker takes a message, notes it, and acknowledges it, for ever.
@@ -119,16 +119,16 @@ func TestProcessesShareAWorkQueue(t *testing.T) {
 // With interest retention ls shows what is still wanted.
 func TestInterestIsSeenByLs(t *testing.T) {
 	m := mount(t)
-	m.sh(`mkdir S && mkdir S/.jsfs/consumers/a S/.jsfs/consumers/b && echo '{"filter_subject":"b"}' > S/.jsfs/consumers/b/config`)
+	m.sh(`mkdir S; mkdir S/.jsfs/consumers/a S/.jsfs/consumers/b; echo '{"filter_subject":"b"}' > S/.jsfs/consumers/b/config`)
 	m.sh(`echo '{"retention":"interest"}' > S/.jsfs/config; ls -l S; for s in a b a; do echo $s > S/$s; done; ls -l S > /dev/null`)
 	if got := m.sh("ls S"); got != "000000000001\n000000000002\n000000000003\n" {
 		t.Errorf("listed: %q", got)
 	}
-	m.sh("cd S/.jsfs/consumers/a && for i in 1 2 3; do cat next; done > /dev/null && rm pending/*1 pending/*2")
+	m.sh("cd S/.jsfs/consumers/a; for i in 1 2 3; do cat next; done > /dev/null; rm pending/*1 pending/*2")
 	eventually(t, 2*time.Second, "what is acknowledged is gone", func() bool { return m.sh("ls S") == "000000000002\n000000000003\n" })
-	m.sh("! cat S/000000000001; cat S/000000000002; cat S/.jsfs/consumers/b/next && rm S/.jsfs/consumers/b/pending/2")
+	m.sh("! cat S/000000000001 || wrong; cat S/000000000002; cat S/.jsfs/consumers/b/next; rm S/.jsfs/consumers/b/pending/2")
 	eventually(t, 2*time.Second, "the last who wants it acknowledged it", func() bool { return m.sh("ls S") == "000000000003\n" })
-	m.sh("rm -r S/.jsfs/consumers/b && rm -r S/.jsfs/consumers/a")
+	m.sh("rm -r S/.jsfs/consumers/b; rm -r S/.jsfs/consumers/a")
 	eventually(t, 2*time.Second, "nobody is left who wants anything", func() bool { return m.sh("ls S; ls S/.jsfs/consumers") == "" })
 	if got := m.sh("echo c > S/c; ls S"); got != "" {
 		t.Errorf("without interest: %q", got)
@@ -138,21 +138,21 @@ func TestInterestIsSeenByLs(t *testing.T) {
 // rm -r removes a consumer and acknowledges nothing.
 func TestRmOfAConsumerAcknowledgesNothing(t *testing.T) {
 	m := mount(t)
-	m.sh(`mkdir S && mkdir ` + billing + ` && for i in 1 2 3; do echo $i > S/a; done && cat ` + billing + `/next ` + billing + `/next`)
-	m.sh("rm -r " + billing + " && ! test -e " + billing)
+	m.sh(`mkdir S; mkdir ` + billing + `; for i in 1 2 3; do echo $i > S/a; done; cat ` + billing + `/next ` + billing + `/next`)
+	m.sh("rm -r " + billing + "; test ! -e " + billing)
 	if got := m.sh("ls S | wc -l; mkdir " + billing + " && cat " + billing + "/next"); got != "3\n1\n" {
 		t.Errorf("left, and delivered to a new consumer: %q", got)
 	}
-	m.sh("python3 -c 'import shutil; shutil.rmtree(\"" + billing + "\")' && ! test -e " + billing)
+	m.sh("python3 -c 'import shutil; shutil.rmtree(\"" + billing + "\")'; test ! -e " + billing)
 }
 
 // Who waits for a message hears of an end, whatever it is.
 func TestWaitingForTheNextMessage(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && mkdir " + billing)
+	m.sh("mkdir S; mkdir " + billing)
 	f := m.follow("cd / && cat " + m.path(billing, "next") + "; echo done; sleep 100")
 	time.Sleep(100 * time.Millisecond)
-	m.sh("timeout 20 grep -r nothing S/.jsfs; test $? = 1") // nothing that is listed waits
+	m.sh("timeout 20 grep -r nothing S/.jsfs || test $? = 1") // nothing that is listed waits
 	m.sh("echo hello > S/a")
 	f.await("done\n")
 	if got := f.text(); got != "hello\ndone\n" {

@@ -8,7 +8,7 @@ import (
 
 func TestConfigThroughTheShell(t *testing.T) {
 	m := mount(t)
-	m.sh(`mkdir S && echo 1 > S/a.b && echo '{"subjects": ["a.>", "c"], "description": "orders"}' > S/.jsfs/config`)
+	m.sh(`mkdir S; echo 1 > S/a.b; echo '{"subjects": ["a.>", "c"], "description": "orders"}' > S/.jsfs/config`)
 	if r := m.try("echo no > S/d"); r.code == 0 || !strings.Contains(r.err, "Invalid argument") {
 		t.Errorf("a subject that the configuration leaves out: %+v", r)
 	}
@@ -59,7 +59,7 @@ func TestCtlRemovesMuchInOneStep(t *testing.T) {
 // What is erased is in no file of the store, in no page of the kernel, and does not come back.
 func TestCtlErasesAMessage(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && for i in 1 2 3 4 5; do echo secret-$i > S/s.$i; done")
+	m.sh("mkdir S; for i in 1 2 3 4 5; do echo secret-$i > S/s.$i; done")
 	m.sh("cat S/000000000002 > /dev/null; rm S/000000000004; echo erase 2 > S/.jsfs/ctl; echo erase 4 > S/.jsfs/ctl")
 	if got, want := m.sh("ls S; cat S/*"), "000000000001\n000000000003\n000000000005\nsecret-1\nsecret-3\nsecret-5\n"; got != want {
 		t.Errorf("left: got %q, want %q", got, want)
@@ -87,7 +87,7 @@ func TestCtlErasesAMessage(t *testing.T) {
 // A stream that was truncated is another one: nothing of the old one is shown for it, and who uses the old one hears of it.
 func TestCtlTruncatesAStream(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && for i in 1 2 3 4 5; do echo old-$i > S/s.$i; done; echo draft > S/.keep")
+	m.sh("mkdir S; for i in 1 2 3 4 5; do echo old-$i > S/s.$i; done; echo draft > S/.keep")
 	m.sh("ls -l S > /dev/null; cat S/* S/.jsfs/log > /dev/null")
 	for _, bad := range []string{"truncate", "truncate 3", "truncate x force", "truncate 9 force"} {
 		if r := m.try("echo " + bad + " > S/.jsfs/ctl"); r.code == 0 {
@@ -95,7 +95,7 @@ func TestCtlTruncatesAStream(t *testing.T) {
 		}
 	}
 	before := m.sh("stat -c %i S")
-	m.sh("echo truncate 3 force > S/.jsfs/ctl && echo new-4 > S/s.4")
+	m.sh("echo truncate 3 force > S/.jsfs/ctl; echo new-4 > S/s.4")
 	want := "old-1\nold-2\nold-3\nnew-4\n"
 	if got := m.sh("cat S/0* && cat S/.keep"); got != want+"draft\n" {
 		t.Errorf("got %q, want %q", got, want)
@@ -120,8 +120,8 @@ func TestControlsCanBeCopiedAndSearched(t *testing.T) {
 	m := mount(t)
 	m.fill("S", 20)
 	before := m.sh("cat S/.log S/.jsfs/config")
-	m.sh("timeout 20 grep -r nothing .jsfs S/.jsfs; test $? = 1")
-	m.sh("timeout 20 cp -r S/.jsfs ../c1 && timeout 20 cp -rL .jsfs ../c2 && cmp S/.log ../c1/log && cmp S/.jsfs/ctl ../c1/ctl && test -s ../c2/metrics")
+	m.sh("timeout 20 grep -r nothing .jsfs S/.jsfs || test $? = 1")
+	m.sh("timeout 20 cp -r S/.jsfs ../c1; timeout 20 cp -rL .jsfs ../c2; cmp S/.log ../c1/log; cmp S/.jsfs/ctl ../c1/ctl; test -s ../c2/metrics")
 	m.sh("timeout 20 find . .jsfs S/.jsfs -type f -exec cat {} + > /dev/null; timeout 20 tar cf - S/.jsfs | tar tf - | grep -q ctl")
 	if got := m.sh("cat S/.log S/.jsfs/config"); got != before {
 		t.Errorf("it changed something: %q", got)

@@ -100,7 +100,7 @@ func killWhileWriting(t *testing.T, policy string, rounds int) {
 		m.start()
 		checkCrash(t, m, ws, round)
 		if round%10 == 9 { // keep the rounds short: start with a new stream
-			m.sh("rm -r S && mkdir S")
+			m.sh("rm -r S; mkdir S")
 			for _, w := range ws {
 				w.acked, w.tried = map[string]bool{}, map[string]bool{}
 			}
@@ -162,7 +162,7 @@ func TestKillWhileAppendingLinesKeepsEveryLineThatWasTaken(t *testing.T) {
 func TestRemovalsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	m := mount(t)
-	m.sh("mkdir S && seq 200 >> S/.log")
+	m.sh("mkdir S; seq 200 >> S/.log")
 	for round := range scaled(2, 20, 100) {
 		seq := 200 - 3*round
 		if seq < 1 {
@@ -182,7 +182,7 @@ func TestRemovalsSurviveAKill(t *testing.T) {
 // TestOpenFilesOfADeadServer is P15: every call on them ends, with ENOTCONN, and the next mount works.
 func TestOpenFilesOfADeadServerFailAndDoNotHang(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	for range scaled(2, 50, 50) {
 		r, err := os.Open(m.path("S/.log"))
 		if err != nil {

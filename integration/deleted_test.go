@@ -17,11 +17,11 @@ func TestRemovedMessagesComeBackByMv(t *testing.T) {
 		{"read", "cd S/.jsfs/deleted; cat 1 3; cmp 5 ../../../../large", "bodymessage 3\n"},
 		{"attributes", "cd S/.jsfs/deleted; stat -c '%n %s %a' *; getfattr --only-values -n user.jsfs.header.X-Y 1",
 			"000000000001 4 444\n000000000003 10 444\n000000000005 3000000 444\n1"},
-		{"rm is refused", "rm -f S/.jsfs/deleted/3 2>&1 | sed 's/.*: //'; tail -n 1 .jsfs/errors | grep -c 'brought back with mv'; rm -rf S/.jsfs/deleted 2> /dev/null; ls S/.jsfs/deleted | wc -l", "Operation not permitted\n1\n3\n"},
-		{"elsewhere is refused", "for to in S/9 S/x T T/3 ../out . S/.jsfs S/.jsfs/subjects/s.3; do mv S/.jsfs/deleted/3 $to 2> /dev/null; done; ls S/.jsfs/deleted | wc -l; ls S T", "3\nS:\n000000000002\n000000000004\n\nT:\n"},
-		{"nothing is moved in", "mv S/2 S/.jsfs/deleted/ 2>&1 | sed 's/.*: //'; mv ../large S/.jsfs/deleted/ 2> /dev/null; ls S/.jsfs/deleted | wc -l", "Operation not permitted\n3\n"},
-		{"what is open is read to its end", "exec 3< S/.jsfs/deleted/5; mv S/.jsfs/deleted/5 S/; cmp - ../large <&3; cmp S/5 ../large && rm S/5", ""},
-		{"nothing is stale", "for i in 1 2 3; do cat S/3 2> /dev/null; mv S/.jsfs/deleted/3 S/3; cat S/000000000003; rm S/3; cat S/.jsfs/deleted/000000000003; done | uniq", "message 3\n"},
+		{"rm is refused", "rm -f S/.jsfs/deleted/3 2>&1 | sed 's/.*: //'; tail -n 1 .jsfs/errors | grep -c 'brought back with mv'; ! rm -rf S/.jsfs/deleted 2> /dev/null || wrong; ls S/.jsfs/deleted | wc -l", "Operation not permitted\n1\n3\n"},
+		{"elsewhere is refused", "for to in S/9 S/x T T/3 ../out . S/.jsfs S/.jsfs/subjects/s.3; do ! mv S/.jsfs/deleted/3 $to 2> /dev/null || wrong; done; ls S/.jsfs/deleted | wc -l; ls S T", "3\nS:\n000000000002\n000000000004\n\nT:\n"},
+		{"nothing is moved in", "mv S/2 S/.jsfs/deleted/ 2>&1 | sed 's/.*: //'; ! mv ../large S/.jsfs/deleted/ 2> /dev/null || wrong; ls S/.jsfs/deleted | wc -l", "Operation not permitted\n3\n"},
+		{"what is open is read to its end", "exec 3< S/.jsfs/deleted/5; mv S/.jsfs/deleted/5 S/; cmp - ../large <&3; cmp S/5 ../large; rm S/5", ""},
+		{"nothing is stale", "for i in 1 2 3; do ! cat S/3 2> /dev/null || wrong; mv S/.jsfs/deleted/3 S/3; cat S/000000000003; rm S/3; cat S/.jsfs/deleted/000000000003; done | uniq", "message 3\n"},
 		{"all come back", "mv S/.jsfs/deleted/* S/; ls S/.jsfs/deleted; ls S | wc -l", "5\n"},
 	})
 	if got := m.sh(look); got != was {
@@ -29,7 +29,7 @@ func TestRemovedMessagesComeBackByMv(t *testing.T) {
 	}
 	m.sh(`rm S/2; mv S/.jsfs/deleted/2 S/; rm S/4`)
 	m.crash()
-	if got := m.sh("cat S/2; ! cat S/4; cat S/.jsfs/deleted/*; mv S/.jsfs/deleted/4 S/"); got != "message 2\nmessage 4\n" {
+	if got := m.sh("cat S/2; ! cat S/4 || wrong; cat S/.jsfs/deleted/*; mv S/.jsfs/deleted/4 S/"); got != "message 2\nmessage 4\n" {
 		t.Errorf("after a crash: %q", got)
 	}
 	m.crash()
@@ -43,11 +43,11 @@ func TestRemovedStreamsComeBackByMv(t *testing.T) {
 	m.sh("mkdir S; for i in 1 2 3; do echo message $i > S/s.$i; done")
 	const look = "stat -c '%n %i %s' S S/0*; cat S/0* S/.log S/.jsfs/log.jsonl"
 	was := m.sh(look)
-	m.sh("rm -rf S; ! test -e S; ls .jsfs/deleted | grep -x 'S@20[0-9-]*T[0-9:.]*Z'; test -d .jsfs/deleted/S@*")
+	m.sh("rm -rf S; test ! -e S; ls .jsfs/deleted | grep -x 'S@20[0-9-]*T[0-9:.]*Z'; test -d .jsfs/deleted/S@*")
 	m.scripts(t, []scriptCase{
-		{"it is removed by nobody", "rmdir .jsfs/deleted/S@* 2>&1 | sed 's/.*: //'; rm -rf .jsfs/deleted/S@* 2> /dev/null; ls .jsfs/deleted | wc -l", "Operation not permitted\n1\n"},
-		{"elsewhere is refused", "mkdir T; for to in X T .. T/.jsfs .jsfs; do mv .jsfs/deleted/S@* $to 2> /dev/null; done; ls; ls .jsfs/deleted | wc -l; grep -c 'under its own name S' .jsfs/errors", "T\n1\n4\n"},
-		{"the name is taken", "mkdir S; ! mv .jsfs/deleted/S@* . 2> /dev/null; tail -n 1 .jsfs/errors | grep -c 'EEXIST .*stream S: exists already'; mv -T .jsfs/deleted/S@* S 2>&1 | sed 's/.*: //'; rmdir S; ls .jsfs/deleted | wc -l", "1\nFile exists\n2\n"},
+		{"it is removed by nobody", "rmdir .jsfs/deleted/S@* 2>&1 | sed 's/.*: //'; ! rm -rf .jsfs/deleted/S@* 2> /dev/null || wrong; ls .jsfs/deleted | wc -l", "Operation not permitted\n1\n"},
+		{"elsewhere is refused", "mkdir T; for to in X T .. T/.jsfs .jsfs; do ! mv .jsfs/deleted/S@* $to 2> /dev/null || wrong; done; ls; ls .jsfs/deleted | wc -l; grep -c 'under its own name S' .jsfs/errors", "T\n1\n4\n"},
+		{"the name is taken", "mkdir S; ! mv .jsfs/deleted/S@* . 2> /dev/null || wrong; tail -n 1 .jsfs/errors | grep -c 'EEXIST .*stream S: exists already'; mv -T .jsfs/deleted/S@* S 2>&1 | sed 's/.*: //'; rmdir S; ls .jsfs/deleted | wc -l", "1\nFile exists\n2\n"},
 		{"it comes back", "mv \"$(for d in .jsfs/deleted/*; do echo $d; done | sort | head -n 1)\" .; ls; cat S/2", "S\nT\nmessage 2\n"},
 	})
 	if got := m.sh(look); got != was {
@@ -59,7 +59,7 @@ func TestRemovedStreamsComeBackByMv(t *testing.T) {
 	}
 	// Again and again, to its own name, with somebody in the directory who was there before.
 	for range 3 {
-		m.sh("cd S && rm -rf ../S && mv ../.jsfs/deleted/\"$(ls -t ../.jsfs/deleted | head -n 1)\" ../S && ! ls 0* 2> /dev/null; cd ../S && ls | wc -l | grep -qx 3 && echo x > .draft && rm .draft && cat 3 | grep -q 3")
+		m.sh("cd S; rm -rf ../S; mv ../.jsfs/deleted/\"$(ls -t ../.jsfs/deleted | head -n 1)\" ../S; ! ls 0* 2> /dev/null || wrong; cd ../S; ls | wc -l | grep -qx 3; echo x > .draft; rm .draft; cat 3 | grep -q 3")
 	}
 	if got := m.sh("echo message 4 > S/s.4; cat S/4; rm S/4; ls .jsfs/deleted | wc -l"); got != "message 4\n1\n" {
 		t.Errorf("it goes on: %q", got)
@@ -97,13 +97,13 @@ func TestASealedStreamIsRemovedWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := mount(t, opts...)
-			m.sh(`mkdir S T && echo one > S/x && echo two > S/y && echo t > T/x && echo seal > S/.jsfs/ctl &&
-				! rm -r S 2> ../said && grep -q 'Read-only file system' ../said && test "$(ls S | wc -l)" = 2 &&
-				! rmdir S 2> ../said && grep -q 'not empty' ../said && grep -q 'echo remove force > S/.jsfs/ctl' .jsfs/errors &&
-				! echo remove > S/.jsfs/ctl && ! echo remove force > T/.jsfs/ctl && test "$(ls)" = "$(printf 'S\nT')" &&
-				echo remove force > S/.jsfs/ctl && test "$(ls)" = T && ! ls S 2> ../said &&
-				mv .jsfs/deleted/S@* S && test "$(cat S/*)" = "$(printf 'one\ntwo')" && ! echo x > S/x && ls S | wc -l | grep -qx 2 &&
-				(cd S && echo remove force > .jsfs/ctl) && mkdir S && test -z "$(ls S)"`)
+			m.sh(`mkdir S T; echo one > S/x; echo two > S/y; echo t > T/x; echo seal > S/.jsfs/ctl
+				! rm -r S 2> ../said || wrong; grep -q 'Read-only file system' ../said; test "$(ls S | wc -l)" = 2
+				! rmdir S 2> ../said || wrong; grep -q 'not empty' ../said; grep -q 'echo remove force > S/.jsfs/ctl' .jsfs/errors
+				! echo remove > S/.jsfs/ctl || wrong; ! echo remove force > T/.jsfs/ctl || wrong; test "$(ls)" = "$(printf 'S\nT')"
+				echo remove force > S/.jsfs/ctl; test "$(ls)" = T; ! ls S 2> ../said || wrong
+				mv .jsfs/deleted/S@* S; test "$(cat S/*)" = "$(printf 'one\ntwo')"; ! echo x > S/x || wrong; ls S | wc -l | grep -qx 2
+				(cd S; echo remove force > .jsfs/ctl); mkdir S; test -z "$(ls S)"`)
 		})
 	}
 }

@@ -30,7 +30,7 @@ func newDisk(t *testing.T, size string) *disk {
 
 func (d *disk) mount() {
 	d.t.Helper()
-	sh(d.t, fmt.Sprintf("mount -o loop,noatime,errors=remount-ro %s %s && mountpoint -q %s", quoted(d.img), quoted(d.dir), quoted(d.dir)))
+	sh(d.t, fmt.Sprintf("mount -o loop,noatime,errors=remount-ro %s %s; mountpoint -q %s", quoted(d.img), quoted(d.dir), quoted(d.dir)))
 }
 
 func (d *disk) unmount() {

@@ -9,5 +9,8 @@
 //	m.sh("mkdir S; echo hi > S/x")
 //	if got, want := m.sh("cat S/*"), "hi\n"; got != want { … }
 //
+// A script of sh ends at its first command that fails; one that must fail is written `! command || wrong`. What each name in a mount
+// is for stands as scripts in testdata/rows (rows_test.go).
+//
 // Everything fails, and nothing is skipped, where FUSE or a tool is missing.
 package integration

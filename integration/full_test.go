@@ -12,7 +12,7 @@ import (
 func fullMount(t *testing.T, size string, args ...string) *mnt {
 	t.Helper()
 	dir := scratch(t)
-	sh(t, fmt.Sprintf("mkdir %[1]s/disk && mount -t tmpfs -o size=%[2]s none %[1]s/disk && mountpoint -q %[1]s/disk", dir, size))
+	sh(t, fmt.Sprintf("mkdir %[1]s/disk; mount -t tmpfs -o size=%[2]s none %[1]s/disk; mountpoint -q %[1]s/disk", dir, size))
 	t.Cleanup(func() { sh(t, "umount "+quoted(dir+"/disk")) })
 	return mount(t, withSource(dir+"/disk/store"), withArgs(args...))
 }

@@ -207,12 +207,12 @@ func TestToolsFollowJSONLines(t *testing.T) {
 func TestALineOfARemovedMessageIsRefused(t *testing.T) {
 	t.Parallel()
 	m := mount(t)
-	m.sh(`mkdir S && seq 5 >> S/.log && cp S/.jsfs/log.jsonl ../backup && rm S/2 S/4 && echo six > S/x &&
-		! cat ../backup >> S/.jsfs/log.jsonl 2> ../said && grep -q 'File exists' ../said &&
-		tail -n 1 .jsfs/errors | grep -q 'line 2: sequence 2: .*its message was removed' &&
-		test "$(cat S/0* | tr '\n' ' ')" = "1 3 5 six " &&
-		sed '/"seq":[24],/d' ../backup >> S/.jsfs/log.jsonl &&
-		mv S/.jsfs/deleted/*2 S/ && ! cat ../backup >> S/.jsfs/log.jsonl 2> ../said && tail -n 1 .jsfs/errors | grep -q 'line 4: sequence 4: ' &&
-		mv S/.jsfs/deleted/*4 S/ && cat ../backup >> S/.jsfs/log.jsonl && test "$(cat S/0* | tr '\n' ' ')" = "1 2 3 4 5 six " &&
-		mkdir T && cat ../backup >> T/.jsfs/log.jsonl && cmp ../backup T/.jsfs/log.jsonl`)
+	m.sh(`mkdir S; seq 5 >> S/.log; cp S/.jsfs/log.jsonl ../backup; rm S/2 S/4; echo six > S/x
+		! cat ../backup >> S/.jsfs/log.jsonl 2> ../said || wrong; grep -q 'File exists' ../said
+		tail -n 1 .jsfs/errors | grep -q 'line 2: sequence 2: .*its message was removed'
+		test "$(cat S/0* | tr '\n' ' ')" = "1 3 5 six "
+		sed '/"seq":[24],/d' ../backup >> S/.jsfs/log.jsonl
+		mv S/.jsfs/deleted/*2 S/; ! cat ../backup >> S/.jsfs/log.jsonl 2> ../said || wrong; tail -n 1 .jsfs/errors | grep -q 'line 4: sequence 4: '
+		mv S/.jsfs/deleted/*4 S/; cat ../backup >> S/.jsfs/log.jsonl; test "$(cat S/0* | tr '\n' ' ')" = "1 2 3 4 5 six "
+		mkdir T; cat ../backup >> T/.jsfs/log.jsonl; cmp ../backup T/.jsfs/log.jsonl`)
 }

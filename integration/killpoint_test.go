@@ -121,7 +121,7 @@ func killPoint(t *testing.T, m *mnt, calls string, when int) bool {
 	if stream {
 		checkKilled(t, m, fmt.Sprintf("%s %d", calls, when), must, may)
 	}
-	m.sh("mkdir -p S && echo after > S/after && cat S/after")
+	m.sh("mkdir -p S; echo after > S/after; cat S/after")
 	m.stop()
 	return killed
 }
@@ -180,7 +180,7 @@ func TestKillWhileADraftIsPublishedLeavesOneOfTheTwo(t *testing.T) {
 			t.Run(fmt.Sprint(sync, " restore ", restore), func(t *testing.T) {
 				t.Parallel()
 				m := mount(t, withArgs("--sync="+sync))
-				m.sh("mkdir S && echo before > S/x")
+				m.sh("mkdir S; echo before > S/x")
 				tried, kills := 0, 0
 				for _, calls := range []string{"pwrite64", "fsync,fdatasync", "renameat,renameat2", "unlinkat"} {
 					for when := 1; when <= scaled(1, 3, 6); when++ {

@@ -53,7 +53,7 @@ func TestADirectoryOfTheFirstGenerationIsConvertedByMounting(t *testing.T) {
 			t.Errorf("got %q, want %q in it", r.err, want)
 		}
 	}
-	got := in.ok(t, `ls mnt/ORDERS && cat mnt/ORDERS/* && stat -c %y mnt/ORDERS/2 && getfattr --only-values -n user.jsfs.subject mnt/ORDERS/3; echo
+	got := in.ok(t, `ls mnt/ORDERS; cat mnt/ORDERS/*; stat -c %y mnt/ORDERS/2; getfattr --only-values -n user.jsfs.subject mnt/ORDERS/3; echo
 		"$JSFS" umount mnt; cat old/quarantine/*.bad; cat old/EVENTS/index.manifest.json; ls old/ORDERS`)
 	for _, want := range []string{
 		"000000000002\n000000000003\n000000000009\ntwo\nthree\nnine\n", "2024-05-06 07:08:02.123456700", "ORDERS\n",
@@ -84,9 +84,9 @@ func TestWhatIsExportedIsConvertedToTheSame(t *testing.T) {
 	t.Parallel()
 	dir := scratch(t)
 	in := command{dir: dir}
-	in.ok(t, `"$JSFS" mount --daemon store mnt && mkdir mnt/S && echo one > mnt/S/a && seq 100000 > mnt/S/b && printf 'FSV1 is a magic' > mnt/S/c && head -c 100000 /dev/urandom > mnt/S/d
-		printf 'FSV2\0\0\0\0\0 looks like an envelope' > mnt/S/e && rm mnt/S/1 && cp -a mnt/S files && "$JSFS" umount mnt
-		head -c 32 /dev/urandom > key && od -An -v -tx1 key | tr -d ' \n' > hexkey && head -c 32 /dev/urandom > other && chmod 600 key hexkey other`)
+	in.ok(t, `"$JSFS" mount --daemon store mnt; mkdir mnt/S; echo one > mnt/S/a; seq 100000 > mnt/S/b; printf 'FSV1 is a magic' > mnt/S/c; head -c 100000 /dev/urandom > mnt/S/d
+		printf 'FSV2\0\0\0\0\0 looks like an envelope' > mnt/S/e; rm mnt/S/1; cp -a mnt/S files; "$JSFS" umount mnt
+		head -c 32 /dev/urandom > key; od -An -v -tx1 key | tr -d ' \n' > hexkey; head -c 32 /dev/urandom > other; chmod 600 key hexkey other`)
 	for i, c := range []struct{ export, mount string }{
 		{"", ""},
 		{"--fsv2", ""},

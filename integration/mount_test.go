@@ -22,7 +22,7 @@ func TestMountMakesWhatIsMissingAndSaysSo(t *testing.T) {
 			t.Errorf("the server said:\n%s\nwant a line with %q", got, want)
 		}
 	}
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	m.remount()
 	if got, want := m.sh("cat S/*"), "hi\n"; got != want {
 		t.Errorf("after a remount: got %q, want %q", got, want)
@@ -41,7 +41,7 @@ func TestMountInfoNamesTheStore(t *testing.T) {
 
 func TestMountMemory(t *testing.T) {
 	m := mount(t, withSource("mem:"))
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	if got, want := m.sh("cat S/1"), "hi\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -53,7 +53,7 @@ func TestMountMemory(t *testing.T) {
 
 func TestReadOnlyMountChangesNothing(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	m.stop()
 	before := checksums(t, m.store)
 	m.args = append(m.args, "--read-only")
@@ -75,7 +75,7 @@ func TestReadOnlyMountChangesNothing(t *testing.T) {
 func TestStoreOnAReadOnlyDiskIsMountedForReading(t *testing.T) {
 	dir := scratch(t)
 	seed(t, dir+"/disk/store")
-	sh(t, fmt.Sprintf("mount --bind %[1]s %[1]s && mount -o remount,bind,ro %[1]s", quoted(dir+"/disk")))
+	sh(t, fmt.Sprintf("mount --bind %[1]s %[1]s; mount -o remount,bind,ro %[1]s", quoted(dir+"/disk")))
 	t.Cleanup(func() { sh(t, "umount "+quoted(dir+"/disk")) })
 	r := command{dir: dir}.run(t, `exec timeout 20 "$JSFS" mount disk/store mnt`)
 	if r.code != 1 || !strings.Contains(r.err, "mount it with --read-only") {
@@ -100,7 +100,7 @@ func TestSignalsUnmountCleanly(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			m := mount(t)
-			m.sh("mkdir S && echo hi > S/x")
+			m.sh("mkdir S; echo hi > S/x")
 			if err := m.proc.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +121,7 @@ func TestSignalsUnmountCleanly(t *testing.T) {
 
 func TestSecondSignalForcesABusyMount(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	f, err := os.Open(m.path("S/000000000001"))
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestSecondSignalForcesABusyMount(t *testing.T) {
 
 func TestDeadMountIsTakenAway(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo hi > S/x && echo there > S/y")
+	m.sh("mkdir S; echo hi > S/x; echo there > S/y")
 	m.kill()
 	eventually(t, 10*time.Second, "the mount is dead", func() bool { // the kernel takes a moment to notice
 		return strings.Contains(command{}.run(t, "ls "+quoted(m.dir)).err, "not connected")
@@ -212,7 +212,7 @@ func TestDaemonSaysWhyNot(t *testing.T) {
 func TestUmount(t *testing.T) {
 	m := mount(t)
 	dir := filepath.Dir(m.dir)
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	if r := jsfs(t, "umount", dir); r.code != 1 || !strings.Contains(r.err, "nothing is mounted") {
 		t.Errorf("where nothing is mounted: %+v", r)
 	}
@@ -315,7 +315,7 @@ func TestTheOnlyUserIsHeldToModes(t *testing.T) {
 
 func TestWhatWasNotClosedWhenTheMountIsForcedIsKept(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo first > S/x")
+	m.sh("mkdir S; echo first > S/x")
 	f, err := os.OpenFile(m.path("S/x"), os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		t.Fatal(err)
@@ -339,7 +339,7 @@ func TestWhatWasNotClosedWhenTheMountIsForcedIsKept(t *testing.T) {
 
 func TestModesAndOwners(t *testing.T) {
 	m := mount(t, withArgs("--uid=12", "--gid=13", "--umask=027"))
-	m.sh("mkdir S && echo hi > S/x")
+	m.sh("mkdir S; echo hi > S/x")
 	if got, want := m.sh("stat -c '%u %g %a' . S S/1"), "12 13 750\n12 13 750\n12 13 640\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -42,7 +42,7 @@ func TestPurgeThroughAMount(t *testing.T) {
 
 func TestPurgeThroughAMountRefuses(t *testing.T) {
 	m := mount(t)
-	m.sh(`mkdir S DENIED SEALED && for s in S DENIED SEALED; do echo x > $s/a; done
+	m.sh(`mkdir S DENIED SEALED; for s in S DENIED SEALED; do echo x > $s/a; done
 		echo '{"deny_purge": true}' > DENIED/.jsfs/config; echo seal > SEALED/.jsfs/ctl`)
 	long := strings.Repeat("x", 300)
 	for _, c := range []struct {
@@ -96,7 +96,7 @@ func TestPurgeThroughAMountRefuses(t *testing.T) {
 func TestCtlAnswers(t *testing.T) {
 	needs(t, "python3")
 	m := mount(t)
-	m.sh("mkdir S && seq 10 >> S/.log && cat S/.jsfs/ctl > ../help")
+	m.sh("mkdir S; seq 10 >> S/.log; cat S/.jsfs/ctl > ../help")
 	got := m.sh(`python3 -c '
 import os
 fd = os.open("S/.jsfs/ctl", os.O_RDWR)
@@ -160,7 +160,7 @@ func TestPurgeOfManyMessages(t *testing.T) {
 // A store of the first generation is converted by a mount, and not in passing.
 func TestPurgeConvertsNothing(t *testing.T) {
 	in := command{dir: scratch(t)}
-	in.ok(t, `mkdir -p old/S && echo '{"sequence":1,"subject":"a","data":"eA==","timestamp":"2025-01-02T03:04:05Z"}' > old/S/messages.jsonl`)
+	in.ok(t, `mkdir -p old/S; echo '{"sequence":1,"subject":"a","data":"eA==","timestamp":"2025-01-02T03:04:05Z"}' > old/S/messages.jsonl`)
 	before := checksums(t, in.dir+"/old")
 	for _, flag := range []string{"", "--dry-run"} {
 		if r := in.run(t, `"$JSFS" purge `+flag+` old/S`); r.code != 1 || !strings.Contains(r.err, "mount it once") {

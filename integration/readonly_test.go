@@ -98,7 +98,7 @@ func TestAReadOnlyMountTellsWhatHappensNow(t *testing.T) {
 		t.Errorf("errors: got %q after %q, want a line more", got, before)
 	}
 	loads := func() string {
-		return m.sh(`cat .jsfs/metrics > ../m; test "$(tail -c 1 ../m | od -An -c | tr -d ' ')" = '\n' && ! grep -qaP '\x00' ../m && grep 'seconds_count{op="load"}' ../m`)
+		return m.sh(`cat .jsfs/metrics > ../m; test "$(tail -c 1 ../m | od -An -c | tr -d ' ')" = '\n'; ! grep -qaP '\x00' ../m || wrong; grep 'seconds_count{op="load"}' ../m`)
 	}
 	first := loads()
 	eventually(t, 10*time.Second, "metrics tell of new loads", func() bool {

@@ -87,7 +87,7 @@ func TestReadingInOrderWhileMessagesAreRemoved(t *testing.T) {
 
 func TestMetricsCountWhatIsDone(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo one > S/x && echo two > S/x && cat S/1 > /dev/null && rm S/1")
+	m.sh("mkdir S; echo one > S/x; echo two > S/x; cat S/1 > /dev/null; rm S/1")
 	got := m.sh("cat .jsfs/metrics")
 	for _, want := range []string{
 		`jsfs_store_messages_total{direction="stored"} 2`, `jsfs_store_payload_bytes_total{direction="stored"} 8`,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +32,26 @@ type command struct {
 	env     []string
 	stdin   []byte
 	timeout time.Duration // 0 is shellTimeout
-	tool    string        // the shell; "" is bash
 }
+
+// strict makes bash end a script at its first command that fails, and say which it was. Commands of a list with && but its last, and
+// those behind `!`, are no such commands: what must fail is written `! command || wrong`.
+const strict = `set -eE; shopt -s inherit_errexit; trap 'echo "this failed, line $LINENO: $BASH_COMMAND" >&2' ERR; ` +
+	`wrong() { echo "line ${BASH_LINENO[0]}: this worked, and had to fail" >&2; exit 1; }; `
+
+// strictly is run of a script that ends at its first command that fails.
+func (c command) strictly(t testing.TB, script string) result {
+	t.Helper()
+	for _, at := range unguarded.FindAllStringIndex(script, -1) {
+		if rest := strings.TrimSpace(script[at[1]:]); rest != "" && rest[0] != '}' && rest[0] != ')' {
+			t.Fatalf("nobody looks at %q: write `! command || wrong`, in\n%s", script[at[0]:at[1]], script)
+		}
+	}
+	return c.run(t, strict+script)
+}
+
+// unguarded finds a command that must fail, in the middle of a script, with nobody who looks whether it did.
+var unguarded = regexp.MustCompile(`(?m)(?:^|;|\{|\(|&&|\bdo|\bthen)[ \t]*! [^;|&\n]*(?:\|[^;|&\n]+)*(?:;|\n|&&)`)
 
 // run executes the script with `bash -c`. It fails the test if it can't be started or
 // takes too long, and then kills all of it.
@@ -68,11 +88,7 @@ func (c command) run(t testing.TB, script string) result {
 // command builds the process that runs script, in a process group of its own.
 func (c command) command(ctx context.Context, t testing.TB, script string) *exec.Cmd {
 	t.Helper()
-	shell := c.tool
-	if shell == "" {
-		shell = "bash"
-	}
-	args := []string{shell, "-c", script}
+	args := []string{"bash", "-c", script}
 	if c.user != "" {
 		needs(t, "setpriv")
 		args = append([]string{"setpriv", "--reuid=" + c.user, "--regid=" + groupOf(t, c.user), "--clear-groups"}, args...)
@@ -99,10 +115,10 @@ func groupOf(t testing.TB, user string) string {
 	return string(bytes.TrimSpace(out))
 }
 
-// ok runs the script, fails the test unless it succeeds, and returns its standard output.
+// ok runs the script, fails the test unless all of it succeeds, and returns its standard output.
 func (c command) ok(t testing.TB, script string) string {
 	t.Helper()
-	r := c.run(t, script)
+	r := c.strictly(t, script)
 	if r.code != 0 {
 		t.Fatalf("exit code %d of:\n%s\nstdout: %s\nstderr: %s", r.code, script, r.out, r.err)
 	}

@@ -15,8 +15,8 @@ func transferStores(t *testing.T, messages int) command {
 		mkdir mnt/S mnt/T mnt/EMPTY
 		seq -f 'message number %%.0f of this stream, and some more text' %d >> mnt/S/.log
 		printf 'no newline' > mnt/S/x; head -c 300 /dev/urandom > mnt/S/y; : > mnt/S/z; sync mnt/S
-		cd mnt/S && rm -f 1 2 17 500 "$(ls | tail -n 1)" && cd ../..
-		mkdir mnt/S/.jsfs/consumers/billing mnt/S/.jsfs/consumers/unused && cd mnt/S/.jsfs/consumers/billing
+		cd mnt/S; rm -f 1 2 17 500 "$(ls | tail -n 1)"; cd ../..
+		mkdir mnt/S/.jsfs/consumers/billing mnt/S/.jsfs/consumers/unused; cd mnt/S/.jsfs/consumers/billing
 		for i in 1 2 3 4 5; do cat next > ../../../../../taken.$i; done; rm pending/000000000003 pending/000000000005; mv pending/6 nak/; cat next; cd ../../../../..
 		echo one > mnt/T/a; echo two > mnt/T/b; rm mnt/T/2
 		"$JSFS" umount mnt
@@ -30,7 +30,7 @@ const contents = `contents() {
 	grep -ahE '^{"(seq|consumer)"' "contents.$1"/* || true; sed -n '1s/.*"last_seq":\([0-9]*\),"last_time":"\([^"]*\)".*/\1 \2/p' "contents.$1"/*.jsonl
 }
 same() { # the stream $2 of store $1 is stream $4 of store $3
-	contents "$1" "$2" > one; contents "$3" "$4" > two; cmp one two && test -s one
+	contents "$1" "$2" > one && contents "$3" "$4" > two && cmp one two && test -s one
 }
 `
 
@@ -39,7 +39,7 @@ func TestBackupAndRestore(t *testing.T) {
 	c := transferStores(t, 3000)
 	for _, to := range []string{"dir", "file.jsonl", "file.jsonl.zst"} {
 		t.Run(to, func(t *testing.T) {
-			c.ok(t, contents+`set -e
+			c.ok(t, contents+`
 				"$JSFS" backup --verify a `+to+` > out; grep -q '^S: 2998 messages' out; grep -q '^EMPTY: 0 messages' out
 				"$JSFS" backup a `+to+` | grep -q '^S: .*2998 of them were there already'
 				"$JSFS" restore --check `+to+` > out2; cmp out out2
@@ -75,7 +75,7 @@ func TestNewDirectoriesAreDurable(t *testing.T) {
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	c := transferStores(t, 3000)
-	c.ok(t, contents+`set -e
+	c.ok(t, contents+`
 		"$JSFS" copy --verify a/S b/S; same a S b S; "$JSFS" copy a/S b/ | grep -q '2998 of them were there already'
 		"$JSFS" copy a/S a/S2; same a S a S2; "$JSFS" copy ./a/T new/T; same a T new T
 		"$JSFS" copy a/EMPTY b/; same a EMPTY b EMPTY
@@ -130,13 +130,13 @@ var transferRefusals = []struct{ args, want string }{
 
 func TestBadTransfersAreRefusedAndChangeNothing(t *testing.T) {
 	c := transferStores(t, 20)
-	c.ok(t, `set -e; "$JSFS" backup a dir; "$JSFS" mount --daemon m mm; mkdir mm/S other unfinished partial; echo x > other/precious
+	c.ok(t, `"$JSFS" backup a dir; "$JSFS" mount --daemon m mm; mkdir mm/S other unfinished partial; echo x > other/precious
 		mkdir piped; mkfifo pipe.jsonl piped/jsfs.store
 		echo x > file; echo nonsense > file.jsonl; cp dir/S.jsonl.zst unfinished/S.jsonl.zst.part; cp dir/[ST]* partial
 		"$JSFS" mount --daemon empty mnt; "$JSFS" umount mnt`)
 	t.Cleanup(func() { c.ok(t, `"$JSFS" umount mm`) })
 	sums := func() string {
-		return c.ok(t, `find a b empty dir other file file.jsonl unfinished -type f ! -name lock -exec sha256sum {} + | sort; ls -d new 2> /dev/null; true`)
+		return c.ok(t, `find a b empty dir other file file.jsonl unfinished -type f ! -name lock -exec sha256sum {} + | sort; ls -d new 2> /dev/null || true`)
 	}
 	before := sums()
 	for _, r := range transferRefusals {
@@ -162,15 +162,15 @@ func TestADamagedBackupIsToldAndNothingWrongRestored(t *testing.T) {
 		if r.code != 1 || !strings.Contains(r.err, "can't be used from byte") || !strings.Contains(r.err, "messages are good (up to") || !strings.Contains(r.out, "can't be used") {
 			t.Errorf("got %+v", r)
 		}
-		c.ok(t, contents+`set -e; contents back S | grep '^{"seq"' > part; contents a S | grep '^{"seq"' > whole; cmp -n $(stat -c %s part) part whole; test $(wc -l < part) -gt 20000
+		c.ok(t, contents+`contents back S | grep '^{"seq"' > part; contents a S | grep '^{"seq"' > whole; cmp -n $(stat -c %s part) part whole; test $(wc -l < part) -gt 20000
 			"$JSFS" restore --verify good.jsonl.zst back; same a S back S; "$JSFS" check back`)
 	}
 }
 
 func TestDump(t *testing.T) {
 	c := transferStores(t, 300)
-	c.ok(t, `set -e; sums() { find a -type f ! -name lock -exec sha256sum {} +; }; sums > before
-		test $("$JSFS" dump --records a/S | grep -c 'subject "s"') = 300; "$JSFS" dump a | grep -q 'stream "EMPTY"'; ! "$JSFS" dump a | grep WRONG
+	c.ok(t, `sums() { find a -type f ! -name lock -exec sha256sum {} +; }; sums > before
+		test $("$JSFS" dump --records a/S | grep -c 'subject "s"') = 300; "$JSFS" dump a | grep -q 'stream "EMPTY"'; ! "$JSFS" dump a | grep WRONG || wrong
 		sums | cmp before -; cp a/streams/*1/00000001.blk one.blk; rm a/jsfs.store a/streams/*1/state
 		printf 'XXXXXXXX' | dd of=one.blk bs=1 conv=notrunc seek=10000 2> /dev/null; test $("$JSFS" dump one.blk | grep -c WRONG) = 1
 		"$JSFS" dump a | grep -q 'jsfs.store: , MISSING'; test $("$JSFS" dump --records --block 1 a/S | grep -c 'subject "s"') = 300`)
@@ -185,15 +185,15 @@ func TestDump(t *testing.T) {
 
 func TestRescue(t *testing.T) {
 	c := transferStores(t, 3000)
-	c.ok(t, `set -e; cp -a a broken; f=$(ls broken/streams/*1/*.blk); printf 'XXXXXXXX' | dd of=$f bs=1 conv=notrunc seek=40000 2> /dev/null; rm broken/jsfs.store`)
+	c.ok(t, `cp -a a broken; f=$(ls broken/streams/*1/*.blk); printf 'XXXXXXXX' | dd of=$f bs=1 conv=notrunc seek=40000 2> /dev/null; rm broken/jsfs.store`)
 	r := c.run(t, `find broken -type f -exec sha256sum {} + > before; "$JSFS" rescue --verify --json broken new > report; code=$?
 		find broken -type f -exec sha256sum {} + | cmp - before && exit $code`)
 	if r.code != 1 || !strings.Contains(r.err, "lost: 1 message; everything else is rescued") {
 		t.Errorf("got %+v", r)
 	}
-	c.ok(t, contents+`set -e; "$JSFS" check new; same a T new T; contents a S > was; contents new S > is
+	c.ok(t, contents+`"$JSFS" check new; same a T new T; contents a S > was; contents new S > is
 		test "$(diff was is | grep -c '^<')" = 1; grep -q '"lost"' report; grep -q '"first_seq"' report
-		"$JSFS" rescue broken new | grep -q '2997 of them were there already' || true; "$JSFS" rescue a whole | grep -q '^S: 2998 messages'`)
+		"$JSFS" rescue broken new | grep -q '2997 of them were there already'; "$JSFS" rescue a whole | grep -q '^S: 2998 messages'`)
 }
 
 // TestTransfersGoOnAfterKill kills each command as it enters its Nth write, several times, and lets it finish.
@@ -234,7 +234,7 @@ func TestAnInterruptGoesOn(t *testing.T) {
 	if r.code != 0 && (r.code != 1 || !strings.Contains(r.err, "the same command goes on where it stopped")) {
 		t.Errorf("got %+v", r)
 	}
-	c.ok(t, contents+`"$JSFS" copy --verify a/S new/S && same a S new S && "$JSFS" check new`)
+	c.ok(t, contents+`"$JSFS" copy --verify a/S new/S; same a S new S; "$JSFS" check new`)
 }
 
 // TestTransfersOntoAFullDisk fills a small disk: nothing is lost, and the command goes on when there is room.
@@ -248,7 +248,7 @@ func TestTransfersOntoAFullDisk(t *testing.T) {
 		{"copy a/S disk/new/S", `ln -s disk/new new && same a S new S && "$JSFS" check new`},
 	} {
 		t.Run(cmd.args, func(t *testing.T) {
-			c.ok(t, `mount -t tmpfs -o size=3m none disk && mountpoint -q disk`)
+			c.ok(t, `mount -t tmpfs -o size=3m none disk; mountpoint -q disk`)
 			defer c.ok(t, `umount disk; rm -rf back new`)
 			before := c.ok(t, `find a dir -type f ! -name lock -exec sha256sum {} +`)
 			if r := c.run(t, `"$JSFS" `+cmd.args); r.code != 1 || !strings.Contains(r.err, "the disk is full; make room") {

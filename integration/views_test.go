@@ -9,7 +9,7 @@ import (
 // orders makes a stream ORDERS with messages on several subjects.
 func (m *mnt) orders() {
 	m.t.Helper()
-	m.sh(`mkdir ORDERS && cd ORDERS && echo tea > orders.eu.new && echo jam > orders.us.new && echo 12 > bills && echo ham > orders.eu.old && echo milk > orders.eu.new`)
+	m.sh(`mkdir ORDERS; cd ORDERS; echo tea > orders.eu.new; echo jam > orders.us.new; echo 12 > bills; echo ham > orders.eu.old; echo milk > orders.eu.new`)
 }
 
 // scriptCase is a script in a mount's root and what it must print.
@@ -65,16 +65,16 @@ func TestWritingInViewsThroughTheShell(t *testing.T) {
 		{"cp of many files", "cp ../docs/doc*.pdf S/.jsfs/subjects/docs.in/ && cat S/*; " + file("2"), "page 1\npage 2\npage 3\ndoc2.pdf\ndocs.in\n"},
 		{"what was written reads back", "cat S/.jsfs/subjects/docs.in/doc2.pdf; ls S/.jsfs/subjects/docs.in", "page 2\n1\n2\n3\n"},
 		{"cp -a keeps the time", "touch -d 2020-01-02T00:00:00Z '../docs/my letter, 100%.txt'; cp -a '../docs/my letter, 100%.txt' S/.jsfs/subjects/letters/ && date -u -d @$(stat -c %Y 'S/.jsfs/subjects/letters/my letter, 100%.txt') +%F; " + file("4"), "2020-01-02\nmy letter, 100%25.txt\nletters\n"},
-		{"rsync, and once more", "rsync -a ../docs/ S/.jsfs/subjects/synced/ && rsync -ai ../docs/ S/.jsfs/subjects/synced/ | grep -v '^[.]d'; ls S/.jsfs/subjects/synced; ls -A S | grep '^[.]'; " + file("8"), "5\n6\n7\n8\nmy letter, 100%25.txt\nsynced\n"},
+		{"rsync, and once more", "rsync -a ../docs/ S/.jsfs/subjects/synced/; rsync -ai ../docs/ S/.jsfs/subjects/synced/ | grep -v '^[.]d' || true; ls S/.jsfs/subjects/synced; ls -A S | grep '^[.]' || true; " + file("8"), "5\n6\n7\n8\nmy letter, 100%25.txt\nsynced\n"},
 		{"redirection", "echo hello > S/.jsfs/subjects/talk/one.txt && cat S/.last; " + file("9"), "hello\none.txt\ntalk\n"},
 		{"mv from elsewhere", "echo moved > ../m.txt && mv ../m.txt S/.jsfs/subjects/talk/ && cat S/.last && test ! -e ../m.txt; " + file("10"), "moved\nm.txt\ntalk\n"},
 		{"install, over what is there", "install -m 600 ../docs/doc1.pdf S/.jsfs/subjects/talk/m.txt && cat S/.last; " + file("11"), "page 1\nm.txt\ntalk\n"},
-		{"mv of a draft of the stream", "echo draft > S/.d && mv S/.d S/.jsfs/subjects/talk/d.txt && cat S/.last; ls -A S | grep -c d; " + file("12"), "draft\n0\nd.txt\ntalk\n"},
+		{"mv of a draft of the stream", "echo draft > S/.d && mv S/.d S/.jsfs/subjects/talk/d.txt && cat S/.last; ls -A S | grep -c d || true; " + file("12"), "draft\n0\nd.txt\ntalk\n"},
 		{"rm of a message", "rm S/.jsfs/subjects/talk/12 && ls -v S | tail -n 1 && ls -v S/.jsfs/subjects/talk", "11\n9\n10\n11\n"},
 		{"rm in the stream is seen in a view", "ls -v S/.jsfs/subjects/talk; cat S/.jsfs/subjects/talk/11; rm S/11; cat S/.jsfs/subjects/talk/11 2>&1 | sed 's/.*: //'; ls -v S/.jsfs/subjects/talk", "9\n10\n11\npage 1\nNo such file or directory\n9\n10\n"},
 		{"a pattern takes no file", "cp ../docs/doc1.pdf 'S/.jsfs/subjects/talk.>/' 2>&1 | sed 's/.*: //'; tail -n 1 .jsfs/errors | grep -c 'written to one subject'", "Operation not permitted\n1\n"},
 		{"no message changes", "sh -c 'echo x > S/.jsfs/subjects/talk/9' 2>&1 | sed 's/.*: //'; cp -f ../docs/doc1.pdf S/.jsfs/subjects/talk/9 2> /dev/null && echo replaced; cat S/9", "Operation not permitted\nhello\n"},
-		{"nothing is made in .jsfs", "mkdir S/.jsfs/subjects/a..b 2> /dev/null; touch S/.jsfs/x S/.jsfs/range/x S/.jsfs/msg/x 2> /dev/null; ls -A S | tail -n 1", "9\n"},
+		{"nothing is made in .jsfs", "! mkdir S/.jsfs/subjects/a..b 2> /dev/null || wrong; for f in S/.jsfs/x S/.jsfs/range/x S/.jsfs/msg/x; do ! touch $f 2> /dev/null || wrong; done; ls -A S | tail -n 1", "9\n"},
 	})
 }
 
@@ -85,10 +85,10 @@ func TestViewsCanBeCopiedAndSearched(t *testing.T) {
 	m.fill("T", 50)
 	state := "for s in ORDERS T; do cat $s/.log $s/.jsfs/config; ls $s; done"
 	before := m.sh(state)
-	m.sh("ls -d ORDERS/.jsfs && ls ORDERS | grep -c jsfs | grep -x 0; ls -A ORDERS | grep -x .jsfs")
-	m.sh("timeout 60 grep -r nothing . .jsfs; test $? = 1")
-	m.sh("timeout 60 cp -r . ../c1 && timeout 60 cp -a ORDERS/.jsfs ../c2 && diff -r ../c1/ORDERS/.jsfs/subjects ../c2/subjects && cat ../c2/subjects/orders.eu.new/* | grep -c milk")
-	m.sh("timeout 60 tar cf ../t.tar . && tar tf ../t.tar | grep -c subjects/bills/000000000003; timeout 60 find . -type f -exec cat {} + > /dev/null; timeout 60 du -a . > /dev/null; timeout 60 rsync -a ORDERS/.jsfs ../c3")
+	m.sh("ls -d ORDERS/.jsfs; ls ORDERS | grep -c jsfs | grep -x 0; ls -A ORDERS | grep -x .jsfs")
+	m.sh("timeout 60 grep -r nothing . .jsfs || test $? = 1")
+	m.sh("timeout 60 cp -r . ../c1; timeout 60 cp -a ORDERS/.jsfs ../c2; diff -r ../c1/ORDERS/.jsfs/subjects ../c2/subjects; cat ../c2/subjects/orders.eu.new/* | grep -c milk")
+	m.sh("timeout 60 tar cf ../t.tar .; tar tf ../t.tar | grep -c subjects/bills/000000000003; timeout 60 find . -type f -exec cat {} + > /dev/null; timeout 60 du -a . > /dev/null; timeout 60 rsync -a ORDERS/.jsfs ../c3")
 	if got := m.sh(state); got != before {
 		t.Errorf("it changed something: %q, before %q", got, before)
 	}
@@ -119,8 +119,8 @@ func TestHostileSubjectsAreDirectories(t *testing.T) {
 // Who works in a view of a stream that is removed sees that it is gone, and nothing of another one that gets its name.
 func TestViewsEndWithTheirStream(t *testing.T) {
 	m := mount(t)
-	m.sh("mkdir S && echo old > S/a.b")
-	got := m.sh(`cd S/.jsfs/subjects/a.b && cat 000000000001 && rm -r "$M/S" && mkdir "$M/S" && echo new > "$M/S/a.b"
+	m.sh("mkdir S; echo old > S/a.b")
+	got := m.sh(`cd S/.jsfs/subjects/a.b; cat 000000000001; rm -r "$M/S"; mkdir "$M/S"; echo new > "$M/S/a.b"
 		cat 000000000001 2>&1 | sed 's/.*: //'; ls "$M/S/.jsfs/subjects/a.b"; cat "$M/S/.jsfs/subjects/a.b/000000000001"; echo more >> .log || echo refused`)
 	if !strings.HasPrefix(got, "old\n") || strings.Count(got, "old") != 1 || !strings.HasSuffix(got, "000000000001\nnew\nrefused\n") {
 		t.Errorf("got %q", got)
@@ -138,7 +138,7 @@ func TestAHundredThousandSubjects(t *testing.T) {
 	fmt.Fprintf(&lines, `{"subject":"%s","data":"long\n"}`+"\n", long)
 	c := m.command()
 	c.stdin = []byte(lines.String())
-	c.ok(t, "mkdir S && cat >> S/.jsfs/log.jsonl")
+	c.ok(t, "mkdir S; cat >> S/.jsfs/log.jsonl")
 	before := m.memory()
 	for _, dir := range []string{"subjects", "last-by-subject"} {
 		got := m.sh("ls -f S/.jsfs/" + dir + " | grep -v '^[.]' > ../names; sort -cu ../names; wc -l < ../names; sed -n '1p;50001p;100000p' ../names; tail -n 1 ../names | head -c 30")

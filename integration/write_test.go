@@ -144,7 +144,7 @@ func TestWrite(t *testing.T) {
 			script := strings.ReplaceAll(test.script, "S/", stream+"/")
 			script = strings.ReplaceAll(strings.ReplaceAll(script, `-A S)`, "-A "+stream+")"), `ls S)`, "ls "+stream+")")
 			script = strings.ReplaceAll(script, `"S"`, `"`+stream+`"`)
-			if r := m.command().run(t, "set -e; mkdir "+stream+"; "+script); r.code != 0 {
+			if r := m.command().strictly(t, "mkdir "+stream+"; "+script); r.code != 0 {
 				t.Errorf("exit code %d\nstdout: %s\nstderr: %s\nerrors: %s", r.code, r.out, r.err, m.read(".jsfs/errors"))
 			}
 			awaitMessages(t, m, stream, test.want)

@@ -50,7 +50,7 @@ func TestCopiesCarryAttributes(t *testing.T) {
 			if r.code != 0 || r.err != "" {
 				t.Fatalf("%s: exit code %d, %s", script, r.code, r.err)
 			}
-			got := m.sh("cd ../" + dir + " && cat 000000000001 000000000002 && getfattr --only-values -n user.jsfs.subject 000000000002")
+			got := m.sh("cd ../" + dir + "; cat 000000000001 000000000002; getfattr --only-values -n user.jsfs.subject 000000000002")
 			if want := "one\ntwo\nc.d"; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
