@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"regexp"
 	"testing"
 )
 
@@ -80,3 +81,8 @@ func (m *mnt) reference(t *testing.T, script string, i int) {
 		t.Errorf("exit code %d\nstdout: %s\nstderr: %s\nerrors: %s", r.code, r.out, r.err, lastBytes(m.read(".jsfs/errors"), 600))
 	}
 }
+
+var streamName = regexp.MustCompile(`\bS\b`)
+
+// onStream is a script for stream S on another stream.
+func onStream(script, stream string) string { return streamName.ReplaceAllString(script, stream) }

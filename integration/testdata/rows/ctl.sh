@@ -1,0 +1,62 @@
+# design: 2.2.4 ctl
+# layout: .jsfs/ of a stream's own directory: ctl
+orders
+grep -q purge S/.jsfs/ctl
+is "$(stat -c %s S/.jsfs/ctl)" "$(wc -c < S/.jsfs/ctl)"
+
+# purge removes as rm does: all, a subject's, those below a number, all but some, and any of it at once.
+many() { rm -rf P; mkdir P; for i in 1 2 3 4; do echo $i > P/a; echo $i > P/b; done; }
+purged() { many; echo "$1" > P/.jsfs/ctl; is "$(cat P/* 2> /dev/null | lines)" "$2"; is "$(ls P/.jsfs/deleted | wc -l)" $((8 - $(ls P | wc -l))); }
+purged 'purge' ''
+purged 'purge subject=a' '1 2 3 4'
+purged 'purge subject=* seq=7' '4 4'
+purged 'purge seq=4' '2 3 3 4 4'
+purged 'purge keep=2' '4 4'
+purged 'purge subject=b keep=1' '1 2 3 4 4'
+mv P/.jsfs/deleted/* P/
+is "$(ls P | wc -l)" 8
+many
+is "$("$JSFS" purge --dry-run --keep=3 P; "$JSFS" purge --keep=3 P; ls P | wc -l)" "$(printf 'would purge 5 messages of P\npurged 5 messages of P\n3')"
+
+# compact removes below a number, and lets the next message have it.
+echo 'compact 3' > S/.jsfs/ctl
+is "$(ls S | lines)" "000000000003 000000000004"
+echo 'compact 9' > S/.jsfs/ctl
+echo nine > S/a
+is "$(ls S)" 000000000009
+
+# erase overwrites the bytes; on disk they are nowhere.
+echo a-secret-of-mine > S/a
+is "$(cat S/10)" a-secret-of-mine
+echo sync > S/.jsfs/ctl
+if [ -n "$STORE" ]; then grep -rq a-secret-of-mine "$STORE"; fi
+echo 'erase 10' > S/.jsfs/ctl
+refused 'No such file' 'cat S/10'
+if [ -n "$STORE" ]; then ! grep -rq a-secret-of-mine "$STORE" || wrong; fi
+
+# truncate removes above a number, whose successors are used again.
+many
+refused 'Invalid argument' 'echo "truncate 4" > P/.jsfs/ctl'
+echo 'truncate 4 force' > P/.jsfs/ctl
+echo five > P/x
+is "$(cat P/5; cat P/0* | lines)" "$(printf 'five\n1 1 2 2 five')"
+
+# An unknown command does nothing.
+refused 'Invalid argument' 'echo prune > P/.jsfs/ctl'
+reason 'is no command'
+
+# Who has it open for reading and writing hears how many went.
+is "$(python3 -c '
+import os
+fd = os.open("P/.jsfs/ctl", os.O_RDWR)
+os.write(fd, b"purge seq=4\n")
+print(os.pread(fd, 100, 0).decode(), end="")')" 3
+
+# A sealed stream stays as it is, until it goes as a whole.
+echo seal > P/.jsfs/ctl
+refused 'Read-only' 'echo x > P/a'
+refused 'Read-only' 'rm P/5'
+refused 'Read-only' 'echo purge > P/.jsfs/ctl'
+is "$(ls P | wc -l)" 2
+echo 'remove force' > P/.jsfs/ctl
+is "$(ls)" S
