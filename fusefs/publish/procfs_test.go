@@ -1,11 +1,13 @@
 package publish
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +68,38 @@ func TestProcFSWritable(t *testing.T) {
 	check(ProcFS{Device: func() string { return "9999:9" }}, 9, 0)
 	first.Close()
 	check(ProcFS{}, 9, 1)
+}
+
+// Of a process with many connections only what is no connection is looked into.
+func TestProcFSWritableAmongSockets(t *testing.T) {
+	dir := t.TempDir()
+	fds := map[string]string{} // descriptor, to what it leads to
+	for i := range 300 {
+		fds[strconv.Itoa(i)] = [...]string{"socket:[1234]", "pipe:[77]", "anon_inode:[eventpoll]"}[i%3]
+	}
+	fds["300"] = "/somewhere/S/orders.new"
+	fds["301"] = "/somewhere/socket:[1]"
+	for fd, to := range fds {
+		for _, sub := range []string{"fd", "fdinfo"} {
+			if err := os.MkdirAll(filepath.Join(dir, "5", sub), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info := "pos:\t0\nflags:\t0100001\nmnt_id:\t1\nino:\t42\n" // all of them: what is looked into counts
+		if err := errors.Join(os.Symlink(to, filepath.Join(dir, "5", "fd", fd)), os.WriteFile(filepath.Join(dir, "5", "fdinfo", fd), []byte(info), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, all, err := (ProcFS{Dir: dir}).Writable(5, 42, 1000)
+	if all != 302 || n < 2 || n > fewDescriptors+2 || err != nil {
+		t.Errorf("got %d of %d, %v; want the two files of 302, and at most the first %d besides", n, all, err, fewDescriptors)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "5", "fd")); err != nil {
+		t.Fatal(err)
+	}
+	if n, all, err := (ProcFS{Dir: dir}).Writable(5, 42, 1000); n != 302 || all != 302 || err != nil {
+		t.Errorf("where the links can't be read: got %d of %d, %v; want all", n, all, err)
+	}
 }
 
 func TestProcFSKilled(t *testing.T) {
