@@ -50,6 +50,44 @@ func TestWhatTheDiskCantReadKeepsNothingFromBeingChecked(t *testing.T) {
 	}
 }
 
+// TestWithoutTheKeyTooWhatTheDiskCantReadIsTold is the same for an encrypted store whose key is not given.
+func TestWithoutTheKeyTooWhatTheDiskCantReadIsTold(t *testing.T) {
+	mem, opt := vfs.NewMem(), variantOf(2).of(trialOptions(blockstore.SyncNever))
+	s, err := blockstore.Open(mem, opt)
+	must(t, err)
+	for _, name := range []string{"A", "B"} {
+		st, err := s.Create(bg, store.Config{Name: name})
+		must(t, err)
+		for i := range 60 {
+			_, err := st.Append(bg, entry(seeded(i), i, 200))
+			must(t, err)
+		}
+	}
+	must(t, s.Close())
+	const block, other = "streams/0000000000000001/00000001.blk", "streams/0000000000000002/00000001.blk"
+	flip(t, mem, other, 5000, 1)
+	put(t, mem, "streams/0000000000000000", "a stray file")
+	for at := 1; ; at++ {
+		disk := vfs.NewFail(mem)
+		disk.Set(vfs.Fault{At: at, ForGood: true, Match: func(call, name string) bool { return call == "read" && name == block }})
+		r, err := blockstore.CheckFS(bg, disk, nil)
+		if err != nil || !r.KeyMissing {
+			t.Fatalf("read %d fails: %+v, %v", at, r, err)
+		}
+		if len(disk.Failed()) == 0 {
+			if at < 5 {
+				t.Errorf("only %d reads can fail", at-1)
+			}
+			break
+		}
+		for _, name := range []string{block, other} {
+			if !slices.ContainsFunc(r.Damage, func(d store.Damage) bool { return d.File == name }) {
+				t.Errorf("read %d fails, and nothing is told of %s: %+v", at, name, r.Damage)
+			}
+		}
+	}
+}
+
 // TestADamagedDraftIsFoundByCheck flips a bit in a draft of an encrypted store.
 func TestADamagedDraftIsFoundByCheck(t *testing.T) {
 	mem, opt := vfs.NewMem(), variantOf(2).of(trialOptions(blockstore.SyncNever))

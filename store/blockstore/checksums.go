@@ -29,7 +29,7 @@ func (r *Report) checkSums(ctx context.Context, fsys vfs.FS) error {
 		if isTempDir(dir) {
 			continue
 		}
-		if err := r.checkStreamSums(ctx, fsys, streamsDir+"/"+dir); err != nil {
+		if err := r.unread(streamsDir+"/"+dir, r.checkStreamSums(ctx, fsys, streamsDir+"/"+dir)); err != nil {
 			return err
 		}
 	}
@@ -41,6 +41,15 @@ func (r *Report) checkSums(ctx context.Context, fsys vfs.FS) error {
 
 func (r *Report) note(file string, off, length int64, cause string) {
 	r.Damage = append(r.Damage, store.Damage{File: file, Offset: off, Length: length, Cause: cause})
+}
+
+// unread notes that a file or a directory can't be read, if that is what err says. It returns what is to end the check.
+func (r *Report) unread(name string, err error) error {
+	if err == nil || record.IsVersion(err) || isExhausted(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	r.note(name, 0, 0, "it can't be read: "+err.Error())
+	return nil
 }
 
 func (r *Report) checkEnvelope(fsys vfs.FS, name, magic string) {
@@ -87,7 +96,7 @@ func (r *Report) checkStreamSums(ctx context.Context, fsys vfs.FS, dir string) e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.checkBlockSums(fsys, dir+"/"+name, &state); err != nil {
+		if err := r.unread(dir+"/"+name, r.checkBlockSums(fsys, dir+"/"+name, &state)); err != nil {
 			return fmt.Errorf("%s/%s: %w", dir, name, err)
 		}
 	}
@@ -114,7 +123,9 @@ func (r *Report) checkBlockSums(fsys vfs.FS, name string, state *record.State) e
 		written = min(state.Len, size) // so much of an unsealed block was on disk once
 	}
 	var b [record.TrailerSize]byte
-	if _, err := f.ReadAt(b[:], max(size-record.TrailerSize, 0)); err == nil {
+	if _, err := f.ReadAt(b[:], max(size-record.TrailerSize, 0)); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	} else if err == nil {
 		if t, _, err := record.ParseTrailer(b[:], size, hdr); err == nil {
 			end, written = t.DataEnd, t.DataEnd
 			r.checkSections(f, hdr, &t, name)
@@ -141,8 +152,11 @@ func (r *Report) headerOf(f io.ReaderAt, size int64, name string) *record.Header
 	var whole *record.Header
 	for _, off := range []int64{0, record.HeaderCopy} {
 		var b [record.HeaderSize]byte
-		if _, err := f.ReadAt(b[:], off); err != nil {
+		if _, err := f.ReadAt(b[:], off); errors.Is(err, io.EOF) {
 			break
+		} else if err != nil {
+			r.note(name, off, record.HeaderSize, "one copy of the block header can't be read: "+err.Error())
+			continue
 		}
 		hdr, err := record.ParseHeader(b[:])
 		switch {
