@@ -20,7 +20,7 @@ import (
 const openAtOnce = 4
 
 // loadStreams opens the streams side by side, as many at a time as there are cores or openAtOnce, and enters them in
-// the order of their incarnations. It fails if this process can't open as many files: then nothing is known of the streams.
+// the order of incs. It fails if this process can't open as many files: then nothing is known of the streams.
 func (st *Store) loadStreams(incs []uint64) error {
 	opened, errs := make([]*Stream, len(incs)), make([]error, len(incs))
 	var next atomic.Int64

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
@@ -283,18 +284,24 @@ func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
 }
 
 // settleReplaced returns incs without the streams that others have replaced. A crash left them in their place, from which they are
-// moved, unless the store is only read.
+// moved, unless the store is only read. Streams of which it can't be read whom they have replaced come first, so that the name is theirs.
 func (st *Store) settleReplaced(incs []uint64) []uint64 {
-	var gone []uint64
+	var gone, heirs []uint64
 	for _, inc := range incs {
 		b, err := readFile(st.fs, streamDir(inc)+"/"+replacesName)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
 		if err != nil {
-			continue // most often there is none
+			st.note(store.Damage{File: streamDir(inc) + "/" + replacesName, Cause: fmt.Sprintf("it can't be read, and the stream that was replaced may be there, too: %v", err)})
+			heirs = append(heirs, inc)
+			continue
 		}
 		content, _, err := st.openSmallFile(record.MagicReplaces, inc, b)
 		old, perr := strconv.ParseUint(string(content), 10, 64)
 		if err != nil || perr != nil || old >= inc {
 			st.note(store.Damage{File: streamDir(inc) + "/" + replacesName, Length: int64(len(b)), Cause: "it is damaged: the stream that was replaced may be there, too"})
+			heirs = append(heirs, inc)
 			continue
 		}
 		gone = append(gone, old)
@@ -305,5 +312,6 @@ func (st *Store) settleReplaced(incs []uint64) []uint64 {
 			st.opt.Logger.Warn("stream that was truncated is still in its place", "incarnation", old, "cause", err)
 		}
 	}
-	return slices.DeleteFunc(incs, func(inc uint64) bool { return slices.Contains(gone, inc) })
+	incs = slices.DeleteFunc(incs, func(inc uint64) bool { return slices.Contains(gone, inc) || slices.Contains(heirs, inc) })
+	return append(heirs, incs...)
 }
