@@ -155,7 +155,24 @@ func (fs *FS) readUnopened(c *call, buf []byte, off uint64) (int, error) {
 	if _, ok := h.(waiter); ok {
 		return 0, nil // what it waits for never comes
 	}
-	return h.read(c, buf, int64(off))
+	return readWhole(c, h, buf, int64(off))
+}
+
+// readWhole fills buf, up to the end of the file. A handle may give fewer bytes than there are if it can't go on; the
+// kernel, which keeps what it reads as pages of the file, would take them for the end.
+func readWhole(c *call, h handle, buf []byte, off int64) (int, error) {
+	n := 0
+	for n < len(buf) {
+		k, err := h.read(c, buf[n:], off+int64(n))
+		if err != nil {
+			return 0, err
+		}
+		if k == 0 {
+			break
+		}
+		n += k
+	}
+	return n, nil
 }
 
 // borrowControl returns the handle that readers of a control file share.

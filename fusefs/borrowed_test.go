@@ -102,3 +102,45 @@ func TestAMadeContentStaysForItsReader(t *testing.T) {
 		m.walk(".jsfs/metrics")
 	}
 }
+
+// halting is a handle that gives what stands before a place that it can't read, and then the error.
+type halting struct {
+	readHandle
+	text   string
+	breaks int64
+}
+
+func (h *halting) read(_ *call, p []byte, off int64) (int, error) {
+	if off == h.breaks {
+		return 0, errStale
+	}
+	end := int64(len(h.text))
+	if off < h.breaks {
+		end = h.breaks
+	}
+	return copy(p, h.text[min(off, end):end]), nil
+}
+
+// The kernel takes a READ that gives less than it asked for, of a file that it has not opened, for the file's end.
+func TestNoReadOfAnUnopenedFileEndsBeforeADamagedPlace(t *testing.T) {
+	m := newMounted(t, Options{ReadOnly: true, Unchanging: true})
+	m.stream("S", "payload")
+	node := m.walk("S/.log").NodeId
+	_, back, err := m.borrowed.borrow(m.ownCall("test"), node, func() (handle, error) {
+		return &halting{text: "0123456789", breaks: 6}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back()
+	for _, c := range []struct {
+		off  int64
+		size int
+		want string
+	}{{0, 4, "0123"}, {4, 4, ""}, {7, 2, "78"}, {7, 100, "789"}, {10, 5, ""}} {
+		got, st := m.readAt(node, 0, c.off, c.size)
+		if got != c.want || st.Ok() == (c.off == 4) {
+			t.Errorf("read %d bytes at %d: got %q, %v, want %q", c.size, c.off, got, st, c.want)
+		}
+	}
+}
