@@ -255,6 +255,7 @@ func (fs *FS) create(c *call, in *fuse.CreateIn, name string, out *fuse.CreateOu
 		return err
 	}
 	if err := fs.objectEntry(c, id, obj, h, &out.EntryOut); err != nil {
+		h.release(c) // it is a draft's: those of others can always be told about
 		return err
 	}
 	out.Fh, out.OpenFlags = fs.handles.add(h), flags

@@ -89,9 +89,7 @@ func (fs *FS) createDraft(c *call, s *stream, name string, in *fuse.CreateIn) (u
 	d, err := s.CreateDraft(c, name)
 	made := err == nil
 	if errors.Is(err, store.ErrExists) && in.Flags&syscall.O_EXCL == 0 {
-		if d, err = s.OpenDraft(c, name); err == nil && in.Flags&syscall.O_TRUNC != 0 {
-			err = d.Truncate(0)
-		}
+		d, err = openDraftAs(c, s, name, in.Flags)
 	}
 	if err != nil {
 		return 0, nil, nil, 0, err
@@ -256,10 +254,7 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	if err := c.permitted(n.meta.getMode(), wantedAccess(in.Flags)); err != nil {
 		return nil, 0, err
 	}
-	d, err := n.stream.OpenDraft(c, name)
-	if err == nil && in.Flags&syscall.O_TRUNC != 0 {
-		err = d.Truncate(0)
-	}
+	d, err := openDraftAs(c, n.stream, name, in.Flags)
 	if errors.Is(err, store.ErrNotFound) {
 		err = errStale
 	}
@@ -267,6 +262,18 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 		return nil, 0, err
 	}
 	return n.enter(d), 0, nil
+}
+
+// openDraftAs opens a draft as the flags of an open(2) say, which may empty it.
+func openDraftAs(c *call, s *stream, name string, flags uint32) (store.Draft, error) {
+	d, err := s.OpenDraft(c, name)
+	if err != nil || flags&syscall.O_TRUNC == 0 {
+		return d, err
+	}
+	if err := d.Truncate(0); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
 }
 
 func (n *draftNode) xattr(_ *call, name string) ([]byte, error) { return n.meta.xattr(name) }

@@ -1,0 +1,76 @@
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/store"
+)
+
+// brokenDrafts is a stream whose drafts can be opened, and then neither listed nor truncated. It counts those that are open.
+type brokenDrafts struct {
+	store.Stream
+	open int
+}
+
+var errDisk = errors.New("the disk is broken")
+
+func (s *brokenDrafts) CreateDraft(ctx context.Context, name string) (store.Draft, error) {
+	d, err := s.Stream.CreateDraft(ctx, name)
+	return s.counted(d, err)
+}
+
+func (s *brokenDrafts) OpenDraft(ctx context.Context, name string) (store.Draft, error) {
+	d, err := s.Stream.OpenDraft(ctx, name)
+	return s.counted(d, err)
+}
+
+func (s *brokenDrafts) ListDrafts(context.Context) ([]store.DraftInfo, error) { return nil, errDisk }
+
+func (s *brokenDrafts) counted(d store.Draft, err error) (store.Draft, error) {
+	if err != nil {
+		return nil, err
+	}
+	s.open++
+	return &brokenDraft{d, s}, nil
+}
+
+type brokenDraft struct {
+	store.Draft
+	s *brokenDrafts
+}
+
+func (*brokenDraft) Truncate(int64) error { return errDisk }
+
+func (d *brokenDraft) Close() error {
+	d.s.open--
+	return d.Draft.Close()
+}
+
+func TestADraftThatCannotBeOpenedIsNotHeldOpen(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S")
+	if d, err := s.CreateDraft(t.Context(), ".old"); err != nil || d.Close() != nil {
+		t.Fatal(err)
+	}
+	id, _ := m.enterDraft(s, ".old")
+	broken := &brokenDrafts{Stream: s.Stream}
+	s.Stream = broken
+	for _, name := range []string{".new", ".old"} {
+		var out fuse.CreateOut
+		in := &fuse.CreateIn{InHeader: header(s.node), Flags: syscall.O_RDWR | syscall.O_CREAT | syscall.O_TRUNC, Mode: 0o644}
+		if st := m.Create(nil, in, name, &out); st != fuse.EIO || out.Fh != 0 {
+			t.Errorf("create %s: got handle %d, %v, want EIO", name, out.Fh, st)
+		}
+	}
+	if out, st := m.openAt(id, syscall.O_WRONLY|syscall.O_TRUNC); st != fuse.EIO || out.Fh != 0 {
+		t.Errorf("open and empty it: got handle %d, %v, want EIO", out.Fh, st)
+	}
+	if broken.open != 0 {
+		t.Errorf("%d drafts are open that nobody can close", broken.open)
+	}
+}
