@@ -34,11 +34,7 @@ func (fs *FS) openLog(c *call, m *messages, f logview.Framing, in *fuse.OpenIn) 
 	if wantsWrite(in.Flags) {
 		return fs.openLogWriter(c, m, f, in)
 	}
-	l, err := m.log(c, f)
-	if err != nil {
-		return nil, 0, err
-	}
-	h, err := l.Open(c)
+	h, err := m.openLog(c, f)
 	if err != nil {
 		return nil, 0, err
 	}

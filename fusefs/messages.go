@@ -52,6 +52,27 @@ func (m *messages) log(c *call, f logview.Framing) (*logview.Log, error) {
 	return l.Log, nil
 }
 
+// openLog opens the log in a framing for reading.
+func (m *messages) openLog(c *call, f logview.Framing) (*logview.Handle, error) {
+	for {
+		l, err := m.log(c, f)
+		if err != nil {
+			return nil, err
+		}
+		h, err := l.Open(c)
+		if err != nil {
+			return nil, err
+		}
+		m.mu.Lock()
+		shown := m.logs[f].Log == l
+		m.mu.Unlock()
+		if shown {
+			return h, nil
+		}
+		h.Close() // it was not in use yet when another one took its place, whose size everybody is told
+	}
+}
+
 // subject is the subject of a line that is written to a log, "" if it must say it itself.
 func (m *messages) subject() string {
 	switch {
