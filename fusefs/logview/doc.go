@@ -22,7 +22,9 @@
 //     there; reading beyond it goes on. A message of which not even the size is left takes no room: a
 //     pass tells of it, or of several in a row, with one error and then goes on.
 //
-// Memory grows with the runs and with the messages divided by a thousand, never with
+// A seek costs a scan of the thousand messages around it, more only the first time that one goes to a block of the
+// stream; the last four such stretches are remembered, so that who reads backwards, or several who read by turns, don't
+// pay for it with each read. Memory grows with the runs and with the messages divided by a thousand, never with
 // the messages. If the engine's events are lost because too many came at once, the places of
 // what was removed meanwhile are guessed inside of a segment: then positions in that segment
 // may be off by the size of what was removed. A forward pass is exact all the same,
@@ -30,7 +32,7 @@
 // if it was one of the last thousand removed, else it shows when the next epoch begins.
 //
 // The log of a part follows no events, which don't tell a message's subject: who reads or asks for the size looks for
-// what was stored since. It is scanned once when it is opened. What was removed from it while it is open is found when
+// what was stored since. It is scanned once, when its size is asked for or it is opened, and again only after something was removed from the stream. What was removed from it while it is open is found when
 // something near is read: then positions may be off by its size within the thousand messages around it. A forward pass is exact, and
 // the size never shrinks, as ever. A message that comes back to a part meanwhile may be shown or not.
 package logview

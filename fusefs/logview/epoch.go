@@ -43,6 +43,7 @@ type epoch struct {
 	mu     sync.Mutex
 	l      layout
 	seen   seen          // what of the stream a part's layout has
+	near   near          // stretches that were looked at last
 	lost   bool          // events were lost, and the layout is not mended yet
 	events []store.Event // the buffer for Take
 	moved  chan struct{} // closed when the layout's rev has risen; nil if nobody waits
@@ -72,11 +73,15 @@ func (e *epoch) sizeOf(st store.State) int64 {
 }
 
 func (e *epoch) close() {
-	if e.part {
-		return
-	}
 	e.sub.Close()
 	<-e.done
+}
+
+// rest lets go of what only readers need.
+func (e *epoch) rest() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.near = near{}
 }
 
 // follow takes events until the subscription is closed.

@@ -2,7 +2,7 @@ package logview
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 
 	"jsfs/store"
 )
@@ -22,70 +22,120 @@ type Log struct {
 	part    bool // q is not the whole stream
 	framing Framing
 	limits  limits
-	whole   partSize // of a part
 
-	// mu guards the rest. It is held while an epoch begins or ends.
-	mu    sync.Mutex
-	epoch *epoch // nil while nobody has the log open
-	open  int    // handles
+	// open counts handles. It is changed by who has the turn, and read without it.
+	open atomic.Int64
+	// turn has room for one: who put something in may use epoch. It is held while an epoch begins or ends, which for
+	// a part may take as long as a scan of it; who waits for that can be interrupted.
+	turn chan struct{}
+	// epoch is nil while nobody has the log open. That of a part stays, and grows, as long as nothing was
+	// removed: who asks for the size or opens the log next need not scan the part again.
+	epoch *epoch
 }
 
 // New returns the log of a stream's messages that are in q. It costs nothing until it is used.
 func New(r Source, q store.Query, f Framing) *Log {
 	part := q.From > 1 || q.To > 0 || q.Subject != ""
-	return &Log{r: r, q: q, part: part, framing: f, limits: defaultLimits}
+	return &Log{r: r, q: q, part: part, framing: f, limits: defaultLimits, turn: make(chan struct{}, 1)}
 }
+
+// take waits for the turn, which must be given back.
+func (l *Log) take(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	default: // waiting costs more
+	}
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Log) give() { <-l.turn }
 
 // Size returns the log's size: that of the live messages if nobody has it open, else
 // that of the layout, which never shrinks. For a part of a stream it costs a scan of it if nobody has it
 // open, the first time, and whenever something was removed from the stream.
 func (l *Log) Size(ctx context.Context) (int64, error) {
-	l.mu.Lock()
-	e := l.epoch
-	l.mu.Unlock()
+	e, err := l.current(ctx)
 	switch {
-	case !l.part:
-		st, err := l.r.State(ctx)
-		if err != nil || e == nil {
-			return l.framing.total(st.Live), err
-		}
-		return e.sizeOf(st), nil
-	case e == nil:
-		return l.whole.get(ctx, l)
-	}
-	if err := e.take(ctx); err != nil {
+	case err != nil:
 		return 0, err
+	case l.part:
+		if err := e.take(ctx); err != nil {
+			return 0, err
+		}
+		return e.size(), nil
 	}
-	return e.size(), nil
+	st, err := l.r.State(ctx)
+	if err != nil || e == nil {
+		return l.framing.total(st.Live), err
+	}
+	return e.sizeOf(st), nil
+}
+
+// current returns the epoch, which may be nil unless the log is that of a part.
+func (l *Log) current(ctx context.Context) (*epoch, error) {
+	if err := l.take(ctx); err != nil {
+		return nil, err
+	}
+	defer l.give()
+	if l.part {
+		if err := l.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.epoch, nil
 }
 
 // Open opens the log for reading, and begins an epoch if nobody else has it open.
 func (l *Log) Open(ctx context.Context) (*Handle, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.epoch == nil {
-		e, err := l.newEpoch(ctx)
-		if err != nil {
-			return nil, err
-		}
-		l.epoch = e
+	if err := l.take(ctx); err != nil {
+		return nil, err
 	}
-	l.open++
+	defer l.give()
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	l.open.Add(1)
 	return &Handle{log: l, e: l.epoch, r: l.r}, nil
 }
 
-// InUse says whether somebody has the log open.
-func (l *Log) InUse() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.open > 0
+// begin sees to it that there is an epoch. The caller has the turn.
+func (l *Log) begin(ctx context.Context) error {
+	if e := l.epoch; e != nil {
+		if l.open.Load() > 0 {
+			return nil
+		}
+		if err := e.take(ctx); err != nil {
+			return err
+		}
+		if e.changes.Load() == 0 {
+			return nil
+		}
+	}
+	e, err := l.newEpoch(ctx)
+	if err == nil {
+		l.epoch = e
+	}
+	return err
 }
+
+// InUse says whether somebody has the log open.
+func (l *Log) InUse() bool { return l.open.Load() > 0 }
 
 // release ends a handle's use of the epoch.
 func (l *Log) release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open--; l.open == 0 {
+	l.turn <- struct{}{}
+	defer l.give()
+	switch {
+	case l.open.Add(-1) > 0:
+	case l.part:
+		l.epoch.rest()
+	default:
 		l.epoch.close()
 		l.epoch = nil
 	}

@@ -144,9 +144,6 @@ func (f *frontier) jump(ctx context.Context, e *epoch, to store.Seq) error {
 // settle finds out what is gone from the segment of message seq, and returns where the message begins and
 // the segment ends; last is 0 if the message has no place.
 func (e *epoch) settle(ctx context.Context, seq store.Seq) (start int64, last store.Seq, err error) {
-	if err := e.reach(ctx); err != nil {
-		return 0, 0, err
-	}
 	s, ok, err := e.stretch(ctx, func(l *layout) int { return l.segmentOf(seq) })
 	if err != nil || !ok {
 		return 0, 0, err

@@ -154,13 +154,17 @@ func (e *epoch) stretchAt(ctx context.Context, off int64) (stretch, error) {
 	return s, err
 }
 
-// stretch scans the segment that which chooses; ok is false if it gives -1.
+// stretch looks at the segment that which chooses, as it is now; ok is false if it gives -1. It scans the segment
+// unless that was done lately, and nothing has changed since.
 //
 // The scan runs without the lock. Every message of the segment is either met by it,
 // or was removed before it got there, so that its removal is counted by a State taken
 // after the scan: with the events up to there the two together are the segment. Where both
 // have a message it was removed after it was met.
 func (e *epoch) stretch(ctx context.Context, which func(*layout) int) (s stretch, ok bool, err error) {
+	if err := e.reach(ctx); err != nil {
+		return stretch{}, false, err
+	}
 	for {
 		e.mu.Lock()
 		i := which(&e.l)
@@ -171,8 +175,12 @@ func (e *epoch) stretch(ctx context.Context, which func(*layout) int) (s stretch
 		if i == len(e.l.segs)-1 {
 			e.l.sealed = true
 		}
-		seg := e.l.segs[i]
+		seg, changes := e.l.segs[i], e.changes.Load()
+		s, ok := e.near.get(seg.first, seg.last, changes)
 		e.mu.Unlock()
+		if ok {
+			return s, true, nil
+		}
 
 		var live []item
 		if seg.dead < seg.bytes {
@@ -183,7 +191,7 @@ func (e *epoch) stretch(ctx context.Context, which func(*layout) int) (s stretch
 		if err := e.reach(ctx); err != nil {
 			return stretch{}, false, err
 		}
-		if s, ok := e.combine(seg.first, seg.last, live); ok {
+		if s, ok := e.combine(seg.first, seg.last, live, changes); ok {
 			return s, true, nil
 		}
 	}
@@ -202,8 +210,8 @@ func (e *epoch) scan(ctx context.Context, first, last store.Seq, about int) ([]i
 }
 
 // combine puts together what a scan of a segment met and what is known to be gone
-// from it. ok is false if there is no such segment any more.
-func (e *epoch) combine(first, last store.Seq, live []item) (s stretch, ok bool) {
+// from it. ok is false if there is no such segment any more. changes were those of the epoch before the scan.
+func (e *epoch) combine(first, last store.Seq, live []item, changes uint64) (s stretch, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	i := e.l.segmentOf(first)
@@ -226,6 +234,8 @@ func (e *epoch) combine(first, last store.Seq, live []item) (s stretch, ok bool)
 	s = stretch{first: first, last: last, start: seg.start, end: seg.start + seg.bytes, items: items}
 	if missing >= 0 && len(items) >= 2*e.l.limits.segment {
 		e.l.split(i, items)
+	} else if changes == e.changes.Load() {
+		e.near.put(s, changes)
 	}
 	return s, true
 }
