@@ -46,6 +46,8 @@ type brokenDraft struct {
 
 func (*brokenDraft) Truncate(int64) error { return errDisk }
 
+func (*brokenDraft) ReadAt(p []byte, _ int64) (int, error) { return copy(p, "so far"), errDisk }
+
 func (d *brokenDraft) Close() error {
 	d.s.open--
 	return d.Draft.Close()
@@ -72,5 +74,23 @@ func TestADraftThatCannotBeOpenedIsNotHeldOpen(t *testing.T) {
 	}
 	if broken.open != 0 {
 		t.Errorf("%d drafts are open that nobody can close", broken.open)
+	}
+}
+
+func TestADraftDoesNotEndBeforeADamagedPlace(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S")
+	if d, err := s.CreateDraft(t.Context(), ".old"); err != nil || d.Close() != nil {
+		t.Fatal(err)
+	}
+	id, _ := m.enterDraft(s, ".old")
+	s.Stream = &brokenDrafts{Stream: s.Stream}
+	out, st := m.openAt(id, syscall.O_RDONLY)
+	if !st.Ok() {
+		t.Fatal(st)
+	}
+	defer m.Release(nil, &fuse.ReleaseIn{InHeader: header(id), Fh: out.Fh})
+	if got, st := m.readAt(id, out.Fh, 0, 100); st != fuse.EIO {
+		t.Errorf("got %q, %v, want EIO", got, st)
 	}
 }
