@@ -178,11 +178,8 @@ func (fs *FS) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.Attr
 }
 
 func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
-	s, at, err := fs.split(c.hdr.NodeId)
+	s, at, err := fs.splitWritable(c.hdr.NodeId)
 	if err != nil {
-		return err
-	}
-	if err := fs.writable(s); err != nil {
 		return err
 	}
 	switch at.kind {

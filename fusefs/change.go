@@ -26,11 +26,8 @@ func (fs *FS) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *
 }
 
 func (fs *FS) mkdir(c *call, name string, out *fuse.EntryOut) error {
-	s, at, err := fs.split(c.hdr.NodeId)
+	s, at, err := fs.splitWritable(c.hdr.NodeId)
 	if err != nil {
-		return err
-	}
-	if err := fs.writable(s); err != nil {
 		return err
 	}
 	switch at.kind {
@@ -137,11 +134,8 @@ func (fs *FS) nameToChange(c *call, name string) (*stream, mapping.Name, error) 
 }
 
 func (fs *FS) nameToChangeIn(dir uint64, name string) (*stream, mapping.Name, error) {
-	s, at, err := fs.split(dir)
+	s, at, err := fs.splitWritable(dir)
 	if err != nil {
-		return nil, mapping.Name{}, err
-	}
-	if err := fs.writable(s); err != nil {
 		return nil, mapping.Name{}, err
 	}
 	switch at.kind {

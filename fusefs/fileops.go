@@ -30,13 +30,11 @@ func (fs *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) (
 
 func (fs *FS) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	s, at, err := fs.split(c.hdr.NodeId)
+	if err == nil && wantsWrite(in.Flags) {
+		err = fs.writable(s)
+	}
 	if err != nil {
 		return nil, 0, err
-	}
-	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY || in.Flags&syscall.O_TRUNC != 0 {
-		if err := fs.writable(s); err != nil {
-			return nil, 0, err
-		}
 	}
 	switch at.kind {
 	case mapping.KindMessage:
@@ -54,7 +52,7 @@ func (fs *FS) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 }
 
 func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (handle, uint32, error) {
-	if in.Flags&syscall.O_ACCMODE != syscall.O_RDONLY || in.Flags&syscall.O_TRUNC != 0 {
+	if wantsWrite(in.Flags) {
 		return nil, 0, refuse(syscall.EPERM, "messages never change: write to a subject to append one")
 	}
 	m, err := s.Stat(c, seq)

@@ -153,6 +153,15 @@ func (fs *FS) split(id uint64) (*stream, place, error) {
 	return nil, p, errStale
 }
 
+// splitWritable is split for who wants to change something there: else the error says why that can't be.
+func (fs *FS) splitWritable(id uint64) (*stream, place, error) {
+	s, p, err := fs.split(id)
+	if err == nil {
+		err = fs.writable(s)
+	}
+	return s, p, err
+}
+
 // writable returns why nothing can be changed, nil if it can. s is nil for the root.
 func (fs *FS) writable(s *stream) error {
 	switch {

@@ -279,11 +279,8 @@ func (fs *FS) restoreDraft(c *call, r renaming, data []byte, meta *draftMeta) er
 // setStreamXattr accepts a configuration that the stream has anyway: whoever copies a stream back
 // sets it.
 func (fs *FS) setStreamXattr(c *call, name string, value []byte) error {
-	s, _, err := fs.split(c.hdr.NodeId)
+	s, _, err := fs.splitWritable(c.hdr.NodeId)
 	if err != nil {
-		return err
-	}
-	if err := fs.writable(s); err != nil {
 		return err
 	}
 	var cfg store.Config

@@ -161,11 +161,8 @@ func (fs *FS) RemoveXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, name strin
 
 // attributed returns the object whose attributes are to be changed.
 func (fs *FS) attributed(c *call) (object, error) {
-	s, at, err := fs.split(c.hdr.NodeId)
+	_, at, err := fs.splitWritable(c.hdr.NodeId)
 	if err != nil {
-		return nil, err
-	}
-	if err := fs.writable(s); err != nil {
 		return nil, err
 	}
 	if at.kind != mapping.KindSubject && at.kind != mapping.KindDraft {
