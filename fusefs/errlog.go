@@ -9,12 +9,18 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
 
-// maxErrors is how many refusals .jsfs/errors holds.
-const maxErrors = 10000
+const (
+	// maxErrors is how many refusals .jsfs/errors holds.
+	maxErrors = 10000
+	// maxErrorText is up to how many bytes of a path or a reason it holds. Who asks for long names thousands of times must
+	// not fill the memory.
+	maxErrorText = 512
+)
 
 // errorLog keeps the reasons of the last refused calls, a line each, as a file that
 // grows at its end: offsets count from the first line ever, and the oldest lines
@@ -48,7 +54,7 @@ func (l *errorLog) add(now time.Time, op, path string, errno syscall.Errno, reas
 	l.log.Log(context.Background(), level, "refused", "call", op, "path", path, "errno", name, "reason", reason)
 
 	text := strings.Join([]string{
-		now.Format("2006-01-02T15:04:05.000Z07:00"), op, printable(path), name, printable(reason),
+		now.Format("2006-01-02T15:04:05.000Z07:00"), op, printable(shortened(path)), name, printable(shortened(reason)),
 	}, " ") + "\n"
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,4 +105,19 @@ func printable(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+// shortened returns the beginning and the end of a text that is too long.
+func shortened(s string) string {
+	if len(s) <= maxErrorText {
+		return s
+	}
+	head, tail := maxErrorText/2, len(s)-maxErrorText/2
+	for head > 0 && !utf8.RuneStart(s[head]) {
+		head--
+	}
+	for tail < len(s) && !utf8.RuneStart(s[tail]) {
+		tail++
+	}
+	return s[:head] + "…" + s[tail:]
 }

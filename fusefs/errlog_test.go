@@ -25,11 +25,13 @@ func TestErrorLogLines(t *testing.T) {
 			"2026-01-02T03:04:05.006Z open \"A\\nB\" EINVAL bad name\n"},
 		{"broken UTF-8 is shown as what it is", "A\xffB", "bad name", syscall.EINVAL,
 			"2026-01-02T03:04:05.006Z open \"A\\xffB\" EINVAL bad name\n"},
+		{"of a long name the middle is left out", strings.Repeat("a", 255) + "é" + strings.Repeat("b", 1000), "bad name", syscall.EINVAL,
+			"2026-01-02T03:04:05.006Z open " + strings.Repeat("a", 255) + "…" + strings.Repeat("b", 256) + " EINVAL bad name\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newErrorLog()
 			l.add(at, "open", tt.path, tt.errno, tt.reason)
-			got := make([]byte, 200)
+			got := make([]byte, 2000)
 			got = got[:l.readAt(got, 0)]
 			if string(got) != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
