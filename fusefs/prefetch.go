@@ -124,6 +124,12 @@ func (p *prefetcher) send(s *stream, from store.Seq, count int) (next store.Seq,
 	defer largePool.Put(scratch)
 	ctx, bytes := context.Background(), int64(0)
 	next = from
+	before, err := s.State(ctx)
+	if err != nil {
+		return next, true
+	}
+	sent := make([]store.Seq, 0, count)
+	defer func() { p.takeBack(ctx, s, before, sent) }()
 	for m, err := range s.Scan(ctx, store.Query{From: from}) {
 		if err != nil || count == 0 || bytes > maxPrefetchBytes {
 			break
@@ -145,9 +151,25 @@ func (p *prefetcher) send(s *stream, from store.Seq, count int) (next store.Seq,
 			return m.Seq, known
 		}
 		known = true
+		sent = append(sent, m.Seq)
 		bytes += int64(len(msg.Data))
 	}
 	return next, true
+}
+
+// takeBack has the kernel drop what was sent and is gone: it may have been erased after it was loaded, and the notification of that
+// have come before the bytes.
+func (p *prefetcher) takeBack(ctx context.Context, s *stream, before store.State, sent []store.Seq) {
+	after, err := s.State(ctx)
+	if err == nil && after.Rev-before.Rev == uint64(after.Appended.Messages-before.Appended.Messages) {
+		return // nothing was removed meanwhile
+	}
+	for _, seq := range sent {
+		if _, err := s.Stat(ctx, seq); err != nil {
+			id, _ := s.message(seq)
+			p.kernel.InodeNotify(id, 0, 0)
+		}
+	}
 }
 
 // wait returns when nothing is being sent any more.

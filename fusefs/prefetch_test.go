@@ -140,3 +140,32 @@ func TestLargeAndEmptyMessagesAreNotSentAhead(t *testing.T) {
 		t.Errorf("got %v, want message 5 alone", k.pages)
 	}
 }
+
+// erasing is a kernel that gets the bytes of a message late: after it was erased.
+type erasing struct {
+	pageCache
+	t   *testing.T
+	s   *stream
+	seq store.Seq
+}
+
+func (k *erasing) StoreNotify(node uint64, data []byte) fuse.Status {
+	if _, _, n := mapping.SplitNode(node); store.Seq(n) == k.seq {
+		if _, err := k.s.Erase(k.t.Context(), k.seq); err != nil {
+			k.t.Error(err)
+		}
+	}
+	return k.pageCache.StoreNotify(node, data)
+}
+
+func TestWhatIsErasedIsNotLeftInTheKernel(t *testing.T) {
+	m, s, k := numbered(t, 40)
+	id, _ := s.message(7)
+	late := &erasing{pageCache: *k, t: t, s: s, seq: 7}
+	late.names = map[uint64]string{id: "S/7"}
+	m.prefetch.kernel = late
+	late.readAll(t, m, s, 1, 2)
+	if !slices.Equal(late.told, []string{"inode S/7 0 0"}) || late.pages[8] == "" {
+		t.Errorf("the kernel was told %q, want to drop the pages of message 7 alone", late.told)
+	}
+}
