@@ -3,12 +3,14 @@ package blockstore_test
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"jsfs/store"
 	"jsfs/store/blockstore"
+	"jsfs/store/internal/vfs"
 )
 
 var othersRead = []othersFault{
@@ -44,6 +46,7 @@ var othersRead = []othersFault{
 		k := newStock(t, variants[0], blockstore.SyncNever, 200)
 		must(t, k.s.Close())
 		k.opt.CacheBytes, k.opt.MaxFiles = 1, 1
+		closeBeforeReads(t, k)
 		k.open(t, k.mem)
 		var wg sync.WaitGroup
 		var done atomic.Bool
@@ -69,4 +72,58 @@ var othersRead = []othersFault{
 		done.Store(true)
 		wg.Wait()
 	}},
+}
+
+// closeBeforeReads lets other readers close the file of a reader between the moment that it has the file and its read.
+func closeBeforeReads(t *testing.T, k *stock) {
+	t.Helper()
+	f := &lateReads{FS: k.mem}
+	k.open(t, f)
+	load := func(seq store.Seq) {
+		if m, err := k.st.Load(bg, seq, nil); err != nil || string(m.Data) != stockData(seq) {
+			t.Errorf("message %d, whose file was closed: got %q, %v", seq, m.Data, err)
+		}
+	}
+	for seq := store.Seq(5); seq <= 200; seq += 40 {
+		f.before = func() {
+			f.before = nil                                         // who finds it closed opens it again, and is to read then
+			for other := store.Seq(1); other <= 200; other += 20 { // most in other blocks
+				load(other)
+			}
+		}
+		load(seq)
+	}
+	if f.closed == 0 {
+		t.Error("no reader found its file closed")
+	}
+	must(t, k.s.Close())
+}
+
+// lateReads is a file system whose reads of opened files come late. It is used by one goroutine.
+type lateReads struct {
+	vfs.FS
+	before func() // is called before each read; nil does nothing
+	closed int    // so many reads found the file closed
+}
+
+// Open implements [vfs.FS].
+func (l *lateReads) Open(name string) (vfs.File, error) {
+	f, err := l.FS.Open(name)
+	return &lateFile{File: f, l: l}, err
+}
+
+type lateFile struct {
+	vfs.File
+	l *lateReads
+}
+
+func (f *lateFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.l.before != nil {
+		f.l.before()
+	}
+	n, err := f.File.ReadAt(p, off)
+	if errors.Is(err, fs.ErrClosed) {
+		f.l.closed++
+	}
+	return n, err
 }

@@ -49,10 +49,10 @@ var othersWrite = []othersFault{
 		k := newStock(t, variants[0], blockstore.SyncAlways, 0)
 		must(t, k.s.Update(bg, store.Config{Name: "S", MaxMsgs: 10}))
 		k.fill(t, 30)
+		must(t, k.s.Update(bg, store.Config{Name: "S"})) // else the limit would take them away again when the store is opened
 		must(t, k.st.Sync(bg))
 		for _, image := range []*vfs.Mem{k.mem.Crash(seeded(1), 0), k.mem.Kill()} {
 			k.open(t, image)
-			must(t, k.s.Update(bg, store.Config{Name: "S"})) // else the limit would take them away again
 			if state := k.state(t); state.First != 21 || state.Live.Messages != 10 {
 				t.Errorf("got %+v, want messages 21 to 30", state)
 			}
