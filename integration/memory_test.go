@@ -22,12 +22,23 @@ func memoryLimit(t *testing.T, mib int) option {
 	if raceBuilt {
 		return func(*mnt) {} // the detector needs more
 	}
-	v1, v2 := "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
-	dir, file := filepath.Join(v2, "jsfs-it-"+strconv.Itoa(os.Getpid())), "memory.max"
-	if _, err := os.Stat(v1 + "/memory.limit_in_bytes"); err == nil {
-		dir, file = filepath.Join(v1, filepath.Base(dir)), "memory.limit_in_bytes"
+	dir := memoryGroup(t, mib)
+	return func(m *mnt) {
+		m.wrap = []string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
+}
+
+// memoryGroup makes a group of processes that may have so many MiB together, and returns its directory: a process joins by its
+// number in cgroup.procs.
+func memoryGroup(t *testing.T, mib int) (dir string) {
+	t.Helper()
+	v1, v2 := "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+	parent, file := v2, "memory.max"
+	if _, err := os.Stat(v1 + "/memory.limit_in_bytes"); err == nil {
+		parent, file = v1, "memory.limit_in_bytes"
+	}
+	dir, err := os.MkdirTemp(parent, "jsfs-it-")
+	if err != nil {
 		t.Fatalf("a group with a memory limit: %v", err)
 	}
 	t.Cleanup(func() {
@@ -38,9 +49,7 @@ func memoryLimit(t *testing.T, mib int) option {
 	if err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(mib<<20)), 0o644); err != nil {
 		t.Fatalf("limit the memory: %v", err)
 	}
-	return func(m *mnt) {
-		m.wrap = []string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, dir}
-	}
+	return dir
 }
 
 // However many files are open and half written, the server's memory is bounded.

@@ -40,7 +40,9 @@ func TestSignalsEndNothingHalfway(t *testing.T) {
 	m := mount(t)
 	m.sh("mkdir S")
 	rounds := scaled(50, 200, 5000)
-	if got := m.sh(fmt.Sprintf("python3 -c '%s' %d", manySignals, rounds)); got != "" {
+	in := m.command()
+	in.timeout = 15 * time.Minute // the many rounds before a release sync twenty thousand times
+	if got := in.ok(t, fmt.Sprintf("python3 -c '%s' %d", manySignals, rounds)); got != "" {
 		t.Errorf("what did not work:\n%s", got)
 	}
 	var want []string

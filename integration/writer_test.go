@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -105,8 +106,8 @@ func TestWriterExits(t *testing.T) {
 	}
 }
 
-// A program that is killed while it writes leaves no half message, and loses none
-// that it had closed.
+// A program that is killed while it writes, by SIGKILL or by SIGTERM as timeout(1) does, leaves no half message, and
+// loses none that it had closed.
 func TestWriterKilled(t *testing.T) {
 	m := mount(t)
 	n := scaled(20, 500, 500)
@@ -123,7 +124,8 @@ func TestWriterKilled(t *testing.T) {
 				// Its writes take some 25 ms from the moment that the file is there.
 				after := time.Duration(rng.IntN(50)) * time.Millisecond
 				mu.Unlock()
-				if killedAfter(t, args, m.path(name, fmt.Sprintf("by.%d", i)), after) {
+				by := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[i%2]
+				if killedAfter(t, args, m.path(name, fmt.Sprintf("by.%d", i)), after, by) {
 					mu.Lock()
 					closed++
 					mu.Unlock()
@@ -147,9 +149,33 @@ func TestWriterKilled(t *testing.T) {
 	}
 }
 
+// A program that the kernel ends because its memory is used up leaves no half message either; what it wrote is kept.
+func TestWriterOutOfMemory(t *testing.T) {
+	needs(t, "python3")
+	m := mount(t)
+	m.sh("mkdir S")
+	group := memoryGroup(t, 32)
+	n := scaled(1, 10, 500)
+	for i := range n {
+		r := m.try(fmt.Sprintf(`bash -c 'echo $$ > %s/cgroup.procs && exec python3 -c "
+import os
+fd = os.open(\"S/x\", os.O_WRONLY | os.O_CREAT)
+os.write(fd, b\"half %d\")
+all = []
+while True: all.append(bytearray(b\"x\" * (1 << 20)))"'`, group, i))
+		if r.code != 128+9 {
+			t.Fatalf("writer %d: exit code %d, %s, want a kill", i, r.code, r.err)
+		}
+	}
+	eventually(t, 20*time.Second, "all drafts are there", func() bool { return m.sh("ls -A S | wc -l") == fmt.Sprintln(n) })
+	if got, want := m.sh(`cat S/.killed.* | grep -ao half | wc -l; ls S | wc -l`), fmt.Sprintf("%d\n0\n", n); got != want {
+		t.Errorf("drafts and messages: got %q, want %q", got, want)
+	}
+}
+
 // killedAfter runs a slow writer, kills it some time after its file is there, and says
 // whether the file was closed by then.
-func killedAfter(t *testing.T, args []string, path string, after time.Duration) (closed bool) {
+func killedAfter(t *testing.T, args []string, path string, after time.Duration, by syscall.Signal) (closed bool) {
 	cmd := exec.Command(args[0], append(args[1:], "slow", path)...)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -161,9 +187,12 @@ func killedAfter(t *testing.T, args []string, path string, after time.Duration) 
 	}
 	eventuallyExists(t, path)
 	time.Sleep(after)
-	_ = cmd.Process.Kill()
+	_ = cmd.Process.Signal(by)
 	line, _ := bufio.NewReader(out).ReadString('\n')
-	_ = cmd.Wait() // killed
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != by {
+		t.Errorf("a writer ended with %v, want %v", cmd.ProcessState, by)
+	}
 	return line == "closed\n"
 }
 
