@@ -222,7 +222,7 @@ func (s *Stream) checkFooter(v *view, c *scan.Contents) error {
 		off, size := t.Place(sec)
 		s.note(store.Damage{File: v.name, Offset: off, Length: int64(size), Cause: err.Error()})
 	}
-	subs, err := s.readTable(v.block)
+	subs, err := s.readTable(v.block, false)
 	switch {
 	case errors.Is(err, record.ErrDropped) && len(c.Subjects.Erased) > 0, err != nil && s.erasingIn(v):
 	case err != nil:

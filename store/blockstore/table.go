@@ -39,7 +39,7 @@ func (s *Stream) tableOf(v *view) (*subjectTable, error) {
 		}
 		return t, nil
 	}
-	t, err := s.makeTable(v)
+	t, err := s.makeTable(v, true)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +54,12 @@ func (s *Stream) tableOnce(v *view) (*subjectTable, error) {
 	if t := v.table.Load(); t != nil {
 		return t, nil
 	}
-	return s.makeTable(v)
+	return s.makeTable(v, false)
 }
 
-// makeTable makes the table of v, which is sealed.
-func (s *Stream) makeTable(v *view) (*subjectTable, error) {
-	t, err := s.readTable(v.block)
+// makeTable makes the table of v, which is sealed. kept says that it will be asked again and again.
+func (s *Stream) makeTable(v *view, kept bool) (*subjectTable, error) {
+	t, err := s.readTable(v.block, kept)
 	if record.IsVersion(err) {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Stream) makeTable(v *view) (*subjectTable, error) {
 	return &subjectTable{SubjectTable: t}, nil
 }
 
-func (s *Stream) readTable(b *block) (*record.SubjectTable, error) {
+func (s *Stream) readTable(b *block, kept bool) (*record.SubjectTable, error) {
 	names, err := s.readSection(b, b.trailer, record.Subjects)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (s *Stream) readTable(b *block) (*record.SubjectTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.trailer.Subjects(&b.hdr, names, places)
+	return b.trailer.Subjects(&b.hdr, names, places, kept)
 }
 
 // scanTable makes a table of v's subjects from its records.

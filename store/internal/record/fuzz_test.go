@@ -76,7 +76,7 @@ func FuzzFooter(f *testing.F) {
 		}
 		for _, tr.packed = range []bool{false, true} {
 			_, _ = tr.Offsets(h, section)
-			if table, err := tr.Subjects(h, section, section); err == nil {
+			if table, err := tr.Subjects(h, section, section, true); err == nil {
 				walkTable(table)
 			}
 		}

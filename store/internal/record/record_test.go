@@ -50,7 +50,6 @@ func examplePurge() *Control {
 	r := Range{Sums: store.Totals{Messages: 4, Payload: 600, Log: 604, JSON: 900}}
 	r.Add(1, 3)
 	r.Add(7, 1)
-	r.Done()
 	return &Control{Kind: FlagRemove, Seq: 20, Time: 1_700_000_000_000_001_000, Skip: 12, Ranges: []Range{r}}
 }
 
@@ -290,7 +289,7 @@ func TestFootersAreReadAsWritten(t *testing.T) {
 	got.Runs, errs[1] = trailer.Runs(h, section(Runs))
 	got.Controls, errs[2] = trailer.Controls(h, section(Controls))
 	var table *SubjectTable
-	if table, errs[3] = trailer.Subjects(h, section(Subjects), section(Places)); errs[3] == nil {
+	if table, errs[3] = trailer.Subjects(h, section(Subjects), section(Places), true); errs[3] == nil {
 		got.Subjects = walkTable(table)
 	}
 	got.Bad, errs[4] = trailer.Bad(h, section(Bad))

@@ -7,8 +7,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"sort"
-	"strings"
 
 	"jsfs/store"
 )
@@ -25,7 +23,7 @@ type Subject struct {
 }
 
 // SubjectTable tells which messages of a block are on which subject. It is immutable. In memory it is what it
-// is on disk before that is compressed, and for each 16 subjects 16 bytes to find them by.
+// is on disk before that is compressed, and for each 16 subjects 16 bytes to find them by; with a filter 16 more.
 type SubjectTable struct {
 	names    []byte // section Subjects
 	places   []byte // section Places
@@ -35,6 +33,7 @@ type SubjectTable struct {
 	// small array.
 	prefix string
 	keys   []uint64
+	filter nameFilter // of the names, if any
 }
 
 // restart is where an entry stands that is written in full, and its list.
@@ -128,8 +127,9 @@ func hasList(n, span uint32) bool { return n > 2 && n <= span }
 // message alone. The records have those that are left.
 var ErrDropped = fmt.Errorf("names of the subjects were erased: %w", ErrBad)
 
-// Subjects decodes the sections Subjects and Places; ErrDropped if the names were erased.
-func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, error) {
+// Subjects decodes the sections Subjects and Places; ErrDropped if the names were erased. filtered says that the table is to
+// have a byte for each subject more, with which it finds out faster that it does not have one.
+func (t *Trailer) Subjects(h *Header, names, places []byte, filtered bool) (*SubjectTable, error) {
 	n, err := t.section(Subjects, h, names)
 	if err != nil {
 		return nil, err
@@ -143,6 +143,9 @@ func (t *Trailer) Subjects(h *Header, names, places []byte) (*SubjectTable, erro
 		if s.names, err = relative(s.names, s.count); err != nil {
 			return nil, fmt.Errorf("footer subjects: %w", err)
 		}
+	}
+	if filtered {
+		s.filter = make(nameFilter, s.count/8+1)
 	}
 	if err := s.check(uint64(t.All.Messages)); err != nil {
 		return nil, fmt.Errorf("footer subjects: %w", err)
@@ -172,6 +175,7 @@ func (t *SubjectTable) check(messages uint64) error {
 			return ErrBad
 		}
 		prev, name = name, prev
+		t.filter.add(prev)
 		var ok bool
 		if first, ok = checkPlaces(&names, &places, first, messages); !ok {
 			return ErrBad
@@ -217,66 +221,13 @@ func signed(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 func (t *SubjectTable) Len() int { return t.count }
 
 // Size is how many bytes the table takes in memory.
-func (t *SubjectTable) Size() int { return len(t.names) + len(t.places) + 16*len(t.restarts) + 128 }
+func (t *SubjectTable) Size() int {
+	return len(t.names) + len(t.places) + 16*len(t.restarts) + 8*len(t.filter) + 128
+}
 
 // Equal says whether two tables tell the same.
 func (t *SubjectTable) Equal(u *SubjectTable) bool {
 	return bytes.Equal(t.names, u.names) && bytes.Equal(t.places, u.places)
-}
-
-// Find returns the entry of a subject, without its name.
-func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
-	var c cursor
-	c.seek(t, name)
-	// All entries up to name are below it. same is how many bytes the last one that was passed begins with name: the
-	// next one is on the same side of it if they share more than that, and above it if less. No name is put together.
-	same, b, lists, first := 0, c.names, 0, uint32(0)
-	for p := 0; p < len(b); {
-		shared, n := uvarint(b[p:])
-		p += n
-		size, n := uvarint(b[p:])
-		p += n
-		rest := b[p : p+int(size)]
-		p += len(rest)
-		if int(shared) < same {
-			break
-		}
-		if int(shared) == same {
-			k := commonPrefix(rest, name[same:])
-			if same += k; k == len(rest) && same == len(name) {
-				c.names, c.places = b[p:], c.places[lists:]
-				c.e.First, c.left = first, restartEvery // the next one that is written in full is above name
-				c.numbers()
-				return c.e, true
-			}
-			if k < len(rest) && (same == len(name) || rest[k] > name[same]) {
-				break
-			}
-		}
-		next, step, list := skipNumbers(b, p)
-		p, first, lists = next, first+step, lists+list
-	}
-	return SubjectEntry{}, false
-}
-
-// skipNumbers passes over the numbers of an entry at p. It returns where the next entry is, by how much the first message
-// is above that of the entry before, and the length of the list.
-func skipNumbers(b []byte, p int) (next int, step uint32, list int) {
-	count, n := uvarint(b[p:])
-	p += n
-	above, n := uvarint(b[p:])
-	p += n
-	step = uint32(signed(above))
-	if count == 1 {
-		return p, step, 0
-	}
-	span, n := uvarint(b[p:])
-	p += n
-	if hasList(uint32(count), uint32(span)) {
-		size, n := uvarint(b[p:])
-		return p + n, step, int(size)
-	}
-	return p, step, 0
 }
 
 // Prefixed walks the subjects that begin with prefix, sorted by name. What it yields is good until
@@ -325,35 +276,6 @@ type cursor struct {
 	name          []byte
 	e             SubjectEntry
 	left          int // entries before the next one that is written in full
-}
-
-// seek sets c before the entries of t of which name may be one, or the first one behind it.
-func (c *cursor) seek(t *SubjectTable, name string) {
-	lo, hi := t.around(name)
-	for lo < hi { // the first restart above name
-		mid := int(uint(lo+hi) / 2)
-		if string(t.restartName(mid)) <= name {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	var r restart
-	if lo > 0 {
-		r = t.restarts[lo-1]
-	}
-	c.names, c.places = t.names[r.name:], t.places[r.place:]
-}
-
-// around returns bounds of where the first restart above name is.
-func (t *SubjectTable) around(name string) (lo, hi int) {
-	if !strings.HasPrefix(name, t.prefix) {
-		return 0, len(t.restarts)
-	}
-	key := keyOf(name[len(t.prefix):])
-	lo, _ = slices.BinarySearch(t.keys, key)
-	same := sort.Search(len(t.keys)-lo, func(i int) bool { return t.keys[lo+i] > key })
-	return lo, lo + same
 }
 
 // number takes a number of an entry.

@@ -50,7 +50,7 @@ func openTable(t *testing.T, h *Header, subs []Subject, messages int) (*SubjectT
 		off, n := f.Place(s)
 		return b[off-9000:][:n]
 	}
-	table, err := f.Trailer.Subjects(h, section(Subjects), section(Places))
+	table, err := f.Trailer.Subjects(h, section(Subjects), section(Places), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func reopen(h *Header, tr *Trailer, packed bool, names, places []byte) (*Subject
 	c := h.Coder()
 	t.parts[Subjects].size, t.parts[Places].size = uint32(len(names)), uint32(len(places))
 	t.parts[Subjects].sum, t.parts[Places].sum = c.sum(names, tr.parts[Subjects].off), c.sum(places, tr.parts[Places].off)
-	return t.Subjects(h, names, places)
+	return t.Subjects(h, names, places, true)
 }
 
 // TestTablesOfOldFootersAreRead reads what is not packed.
@@ -206,12 +206,33 @@ func TestTablesThatContradictThemselvesAreRefused(t *testing.T) {
 			t.Errorf("packed %v: nothing was refused", packed)
 		}
 	}
-	if _, err := tr.Subjects(h, names[1:], places); !errors.Is(err, ErrBad) {
+	if _, err := tr.Subjects(h, names[1:], places, true); !errors.Is(err, ErrBad) {
 		t.Errorf("a section of another size: got %v, want ErrBad", err)
 	}
 	wrong := slices.Clone(places)
 	wrong[0] ^= 1
-	if _, err := tr.Subjects(h, names, wrong); !errors.Is(err, ErrBad) {
+	if _, err := tr.Subjects(h, names, wrong, true); !errors.Is(err, ErrBad) {
 		t.Errorf("a wrong sum: got %v, want ErrBad", err)
+	}
+}
+
+// TestMostOtherNamesAreNotLookedFor counts the names that a filter does not tell from those in its table.
+func TestMostOtherNamesAreNotLookedFor(t *testing.T) {
+	const n = 20_000
+	f := make(nameFilter, n/8+1)
+	for i := range n {
+		f.add(fmt.Appendf(nil, "orders.%d", i))
+	}
+	others := 0
+	for i := range n {
+		if !f.may(fmt.Sprint("orders.", i)) {
+			t.Fatalf("orders.%d is said not to be there", i)
+		}
+		if f.may(fmt.Sprint("orders.", n+i)) {
+			others++
+		}
+	}
+	if others > n/15 {
+		t.Errorf("%d of %d other names are looked for", others, n)
 	}
 }
