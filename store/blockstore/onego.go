@@ -140,7 +140,6 @@ func (s *Stream) undeleteOneGo(ctx context.Context, at int64) error {
 	}
 	ct := record.Control{Kind: record.FlagUndelete, Seq: s.w.next, Ranges: make([]record.Range, len(r.groups))}
 	for i := range r.groups {
-		r.groups[i].Done()
 		ct.Ranges[i] = r.groups[i].Range
 	}
 	if err := s.writeControlLocked(&ct); err != nil {

@@ -160,6 +160,9 @@ func (r *removal) add(v *view, m store.Meta) {
 
 // group returns the group of v's block, which is that of the last message or a later one.
 func (r *removal) group(v *view) *group {
+	if r.groups == nil {
+		r.groups = make([]group, 0, 8)
+	}
 	if n := len(r.groups); n == 0 || r.groups[n-1].v.block != v.block {
 		r.groups = append(r.groups, group{v: *v})
 	}
@@ -224,7 +227,6 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 	}
 	ct.Ranges = make([]record.Range, len(r.groups))
 	for i := range r.groups {
-		r.groups[i].Done()
 		ct.Ranges[i] = r.groups[i].Range
 	}
 	if err := s.writeControlLocked(&ct); err != nil {

@@ -179,7 +179,6 @@ func (r *rewriting) put(ct *record.Control) {
 func (r *rewriting) putKept() {
 	slices.SortFunc(r.kept, func(a, b *keptRange) int { return cmp.Compare(a.due, b.due) })
 	for _, k := range r.kept {
-		k.Done()
 		r.put(&record.Control{Kind: record.FlagRemove, Seq: r.old[len(r.old)-1].next, Time: max(k.last, r.b.hdr.Time), Discard: k.due == math.MinInt64, Ranges: []record.Range{k.Range}})
 	}
 }

@@ -164,7 +164,6 @@ func (r *rewriting) reduce(n *snapshot, c *ownControl) {
 		for _, q := range store.MergeRanges(need) {
 			e.Add(uint64(q.First), q.Len())
 		}
-		e.Done()
 		if e.Sums = old.Sums; !sameRuns(&e, old) {
 			c.stale = append(c.stale, len(left))
 		}

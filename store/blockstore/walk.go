@@ -128,15 +128,18 @@ func (w *walk) fillBlock(v *view, to uint64) error {
 	if i = v.nextLive(i); i >= v.count {
 		return nil
 	}
-	offs, err := w.s.indexOf(v)
-	if err != nil {
-		return err
-	}
 	m, err := w.s.matcher(*v, w.f)
 	if err != nil {
 		return err
 	}
-	for i = m.next(i); i < v.count && len(w.metas) < walkMetas; i = m.next(i + 1) {
+	if i = m.next(i); i >= v.count {
+		return nil
+	}
+	offs, err := w.s.indexOf(v)
+	if err != nil {
+		return err
+	}
+	for ; i < v.count && len(w.metas) < walkMetas; i = m.next(i + 1) {
 		seq := v.seqOf(i)
 		if seq > to {
 			break

@@ -23,23 +23,19 @@ type Range struct {
 func (r *Range) Add(first, n uint64) {
 	switch end := r.First + r.Count; {
 	case r.Count == 0:
-		r.First = first
-		r.runs = binary.AppendUvarint(r.runs[:0], n)
+		r.First, r.runs = first, r.runs[:0]
+	case first == end && len(r.runs) == 0:
 	case first == end:
 		last, size := lastUvarint(r.runs)
 		r.runs = binary.AppendUvarint(r.runs[:len(r.runs)-size], last+n)
 	default:
+		if len(r.runs) == 0 {
+			r.runs = binary.AppendUvarint(r.runs, r.Count)
+		}
 		r.runs = binary.AppendUvarint(r.runs, first-end)
 		r.runs = binary.AppendUvarint(r.runs, n)
 	}
 	r.Count = first + n - r.First
-}
-
-// Done makes a range that was added to as small as it can be.
-func (r *Range) Done() {
-	if n, size := binary.Uvarint(r.runs); size == len(r.runs) && n == r.Count {
-		r.runs = nil
-	}
 }
 
 // Runs walks the runs of sequences that the range is about: the first of each, and how many.
