@@ -31,6 +31,9 @@ func Salvage(path string, secret *keys.Secret) (store.Store, error) {
 	return s, nil
 }
 
+// Found returns what opening the store found to be damaged, or could not read, outside of streams.
+func (st *Store) Found() []store.Damage { return slices.Clone(st.found) }
+
 // SalvageFS is Salvage for a store in fsys.
 func SalvageFS(fsys vfs.FS, secret *keys.Secret) (*Store, error) {
 	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, Secret: secret, salvage: true})

@@ -61,6 +61,10 @@ func (sp *specimen) rescueWithout(broken vfs.FS, file string) error {
 	if err != nil || len(r.Unreadable) > 0 || len(r.Streams) != len(sp.last) {
 		return fmt.Errorf("%d streams are rescued, and %+v can't be: %w", len(r.Streams), r.Unreadable, err)
 	}
+	told := slices.ContainsFunc(r.Damage, func(d store.Damage) bool { return d.File == file })
+	if !told && !slices.Contains([]string{"quarantine", "reserve"}, file) && !strings.Contains(file, "/drafts/") {
+		return fmt.Errorf("it is not told: %+v", r.Damage)
+	}
 	for _, res := range r.Streams {
 		name := res.Stream
 		if was, ok := map[string]string{"damaged-1": "S", "damaged-2": "T"}[name]; ok && strings.HasSuffix(file, "/config") {

@@ -81,6 +81,9 @@ func (r *Rescued) DamagedDrafts() int {
 // earlier call has left; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
 func Rescue(ctx context.Context, from, to store.Store, begin func(stream string) Options) (Rescued, error) {
 	r := Rescued{Damage: []store.Damage{}}
+	if f, ok := from.(interface{ Found() []store.Damage }); ok { // outside of streams
+		r.Damage = append(r.Damage, f.Found()...)
+	}
 	names, err := from.Streams(ctx)
 	if err != nil {
 		return r, err
