@@ -63,7 +63,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	if m.Size <= maxStateless {
 		return nil, flags, nil
 	}
-	return &messageHandle{key: fs.big.open(c.hdr.NodeId), stream: s, seq: seq}, flags, nil
+	return &messageHandle{key: fs.big.open(c.hdr.NodeId), stream: s, seq: seq, size: m.Size}, flags, nil
 }
 
 // Read reads from a file.

@@ -4,13 +4,21 @@ import (
 	"container/list"
 	"sync"
 	"syscall"
+	"time"
 
 	"jsfs/store"
 )
 
-// maxPayloads is how many bytes of large messages are kept for their readers. A
-// message that is larger than that is kept alone.
-const maxPayloads = 64 << 20
+const (
+	// maxPayloads is how many bytes of large messages are kept for their readers. A
+	// message that is larger than that is kept alone.
+	maxPayloads = 64 << 20
+	// payloadIdle is how long after its last READ a payload is still wanted: who needs room for another one waits for
+	// that, as two who read by turns would else load all of their messages anew for each READ.
+	payloadIdle = 20 * time.Millisecond
+	// payloadWait is how long he waits at most: others may be slow, or hang.
+	payloadWait = time.Second
+)
 
 // payloads keeps the payloads of the large messages that are open, so that a message
 // is loaded and checked once, and not for each of its READs. What was used least
@@ -22,15 +30,20 @@ type payloads struct {
 	m     map[uint64]*list.Element
 	lru   list.List // of *payload, most recently used first
 	bytes int64
+	freed chan struct{} // closed when there is room again; nil if nobody waits
 }
 
 // payload is a message that is loaded, or being loaded.
 type payload struct {
 	node uint64
+	size int64 // what it counts in payloads.bytes
 	once sync.Once
 	data []byte
 	err  error
-	size int64 // what it counts in payloads.bytes
+
+	// Guarded by payloads.mu.
+	readers int       // that are reading from it now
+	used    time.Time // when the last one was done
 }
 
 // open notes a handle on a message, and returns its key.
@@ -54,48 +67,96 @@ func (t *payloads) close(node uint64) {
 	}
 }
 
-// get returns the payload of a message, which it loads if it is not there. Callers
+// read reads from the payload of a message of that size, which it loads if it is not there. Callers
 // that come while it is being loaded wait for it.
-func (t *payloads) get(node uint64, load func() ([]byte, error)) ([]byte, error) {
-	p := t.enter(node)
+func (t *payloads) read(node uint64, size int64, load func() ([]byte, error), b []byte, off int64) (int, error) {
+	p := t.enter(node, size)
+	defer t.leave(p)
 	p.once.Do(func() { p.data, p.err = load() })
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.m[node]
-	if e == nil || e.Value != p {
-		return p.data, p.err // dropped meanwhile
+	if p.err != nil || off >= int64(len(p.data)) {
+		return 0, p.err
 	}
-	if p.err != nil {
-		t.dropLocked(node) // the next one tries again
-		return nil, p.err
-	}
-	if p.size == 0 {
-		p.size = int64(len(p.data))
-		t.bytes += p.size
-	}
-	for t.bytes > maxPayloads && t.lru.Len() > 1 {
-		t.dropLocked(t.lru.Back().Value.(*payload).node)
-	}
-	return p.data, nil
+	return copy(b, p.data[off:]), nil
 }
 
-func (t *payloads) enter(node uint64) *payload {
+// enter returns the payload of a message, and makes room for it if it is not there.
+func (t *payloads) enter(node uint64, size int64) *payload {
+	last := time.Now().Add(payloadWait)
+	for {
+		t.mu.Lock()
+		if e := t.m[node]; e != nil {
+			t.lru.MoveToFront(e)
+			p := e.Value.(*payload)
+			p.readers++
+			t.mu.Unlock()
+			return p
+		}
+		now := time.Now()
+		wait := t.makeRoomLocked(size, now, !now.Before(last))
+		if wait == 0 {
+			p := &payload{node: node, size: size, readers: 1}
+			t.m[node] = t.lru.PushFront(p)
+			t.bytes += size
+			t.mu.Unlock()
+			return p
+		}
+		if t.freed == nil {
+			t.freed = make(chan struct{})
+		}
+		freed := t.freed
+		t.mu.Unlock()
+		select {
+		case <-freed:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// makeRoomLocked drops payloads that nobody wants any more until another one has room, and returns how long to wait before that is
+// tried again, 0 if there is room. At last what is wanted is dropped, too, and what is being read counts for nothing.
+func (t *payloads) makeRoomLocked(size int64, now time.Time, last bool) time.Duration {
+	for t.bytes+size > maxPayloads && t.lru.Len() > 0 {
+		e := t.lru.Back()
+		for e != nil && e.Value.(*payload).readers > 0 {
+			e = e.Prev()
+		}
+		switch {
+		case e == nil && last:
+			return 0
+		case e == nil:
+			return payloadIdle
+		}
+		p := e.Value.(*payload)
+		if idle := now.Sub(p.used); idle < payloadIdle && !last {
+			return payloadIdle - idle
+		}
+		t.dropLocked(p.node)
+	}
+	return 0
+}
+
+// leave ends what enter began. What could not be loaded is dropped: the next one tries again.
+func (t *payloads) leave(p *payload) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.m[node]; e != nil {
-		t.lru.MoveToFront(e)
-		return e.Value.(*payload)
+	p.readers--
+	p.used = time.Now()
+	if e := t.m[p.node]; p.err != nil && e != nil && e.Value == p {
+		t.dropLocked(p.node)
 	}
-	p := &payload{node: node}
-	t.m[node] = t.lru.PushFront(p)
-	return p
 }
 
 func (t *payloads) dropLocked(node uint64) {
-	if e := t.m[node]; e != nil {
-		t.bytes -= e.Value.(*payload).size
-		t.lru.Remove(e)
-		delete(t.m, node)
+	e := t.m[node]
+	if e == nil {
+		return
+	}
+	t.bytes -= e.Value.(*payload).size
+	t.lru.Remove(e)
+	delete(t.m, node)
+	if t.freed != nil {
+		close(t.freed)
+		t.freed = nil
 	}
 }
 
@@ -105,6 +166,7 @@ type messageHandle struct {
 	key    uint64
 	stream *stream
 	seq    store.Seq
+	size   int64
 }
 
 func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
@@ -112,17 +174,10 @@ func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
 }
 
 func (h *messageHandle) read(c *call, p []byte, off int64) (int, error) {
-	data, err := c.fs.big.get(h.key, func() ([]byte, error) {
+	return c.fs.big.read(h.key, h.size, func() ([]byte, error) {
 		m, err := loadOpen(c, h.stream, h.seq, nil)
 		return m.Data, err
-	})
-	if err != nil {
-		return 0, err
-	}
-	if off >= int64(len(data)) {
-		return 0, nil
-	}
-	return copy(p, data[off:]), nil
+	}, p, off)
 }
 
 func (h *messageHandle) fsync(c *call) error { return h.stream.Sync(c) }

@@ -153,29 +153,6 @@ func TestALargeMessageIsLoadedOnce(t *testing.T) {
 	}
 }
 
-func TestPayloadsAreBounded(t *testing.T) {
-	var p payloads
-	data := make([]byte, maxPayloads/4)
-	load := func() ([]byte, error) { return data, nil }
-	for node := uint64(1); node <= 20; node++ {
-		p.open(node)
-		if _, err := p.get(node, load); err != nil {
-			t.Fatal(err)
-		}
-		if p.bytes > maxPayloads {
-			t.Fatalf("got %d bytes, want at most %d", p.bytes, maxPayloads)
-		}
-	}
-	huge := make([]byte, maxPayloads+1)
-	p.open(99)
-	if got, err := p.get(99, func() ([]byte, error) { return huge, nil }); err != nil || len(got) != len(huge) {
-		t.Fatalf("a message above the bound: got %d bytes, %v", len(got), err)
-	}
-	if len(p.m) != 1 {
-		t.Errorf("payloads beside one above the bound: got %d, want none", len(p.m)-1)
-	}
-}
-
 func TestALoadThatFailedIsTriedAgain(t *testing.T) {
 	st := &counting{Store: memstore.New(memstore.Options{})}
 	m := mountedOn(t, st, Options{})

@@ -350,7 +350,7 @@ func (n *subjectNode) openNewest(c *call) (handle, error) {
 	if !ok {
 		return &bytesHandle{content: m.Data}, nil
 	}
-	return &messageHandle{key: n.fs.big.open(id), stream: n.stream, seq: m.Seq}, nil
+	return &messageHandle{key: n.fs.big.open(id), stream: n.stream, seq: m.Seq, size: m.Size}, nil
 }
 
 // openWriter opens it for a new message. made says that the open made or emptied the file.

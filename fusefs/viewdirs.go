@@ -138,7 +138,7 @@ func (fs *FS) openNewest(c *call, s *stream, f mapping.Filter) (handle, uint32, 
 		return nil, 0, gone(err)
 	}
 	if id, ok := s.message(meta.Seq); ok && meta.Size > maxStateless {
-		return &messageHandle{key: fs.big.open(id), stream: s, seq: meta.Seq}, flags, nil
+		return &messageHandle{key: fs.big.open(id), stream: s, seq: meta.Seq, size: meta.Size}, flags, nil
 	}
 	m, err := s.Load(c, meta.Seq, nil)
 	if err != nil {
