@@ -1,7 +1,6 @@
 package fusefs
 
 import (
-	"errors"
 	"syscall"
 	"time"
 
@@ -59,17 +58,8 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 	case mapping.ControlConsumerConfig, mapping.ControlConsumerInfo, mapping.ControlNext, mapping.ControlNextJSON, mapping.ControlOpenMessage:
 		return fs.consumerFileAttr(c, s, p, h, a)
 	case mapping.ControlDeletedMessage:
-		m, err := s.StatKept(c, p.deletedSeq())
-		back := errors.Is(err, store.ErrNotFound)
-		if back { // for who has it open
-			m, err = s.Stat(c, p.deletedSeq())
-		}
-		if err != nil {
-			return gone(err)
-		}
-		fs.fileAttr(a, id, m.Size, m.Time)
-		if back {
-			a.Nlink = 0
+		if err := fs.deletedAttr(c, s, p, a); err != nil {
+			return err
 		}
 	case mapping.ControlCtl:
 		fs.fileAttr(a, id, int64(len(ctlHelp)), started)

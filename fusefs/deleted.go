@@ -61,6 +61,23 @@ func deletedPlace(c *call, s *stream, at place, seq store.Seq) (place, error) {
 // deletedSeq is the sequence of the message at a place in a deletedDir.
 func (p place) deletedSeq() store.Seq { return p.msgSeq() }
 
+// deletedAttr fills in the attributes of a removed message, for who has it open also when it was brought back.
+func (fs *FS) deletedAttr(c *call, s *stream, p place, a *fuse.Attr) error {
+	m, err := s.StatKept(c, p.deletedSeq())
+	back := errors.Is(err, store.ErrNotFound)
+	if back {
+		m, err = s.Stat(c, p.deletedSeq())
+	}
+	if err != nil {
+		return gone(err)
+	}
+	fs.fileAttr(a, p.node(s), m.Size, m.Time)
+	if back {
+		a.Nlink = 0
+	}
+	return nil
+}
+
 // openDeleted opens a removed message for reading.
 func (fs *FS) openDeleted(c *call, s *stream, p place) (handle, uint32, error) {
 	m, err := s.LoadKept(c, p.deletedSeq(), nil)
