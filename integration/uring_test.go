@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -177,12 +176,7 @@ func TestOverIOUringAnAbortedConnectionEndsTheServer(t *testing.T) {
 	if err := busy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var st syscall.Stat_t
-	if err := syscall.Stat(m.dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	minor := st.Dev&0xff | st.Dev>>12&^0xff
-	sh(t, fmt.Sprintf("mountpoint -q /sys/fs/fuse/connections || mount -t fusectl none /sys/fs/fuse/connections; echo 1 > /sys/fs/fuse/connections/%d/abort", minor))
+	m.abort()
 	_ = busy.Wait() // it fails
 	m.wait(20 * time.Second)
 	m.start()

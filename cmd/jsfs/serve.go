@@ -61,7 +61,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		srv.Wait()
 		close(ended)
 	}()
-	return awaitEnd(ctx, srv, path, signals, ended, logger)
+	return awaitEnd(ctx, srv, src, path, signals, ended, logger)
 }
 
 // spareProcessors is how many threads may run Go code besides those that wait for requests.
@@ -113,11 +113,14 @@ func (s *settings) ofEngine(src source) map[string]any {
 
 // awaitEnd returns when the mount has ended. The first signal asks for that, and the second
 // one takes the mount out of the tree whoever uses it.
-func awaitEnd(ctx context.Context, srv *fusefs.Server, path string, signals <-chan os.Signal, ended <-chan struct{}, logger *slog.Logger) error {
+func awaitEnd(ctx context.Context, srv *fusefs.Server, src source, path string, signals <-chan os.Signal, ended <-chan struct{}, logger *slog.Logger) error {
 	asked := ctx.Done()
 	for n := 0; ; {
 		select {
 		case <-ended:
+			if n == 0 && isShown(src, path) {
+				return fmt.Errorf("the kernel gave up the mount at %s, which is dead now: somebody aborted its connection (`umount -f`, /sys/fs/fuse/connections); mount it again", path)
+			}
 			return nil
 		case sig := <-signals:
 			logger.Info("unmounting", "signal", sig.String())
@@ -139,4 +142,11 @@ func awaitEnd(ctx context.Context, srv *fusefs.Server, path string, signals <-ch
 		}
 		return nil
 	}
+}
+
+// isShown says whether src is still mounted at path. What was unmounted is gone from there before its connection ends.
+func isShown(src source, path string) bool {
+	all, err := mounts()
+	e, ok := topmost(all, path)
+	return err == nil && ok && e.ours() && e.Source == src.name
 }
