@@ -57,7 +57,7 @@ var policies = []referenceRow{
 	{"max_consumers", `conf '{"max_consumers": 1}'; mkdir S/.jsfs/consumers/x; no mkdir S/.jsfs/consumers/y; because 'max_consumers'`, ""},
 	{"subjects", `conf '{"subjects": ["a.*", "b.>"]}'; put a.x 1; put b.c.d 2; no put a.x.y 3; because 'subject not accepted'; no conf '{"subjects": ["a..b"]}'; because subjects; no conf '{"subjects": ["a b"]}'; because subjects`, ""},
 	{"description and metadata", `conf '{"description": "orders", "metadata": {"owner": "us"}}'; grep -q '"owner": "us"' S/.jsfs/config; no conf '{"description": "'$(printf 'x%.0s' $(seq 5000))'"}'; because description`, `grep -q '"orders"' S/.jsfs/config`},
-	{"NATS's own fields, where they ask for nothing", `conf '{"name": "S", "storage": "file", "num_replicas": 1, "subjects": [">"]}'; no conf '{"num_replicas": 3}'; because 'not known: num_replicas'; no conf '{"name": "OTHER"}'; because name`, ""},
+	{"NATS's own fields, where they ask for nothing", `conf '{"name": "S", "storage": "file", "num_replicas": 1, "subjects": [">"]}'; no conf '{"num_replicas": 3}'; because num_replicas; no conf '{"colour": 3}'; because 'not known: colour'; no conf '{"name": "OTHER"}'; because name`, ""},
 }
 
 // Each field of a stream's configuration, and each header that acts, does through a mount what it says.
