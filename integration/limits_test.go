@@ -30,8 +30,8 @@ func TestMountLimits(t *testing.T) {
 	m.sh("rm A/000000000001; rmdir B; mkdir C")
 }
 
-// The root's config shows every setting that is not secret, under the name and in the form of its option.
-func TestTheMountsConfigIsWhole(t *testing.T) {
+// The root's config tells for how long what was removed is kept, and the limits, under the names and in the form of the options.
+func TestTheMountsConfigTellsWhatIsKept(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		opts []option
