@@ -89,6 +89,8 @@ func TestConfigCheck(t *testing.T) {
 	}{
 		{"no name", func(c *store.Config) { c.Name = "" }, store.ErrInvalid, "name"},
 		{"a bad subject", func(c *store.Config) { c.Subjects = []string{"a", "b..c"} }, store.ErrSubject, "subjects"},
+		{"a subject twice", func(c *store.Config) { c.Subjects = []string{"a", "b", "a"} }, store.ErrInvalid, "subjects: not valid: a is there twice"},
+		{"subjects that overlap", func(c *store.Config) { c.Subjects = []string{"a.*", "b", "*.c"} }, store.ErrInvalid, "a.* and *.c overlap"},
 		{"a negative size", func(c *store.Config) { c.MaxMsgSize = -2 }, store.ErrInvalid, "max_msg_size"},
 		{"too large a size", func(c *store.Config) { c.MaxMsgSize = store.MaxMsgSize + 1 }, store.ErrInvalid, "max_msg_size"},
 		{"negative messages", func(c *store.Config) { c.MaxMsgs = -2 }, store.ErrInvalid, "max_msgs"},

@@ -9,8 +9,14 @@ import (
 )
 
 // Check returns nil if c, with its defaults, is a configuration that a stream can
-// have, else an error that names the field.
+// get, else an error that names the field.
 func (c Config) Check() error {
+	return cmp.Or(c.CheckKept(), c.checkOverlaps())
+}
+
+// CheckKept is Check for a configuration that a stream has already: it may have been given to it before all that Check refuses
+// was refused.
+func (c Config) CheckKept() error {
 	if err := CheckName(c.Name); err != nil {
 		return err
 	}
@@ -20,6 +26,21 @@ func (c Config) Check() error {
 		}
 	}
 	return cmp.Or(c.checkLimits(), c.checkTimes(), c.checkWords(), c.checkTogether(), c.checkSources())
+}
+
+// checkOverlaps refuses subjects of which one is taken twice.
+func (c *Config) checkOverlaps() error {
+	for i, p := range c.Subjects {
+		for _, q := range c.Subjects[:i] {
+			switch {
+			case p == q:
+				return bad("subjects", "%s is there twice", p)
+			case Overlap(p, q):
+				return bad("subjects", "%s and %s overlap", q, p)
+			}
+		}
+	}
+	return nil
 }
 
 func bad(field, format string, args ...any) error {

@@ -48,7 +48,7 @@ func (o *opening) readConfig() error {
 	}
 	if err == nil {
 		read = read.WithDefaults()
-		err = read.Check()
+		err = read.CheckKept()
 	}
 	if err == nil {
 		o.config.Store(&read)

@@ -90,7 +90,7 @@ func parseHeader(b []byte) (header, error) {
 		return h, fmt.Errorf("header line: %w: %d consumers", store.ErrInvalid, h.Consumers)
 	}
 	h.Config = h.Config.WithDefaults()
-	if err := h.Config.Check(); err != nil {
+	if err := h.Config.CheckKept(); err != nil {
 		return h, fmt.Errorf("header line: %w", err)
 	}
 	return h, nil
