@@ -88,7 +88,10 @@ func (s *Stream) armLocked(cfg *store.Config) {
 		return
 	}
 	n := s.cur.Load()
-	l.ttls.Prune(store.Seq(n.first), n.live.Messages)
+	l.ttls.Prune(n.live.Messages, func(seq store.Seq) bool {
+		v, i, ok := n.find(uint64(seq))
+		return ok && !v.isDeleted(i)
+	})
 	due, ok := l.ttls.Next()
 	if l.timer != nil && (cfg.MaxAge == 0 || l.oldest) && (!ok || l.due <= due) {
 		return

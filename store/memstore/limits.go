@@ -287,7 +287,10 @@ func (st *stream) armLocked() {
 	if st.cfg.MaxAge == 0 && st.ttls.Len() == 0 || st.s.closed || st.gone {
 		return
 	}
-	st.ttls.Prune(st.stateLocked().First, st.live.Messages)
+	st.ttls.Prune(st.live.Messages, func(seq store.Seq) bool {
+		m := st.findLocked(seq)
+		return m != nil && m.live
+	})
 	due, ok := st.dueLocked()
 	if !ok || st.timer != nil && st.due <= due {
 		return

@@ -72,11 +72,11 @@ func (d *Deadlines) Cut(seq store.Seq) {
 	d.keep(func(e deadline) bool { return e.seq < seq })
 }
 
-// Prune forgets messages below first, which are not live, when they may be the most: so there are never many
-// more than live messages.
-func (d *Deadlines) Prune(first store.Seq, live int64) {
+// Prune forgets the messages that isLive does not say are live, when they may be the most, of which there are live so many: so there
+// are never many more deadlines than live messages. A message that comes back is to be added again.
+func (d *Deadlines) Prune(live int64, isLive func(store.Seq) bool) {
 	if int64(len(d.h)) > 2*live+1024 {
-		d.keep(func(e deadline) bool { return e.seq >= first })
+		d.keep(func(e deadline) bool { return isLive(e.seq) })
 	}
 }
 

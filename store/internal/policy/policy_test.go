@@ -140,9 +140,12 @@ func TestDeadlinesComeInTime(t *testing.T) {
 	for i := range 3000 {
 		d.Add(store.Seq(i), 0, 1)
 	}
-	d.Prune(2900, 100)
+	d.Prune(100, func(seq store.Seq) bool { return seq%30 == 7 })
 	if d.Len() != 100 {
 		t.Errorf("%d are left, want 100", d.Len())
+	}
+	if got := d.Due(2); len(got) != 100 || got[0] != 7 || got[99] != 2977 {
+		t.Errorf("left are %v", got)
 	}
 }
 
