@@ -66,7 +66,7 @@ func (c cached) drop() int64 {
 			return t.size
 		}
 	case theTimes:
-		if x := c.b.times.Swap(nil); x != nil {
+		if x := c.b.times.Swap(nil); x != nil && x.counted {
 			return x.size()
 		}
 	default:
@@ -124,6 +124,7 @@ func (c *cache) addTimes(b *block, x *blockTimes) *blockTimes {
 	if b.last.Load() != nil {
 		return x
 	}
+	x.counted = true
 	x.used.Store(true)
 	b.times.Store(x)
 	c.keepLocked(cached{b, theTimes}, x.size())

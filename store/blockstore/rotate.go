@@ -43,13 +43,15 @@ func (s *Stream) sealTailLocked() error {
 	s.publishStored()
 	t := f.Trailer // without what is in the sections
 	b.seal(&t, f.DataEnd+int64(len(footer)), w.runs)
-	b.times.Store(nil) // nobody counts what the tail has
 	s.cache.addIndex(b, packOffsets(w.offs))
 	_ = w.file.Close()
 	w.file, w.tail, w.offs, w.runs, w.all, w.newest, w.first = nil, nil, nil, nil, store.Totals{}, 0, 0
 	n := *s.cur.Load()
 	n.open, n.tail = false, view{}
 	s.publish(&n, nil, store.Totals{})
+	if x := b.times.Load(); x != nil && !x.counted { // the cache does not know of what the tail had
+		b.times.CompareAndSwap(x, nil)
+	}
 	return nil
 }
 

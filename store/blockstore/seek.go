@@ -26,9 +26,13 @@ func (s *Stream) timesOf(v *view) *blockTimes {
 		}
 		return x
 	}
-	if v.known { // the tail grows: so do they, and are gone when it is sealed
+	if v.known && (x == nil || !x.counted) { // the tail grows: so do they, and are gone when it is sealed
 		y := x.grown(n + n/2 + 64)
-		v.times.Store(y)
+		if v.times.CompareAndSwap(x, y) {
+			if now := s.cur.Load(); !now.open || now.tail.block != v.block {
+				v.times.CompareAndSwap(y, nil) // it was sealed meanwhile, and who did that may have looked before
+			}
+		}
 		return y
 	}
 	return s.cache.addTimes(v.block, x.grown(n))

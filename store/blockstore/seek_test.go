@@ -116,3 +116,46 @@ func TestSeekTimeReadsNothingTwice(t *testing.T) {
 		t.Errorf("the second time there were %d reads, the tail has %d messages more than groups", again, tail)
 	}
 }
+
+// TestTimesOfATailThatIsSealedMeanwhile lets who seeks a time in the tail come late: the tail is sealed, and what he remembers
+// is neither left in the block without being counted nor put in the place of what is counted.
+func TestTimesOfATailThatIsSealedMeanwhile(t *testing.T) {
+	_, s := openBlocks(t, vfs.NewMem(), 1<<20)
+	for range 100 {
+		if _, err := s.Append(t.Context(), store.Entry{Subject: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := s.cur.Load().tail
+	s.timesOf(&v)
+	if v.times.Load() == nil {
+		t.Fatal("nothing is remembered of the tail's times")
+	}
+	s.wmu.Lock()
+	err := s.rotateLocked()
+	s.wmu.Unlock()
+	if err != nil || v.times.Load() != nil {
+		t.Fatalf("a sealed block has the times of when it was the tail; %v", err)
+	}
+	s.timesOf(&v)
+	if x := v.times.Load(); x != nil {
+		t.Errorf("a late reader leaves %d bytes that nobody counts", x.size())
+	}
+	sealed, i, _ := s.cur.Load().find(1)
+	if sealed.block != v.block || i != 0 {
+		t.Fatal("the message is in another block")
+	}
+	before := s.cache.bytes
+	s.timesOf(&sealed)
+	x := v.times.Load()
+	if x == nil || s.cache.bytes != before+x.size() {
+		t.Fatalf("of %d bytes %d are counted", x.size(), s.cache.bytes-before)
+	}
+	if s.timesOf(&v); v.times.Load() != x {
+		t.Error("a late reader replaces what is counted")
+	}
+	want := before - v.index.Load().offs.size()
+	if s.cache.drop([]*block{v.block}); s.cache.bytes != want {
+		t.Errorf("%d bytes are counted of what is gone", s.cache.bytes-want)
+	}
+}

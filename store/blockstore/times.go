@@ -12,8 +12,9 @@ const timeGroup = 16
 // blockTimes are the times of a block's messages, as far as they were read: in groups, of each the time of the first
 // message, and those of the others rounded. They take a byte and a half each.
 type blockTimes struct {
-	used  atomic.Bool    // since the cache looked last
-	first []atomic.Int64 // of each group; 0 is not read yet
+	used    atomic.Bool    // since the cache looked last
+	counted bool           // by the cache; set before the block has them
+	first   []atomic.Int64 // of each group; 0 is not read yet
 	// later has two words for each group, bytes from the low ones up: by how many bits the others were shifted, plus one, 0
 	// for a group that was not read yet; then of each of the others its time − the first one's, shifted to fit.
 	later []atomic.Uint64
