@@ -7,8 +7,9 @@ import "fmt"
 type AccountLimits struct {
 	// MaxStreams and MaxConsumers bound how many there are.
 	MaxStreams, MaxConsumers int
-	// MaxStorage bounds the bytes that messages take in the storage, those that were removed and are kept, and those of removed
-	// streams, included. Streams that are written at the same time may pass it by a
+	// MaxStorage bounds the bytes that messages take in the storage, those that were removed and are kept, those of removed
+	// streams and of streams that can't be read, included, and drafts: those that have a name, by the size of their content; a message
+	// may take the place of the draft that becomes it. Streams that are written at the same time may pass it by a
 	// message each; removals are never refused. When it is reached, what was removed and is kept (see [Keeper] and [Attic]) goes first,
 	// the oldest removals first.
 	MaxStorage int64
@@ -35,6 +36,14 @@ func (l AccountLimits) CheckStream(have int) error {
 // CheckConsumer returns nil if a store whose streams have so many consumers may get another one.
 func (l AccountLimits) CheckConsumer(have int) error {
 	return reached("max_consumers", int64(have)+1, int64(l.MaxConsumers), "")
+}
+
+// CheckRevive returns nil if a store that has so many streams and consumers may get a stream back that has so many consumers.
+func (l AccountLimits) CheckRevive(streams, consumers, own int) error {
+	if err := l.CheckStream(streams); err != nil || own == 0 {
+		return err
+	}
+	return reached("max_consumers", int64(consumers)+int64(own), int64(l.MaxConsumers), "")
 }
 
 // CheckStorage returns nil if a store whose streams take used bytes may take n more.

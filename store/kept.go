@@ -29,12 +29,13 @@ type Keeper interface {
 // Attic is the role of looking after what was removed from a store.
 type Attic interface {
 	// RemovedStreams lists the streams that were removed and are kept, as long as removed messages are, by the time of
-	// their removal.
+	// their removal. Among them is what a stream was before it was truncated, without its drafts.
 	RemovedStreams(ctx context.Context) ([]RemovedStream, error)
 
 	// Revive brings a removed stream back under its name, durably, as it was when its removal began: with the messages that
 	// were removed in one go with it, which [RemovedStream] counts. What was removed before stays removed, and kept.
-	// It gives ErrNotFound if there is no such stream, and ErrExists if the name is taken.
+	// It gives ErrNotFound if there is no such stream, ErrExists if the name is taken, and ErrLimit if the store may have no more
+	// streams, or not its consumers.
 	Revive(ctx context.Context, incarnation uint64) (Stream, error)
 
 	// Reclaim forgets at once what was removed and is not kept, which else happens when the engine sees fit. It may

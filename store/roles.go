@@ -31,7 +31,8 @@ type Store interface {
 	// first_seq, makes it as it was created. As sequences are handed out again, the stream that has the name then is another one,
 	// with another Incarnation, the same configuration, drafts and consumers, which
 	// forget what was delivered of what is gone, and all that was known of the sequences that stay; LastTime is that of
-	// the newest of their messages that is left, live or removed. Calls on the one before give ErrClosed. It is done as a
+	// the newest of their messages that is left, live or removed. The one before is kept as a removed stream is (see [Attic]), with
+	// what is erased from the other one afterwards. Calls on it give ErrClosed, those on its drafts that are open, too. It is done as a
 	// whole or not at all, durably. It gives ErrBeyond if last is above Last, ErrDenied for a stream that denies deletion or purging,
 	// ErrSealed for a sealed one. If the stream ends at last already it is returned as it is.
 	Truncate(ctx context.Context, name string, last Seq) (Stream, error)

@@ -11,10 +11,11 @@ import (
 
 // account counts what the store's limits are about.
 type account struct {
-	// used is how many bytes the streams take that are open.
+	// used is how many bytes the streams take that are open, their drafts, if something bounds them, included.
 	used atomic.Int64
-	// removed is how many bytes the streams take that were removed and are kept. Nobody counts them where nothing bounds them.
-	removed atomic.Int64
+	// removed is how many bytes the streams take that were removed and are kept, unread those that can't be served. Nobody
+	// counts them where nothing bounds them.
+	removed, unread atomic.Int64
 	// futile is what there was to give back when that made no room, at the time futileAt, in nanoseconds since the Unix
 	// epoch. It is guarded by the reclaimer's roomMu.
 	futile   int64
@@ -27,6 +28,12 @@ type account struct {
 func (s *Stream) grow(n int64) {
 	s.bytes.Add(n)
 	s.st.account.used.Add(n)
+}
+
+// account counts what a stream takes that was opened. It comes before the Stream is shared.
+func (s *Stream) account() {
+	s.grow(sizeOf(s.cur.Load()))
+	s.countDrafts()
 }
 
 // uncount takes a stream that is closed out of what the store takes.
@@ -47,14 +54,47 @@ type storageError struct{ error }
 
 func (e *storageError) Unwrap() error { return e.error }
 
+// breakLocked notes that a stream can't be served, and why. The caller holds mu for writing.
+func (st *Store) breakLocked(name string, err error) {
+	st.broken[name] = err
+	st.countUnreadLocked()
+}
+
+// countUnreadLocked counts what streams take that are in their place and not served, if something bounds it. The caller holds mu
+// for writing.
+func (st *Store) countUnreadLocked() {
+	if st.opt.Limits.MaxStorage == 0 || len(st.broken) == 0 {
+		return
+	}
+	incs, err := st.incarnations(streamsDir)
+	served := map[uint64]bool{}
+	for _, s := range st.streams {
+		served[s.inc] = true
+	}
+	sum := int64(0)
+	for _, inc := range incs {
+		if !served[inc] {
+			size, serr := st.sizeOf(streamDir(inc))
+			sum, err = sum+size, cmp.Or(err, serr)
+		}
+	}
+	if err != nil {
+		st.opt.Logger.Warn("what streams take that can't be served is not known as a whole", "cause", err)
+	}
+	st.account.unread.Store(sum)
+}
+
 // storableLocked says whether the store has room for n more bytes besides what is encoded.
-func (s *Stream) storableLocked(n int64) error {
+func (s *Stream) storableLocked(n int64) error { return s.storable(int64(len(s.w.buf)), n) }
+
+// storable says whether the store has room for n more bytes besides so many that are to be written.
+func (s *Stream) storable(pending, n int64) error {
 	l := &s.opt.Limits
 	if l.MaxStorage == 0 {
 		return nil
 	}
 	a := &s.st.account
-	if err := l.CheckStorage(a.used.Load()+a.removed.Load()+int64(len(s.w.buf)), n); err != nil {
+	if err := l.CheckStorage(a.used.Load()+a.removed.Load()+a.unread.Load()+pending, n); err != nil {
 		err = fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
 		if n <= l.MaxStorage {
 			return &storageError{err}
@@ -113,5 +153,5 @@ func (st *Store) beginConsumer() (end func(), err error) {
 
 // limited is u as the store's limits make it; free of the bytes that streams take can be given back, as can all that removed ones take.
 func (st *Store) limited(u store.Usage, free int64) store.Usage {
-	return st.opt.Limits.Limit(u, uint64(max(0, st.account.used.Load()-free)))
+	return st.opt.Limits.Limit(u, uint64(max(0, st.account.used.Load()+st.account.unread.Load()-free)))
 }

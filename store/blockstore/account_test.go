@@ -24,6 +24,12 @@ func TestAccountLimits(t *testing.T) {
 	storetest.AccountRoom(t, func(tb testing.TB, most int64) store.Store {
 		return open(tb, Options{BlockSize: 32 << 10, Limits: store.AccountLimits{MaxStorage: most}})
 	})
+	for _, opt := range []Options{{}, {Secret: testSecret}} {
+		storetest.AccountDrafts(t, func(tb testing.TB, most int64) store.Store {
+			opt.Limits.MaxStorage = most
+			return open(tb, opt)
+		})
+	}
 	if _, err := Open(vfs.NewMem(), Options{Limits: store.AccountLimits{MaxStorage: -1}}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("a negative limit: %v", err)
 	}

@@ -184,17 +184,16 @@ func recordSize(e *store.Entry) int64 {
 // roomLocked makes sure that n more bytes have a place in the tail: a block takes
 // records up to its size, and always one.
 func (s *Stream) roomLocked(n int64) error {
-	w := &s.w
-	if w.file != nil {
-		end := w.end + int64(len(w.buf))
-		if end+n <= s.opt.BlockSize || end == record.DataStart {
-			return nil
-		}
-		if err := s.flushLocked(); err != nil {
-			return err
-		}
+	if s.hasRoomLocked(n) {
+		return nil
 	}
 	return s.rotateLocked()
+}
+
+// hasRoomLocked says whether n more bytes have a place in the tail.
+func (s *Stream) hasRoomLocked(n int64) bool {
+	end := s.w.end + int64(len(s.w.buf))
+	return s.w.file != nil && (end+n <= s.opt.BlockSize || end == record.DataStart)
 }
 
 // encode puts the record of e into the buffer.

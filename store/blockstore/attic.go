@@ -53,9 +53,9 @@ func (st *Store) lookLocked() ([]*removedStream, error) {
 			}
 			if known := st.attic[name]; known != nil {
 				r = known
-			} else if r.size, err = st.sizeOf(r.dir); err != nil {
+			} else if r.size, err = st.sizeOf(r.dir); isExhausted(err) {
 				return nil, err
-			}
+			} // else what can't be read counts as nothing, and keeps the others from nothing
 			found[name] = r
 			sum += r.size
 		}
@@ -78,28 +78,27 @@ func (st *Store) countRemovedLocked() {
 	}
 }
 
-// sizeOf returns how many bytes the files in a stream's directory have.
-func (st *Store) sizeOf(dir string) (int64, error) {
+// sizeOf returns how many bytes the files in a stream's directory have, those of drafts included. With an error it is those
+// whose size is known.
+func (st *Store) sizeOf(dir string) (sum int64, err error) {
 	names, err := st.fs.List(dir)
+	for _, name := range names {
+		size, serr := st.sizeOfFile(dir+"/"+name, name == draftsName)
+		sum, err = sum+size, cmp.Or(err, serr)
+	}
+	return sum, err
+}
+
+func (st *Store) sizeOfFile(name string, isDir bool) (int64, error) {
+	if isDir {
+		return st.sizeOf(name)
+	}
+	f, err := st.fs.Open(name)
 	if err != nil {
 		return 0, err
 	}
-	sum := int64(0)
-	for _, name := range names {
-		if name == "drafts" {
-			continue
-		}
-		f, err := st.fs.Open(dir + "/" + name)
-		if err != nil {
-			return 0, err
-		}
-		size, err := f.Size()
-		if err = errors.Join(err, f.Close()); err != nil {
-			return 0, err
-		}
-		sum += size
-	}
-	return sum, nil
+	size, err := f.Size()
+	return size, errors.Join(err, f.Close())
 }
 
 // isKept says whether the stream is kept at the time now.
@@ -201,9 +200,10 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 		s, err = st.openToWrite(inc)
 	}
 	if err != nil {
-		st.broken[name] = err // it is in place, at least until a crash: the name is taken
+		st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
 		return nil, diskError(err)
 	}
+	s.account()
 	s.settleDrafts()
 	s.beginLimits(true)
 	s.beginConsumers()
@@ -225,6 +225,9 @@ func (st *Store) reviveMessages(ctx context.Context, r *removedStream) (string, 
 		err = fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
 	}
 	if err == nil {
+		err = st.revivable(s)
+	}
+	if err == nil {
 		err = cfg.CheckOrigins(func(name string) (store.Config, bool) {
 			if s := st.streams[name]; s != nil {
 				return *s.config.Load(), true
@@ -236,6 +239,15 @@ func (st *Store) reviveMessages(ctx context.Context, r *removedStream) (string, 
 		err = s.undeleteOneGo(ctx, r.at)
 	}
 	return cfg.Name, errors.Join(err, s.close())
+}
+
+// revivable says whether the store's limits have room for a stream that comes back. The caller holds mu.
+func (st *Store) revivable(s *Stream) error {
+	have := 0
+	for _, o := range st.streams {
+		have += o.consumers.Len()
+	}
+	return st.opt.Limits.CheckRevive(len(st.streams)+len(st.broken), have, s.consumers.Len())
 }
 
 // takeRemoved takes the space of removed streams that are kept until asOf at most, and returns how many bytes that

@@ -88,6 +88,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 		if s, err = st.makeFrom(src); err != nil {
 			return c, err
 		}
+		s.account()
 		st.streams[name] = s
 	}
 	found, err := s.compare(src)
@@ -169,6 +170,7 @@ func (st *Store) fillFrom(src *firstgen.Source, dir string, inc uint64) (err err
 		return err
 	}
 	s.opt.Sync = SyncNever // closing syncs what sealing blocks did not
+	s.opt.Limits = store.AccountLimits{}
 	defer func() { err = errors.Join(err, s.close()) }()
 	var batch []store.Msg
 	bytes, aside := 0, 0

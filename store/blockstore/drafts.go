@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
@@ -32,49 +31,10 @@ const (
 	maxDraftName = 255
 )
 
-// draft is an open draft.
-type draft struct {
-	draftFile
-	s    *Stream
-	name string // of its file; "" if the draft has no name
-}
+// draftsName is the directory of drafts, in a stream's.
+const draftsName = "drafts"
 
-// draftFile is where the content of a draft is: a file, or what a sealed one has.
-type draftFile interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	Truncate(size int64) error
-	Size() (int64, error)
-	Sync() error
-}
-
-// Sync makes the draft's bytes and its name durable.
-func (d *draft) Sync() error {
-	if err := d.draftFile.Sync(); err != nil {
-		return fmt.Errorf("sync draft: %w", err)
-	}
-	if d.name == "" {
-		return nil
-	}
-	if err := d.s.fs.SyncDir(d.s.draftDir()); err != nil {
-		return fmt.Errorf("sync draft: %w", err)
-	}
-	return nil
-}
-
-func (d *draft) WriteAt(p []byte, off int64) (int, error) {
-	n := 0
-	err := d.s.withRoom(bg, func() (err error) {
-		n, err = d.draftFile.WriteAt(p, off)
-		return diskError(err)
-	})
-	return n, err
-}
-
-func (d *draft) Truncate(size int64) error { return diskError(d.draftFile.Truncate(size)) }
-
-func (s *Stream) draftDir() string { return s.dir + "/drafts" }
+func (s *Stream) draftDir() string { return s.dir + "/" + draftsName }
 
 // draftFiles returns the name of the file of a draft, and of the file that holds the name
 // if that is too long to be part of the first.
@@ -156,9 +116,9 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 		return nil, draftError("create", name, err)
 	}
 	if s.st.key != nil {
-		return &draft{s.shareDraft(s.newSealedDraft(f, s.draftDir()+"/"+file), file), s, file}, nil
+		return &draft{s.shareDraft(s.newSealedDraft(f, s.draftDir()+"/"+file), file), s, file, s.countDraft(file)}, nil
 	}
-	return &draft{f, s, file}, nil
+	return &draft{f, s, file, s.countDraft(file)}, nil
 }
 
 // keepName writes a name that is too long for a file name into a file, durably.
@@ -210,13 +170,13 @@ func (s *Stream) OpenDraft(ctx context.Context, name string) (store.Draft, error
 		if err != nil {
 			return nil, draftError("open", name, err)
 		}
-		return &draft{d, s, file}, nil
+		return &draft{d, s, file, s.draftSizes[file]}, nil
 	}
 	f, err := s.fs.Open(s.draftDir() + "/" + file)
 	if err != nil {
 		return nil, draftError("open", name, err)
 	}
-	return &draft{f, s, file}, nil
+	return &draft{f, s, file, s.draftSizes[file]}, nil
 }
 
 // RenameDraft implements [store.Drafts]. The new name is durable when it returns.
@@ -285,23 +245,11 @@ func (s *Stream) ListDrafts(ctx context.Context) ([]store.DraftInfo, error) {
 // listDrafts is ListDrafts under draftMu: what becomes a message is one or the other, and who has a sealed draft open knows its
 // size.
 func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
-	files, err := s.fs.List(s.draftDir())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	names, err := s.draftNames()
 	if err != nil {
 		return nil, err
 	}
 	var list []store.DraftInfo
-	names := maps.Clone(s.returning)
-	if names == nil {
-		names = map[string]string{}
-	}
-	for _, file := range files {
-		if name, ok := s.draftNamed(file); ok {
-			names[name] = file
-		}
-	}
 	for name, file := range names {
 		info, err := s.draftInfo(file, name)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -314,6 +262,27 @@ func (s *Stream) listDrafts() ([]store.DraftInfo, error) {
 	}
 	slices.SortFunc(list, func(a, b store.DraftInfo) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
+}
+
+// draftNames returns the files of all drafts, by the drafts' names.
+func (s *Stream) draftNames() (map[string]string, error) {
+	files, err := s.fs.List(s.draftDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names := maps.Clone(s.returning)
+	if names == nil {
+		names = map[string]string{}
+	}
+	for _, file := range files {
+		if name, ok := s.draftNamed(file); ok {
+			names[name] = file
+		}
+	}
+	return names, nil
 }
 
 // draftNamed returns the name of the draft that a file is, if it is one.
@@ -372,7 +341,7 @@ func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
 		return nil, fmt.Errorf("scratch draft: %w", err)
 	}
 	if s.st.key != nil {
-		return &draft{s.shareDraft(s.newSealedDraft(f, name), ""), s, ""}, nil
+		return &draft{s.shareDraft(s.newSealedDraft(f, name), ""), s, "", nil}, nil
 	}
-	return &draft{f, s, ""}, nil
+	return &draft{f, s, "", nil}, nil
 }

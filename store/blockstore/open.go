@@ -222,6 +222,7 @@ func (st *Store) load() error {
 		return err
 	}
 	st.countRemovedLocked()
+	st.countUnreadLocked()
 	return st.convertAll()
 }
 

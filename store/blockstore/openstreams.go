@@ -68,7 +68,7 @@ func (st *Store) openToWrite(inc uint64) (*Stream, error) {
 func (st *Store) enterStream(s *Stream, err error) {
 	name := s.config.Load().Name
 	if err != nil {
-		st.broken[name] = err
+		st.broken[name] = err // it is counted when all are entered
 		if !record.IsVersion(err) {
 			st.unread = err
 		}
@@ -82,6 +82,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 		s.note(store.Damage{File: s.dir + "/config", Cause: fmt.Sprintf("stream %d has the name %s, too", other.inc, name)})
 	}
 	st.streams[s.config.Load().Name] = s
+	s.account()
 	if !st.opt.ReadOnly {
 		s.settleDrafts()
 		s.beginLimits(false)

@@ -84,11 +84,14 @@ func (s *Stream) publishOne(name string, encode func() (uint64, error)) (store.S
 	_ = f.Close()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	size := s.draftSizes[d.file]
+	own := size.release() // the message may take its room
 	seq, err := s.writeDraftLocked(d, encode)
 	if err == nil && s.opt.Sync == SyncAlways {
 		err = s.syncLocked()
 	}
 	if err != nil {
+		size.retake(own)
 		if d.marked != "" { // nobody knows what became of it
 			s.returnsLocked(name, d.marked)
 		}

@@ -135,6 +135,7 @@ func (s *Stream) returnDraft(name, marked string) error {
 	if err := s.fs.Rename(s.draftDir()+"/"+marked, s.draftDir()+"/"+file); err != nil {
 		return err
 	}
+	s.moveShared(marked, file)
 	s.removeMarkName(marked)
 	return nil
 }

@@ -19,6 +19,8 @@ type removal struct {
 	tell   bool         // that each is gone, to who follows
 	// subject is what all of them are on, "" if that is not known.
 	subject string
+	at      int64 // when they were removed, in another stream; 0 is now
+	over    bool  // they need not be kept, whatever the options say
 }
 
 // group is the messages of one block.
@@ -218,7 +220,10 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 	if err := s.placeControlLocked(); err != nil {
 		return err
 	}
-	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: discard && !s.opt.KeepLimits}
+	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: r.over || discard && !s.opt.KeepLimits}
+	if r.at != 0 {
+		ct.Time = max(r.at, w.tail.hdr.Time)
+	}
 	if next > w.next && w.next != 0 {
 		if err := s.reserveLocked(next - 1); err != nil {
 			return err

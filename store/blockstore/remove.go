@@ -199,11 +199,13 @@ func (s *Stream) placeControlLocked() error {
 	return nil
 }
 
-// writeControlLocked writes ct, for which there is a place, with the time that it is now. It takes from the reserve if the
-// disk is full.
+// writeControlLocked writes ct, for which there is a place, with the time that it is now unless it has one. It takes from the
+// reserve if the disk is full.
 func (s *Stream) writeControlLocked(ct *record.Control) error {
 	w := &s.w
-	ct.Time = max(s.opt.Now(), w.time)
+	if ct.Time == 0 && !ct.Rewritten {
+		ct.Time = max(s.opt.Now(), w.time)
+	}
 	err := s.withReserve(func() error {
 		w.buf = w.tail.coder.AppendControl(w.buf[:0], w.end, w.synced, ct)
 		return s.writeTailLocked(w.buf)

@@ -44,7 +44,7 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 		if s.retired { // what was removed from it may not be on disk
 			delete(st.streams, name)
 			st.links.Drop(s.inc)
-			st.broken[name] = err
+			st.breakLocked(name, err)
 			st.unclean = append(st.unclean, err)
 		}
 		return err
@@ -64,7 +64,7 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	s.hub.Close()
 	if err != nil {
 		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
-		st.broken[name] = err // it may be on disk still: the name is taken
+		st.breakLocked(name, err) // it may be on disk still: the name is taken
 	}
 	return err
 }

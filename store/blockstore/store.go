@@ -165,10 +165,11 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 	if err != nil {
 		err = fmt.Errorf("create stream %s: %w", cfg.Name, err)
 		if !st.unmakeStream(inc) {
-			st.broken[cfg.Name] = err // it is on disk: the name is taken
+			st.breakLocked(cfg.Name, err) // it is on disk: the name is taken
 		}
 		return nil, err
 	}
+	s.account()
 	s.beginLimits(false)
 	s.beginConsumers()
 	st.streams[cfg.Name] = s
@@ -221,7 +222,7 @@ func (st *Store) fillStream(dir string, inc uint64, config []byte) error {
 	if err := st.fs.Mkdir(dir); err != nil {
 		return err
 	}
-	if err := st.fs.Mkdir(dir + "/drafts"); err != nil {
+	if err := st.fs.Mkdir(dir + "/" + draftsName); err != nil {
 		return err
 	}
 	if err := writeNewFile(st.fs, dir+"/config", st.smallFile(record.MagicConfig, inc, config)); err != nil {

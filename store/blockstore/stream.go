@@ -19,7 +19,7 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then one of the leaves: smu, damage's,
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then a draftSize's, then one of the leaves: smu, damage's,
 // subjects.mu, commits.mu, and the cache's and the reserve's. That of cur comes behind smu, and may be taken by whoever loads.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
@@ -67,13 +67,19 @@ type Stream struct {
 
 	// draftMu serialises what changes the names of drafts, and guards retired.
 	draftMu sync.Mutex
-	retired bool // the stream was removed: no draft can be made any more
+	retired bool // the stream was removed, or is truncated: no draft can be made any more
 	// openDrafts are the sealed drafts that somebody has open, by the names of their files; guarded by draftMu.
 	openDrafts map[string]*openDraft
 	// returning are drafts that were to become messages and, as far as is known, did not, whose files still have the names that
 	// they got for that: while the stream is only read; the files by the names of the drafts. Guarded by draftMu.
 	returning  map[string]string
-	leftDrafts []string // files that are no drafts and are to be removed; set before the Stream is shared
+	draftSizes map[string]*draftSize // by the names of their files; guarded by draftMu, nil if nobody counts
+	leftDrafts []string              // files that are no drafts and are to be removed; set before the Stream is shared
+	// draftIO is held for reading while the content of a draft changes, and for writing while all are copied by a truncation; of
+	// those that wait for it none has another lock. draftsHeld, guarded by Store.originMu, says that it is held for writing.
+	draftIO    sync.RWMutex
+	draftsHeld bool
+	draftsGone atomic.Bool // they are those of the stream that took this one's place
 
 	// reclaimMu is held by who writes blocks anew. It comes before all other locks of the stream. unsure is guarded
 	// by it: why no block is written anew, and no message erased, any more.

@@ -70,7 +70,6 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	}
 	o.findLost()
 	o.start()
-	o.grow(sizeOf(o.cur.Load()))
 	o.readConsumers(o.files)
 	o.readDrafts()
 	o.hub = watch.NewHub(st.hub)

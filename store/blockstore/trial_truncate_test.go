@@ -193,6 +193,13 @@ func TestTrialEveryCallFailsWhileTruncating(t *testing.T) {
 					t.Errorf("%s: truncate gave %v; after it %v, %v", what, err, after, lerr)
 				}
 			}
+			if err != nil && !fault.ForGood && failed[0] == "syncdir streams" { // who knows what is on disk
+				_, aerr := st.Append(bg, erasableEntry(67))
+				_, derr := st.CreateDraft(bg, ".late")
+				if _, lerr := st.Load(bg, 66, nil); lerr != nil || !errors.Is(aerr, store.ErrReadOnly) || derr == nil {
+					t.Errorf("%s: load gives %v, append %v, a draft %v; want a stream that is only read", what, lerr, aerr, derr)
+				}
+			}
 			_ = s.Close()
 			if after, lerr := reopenTruncated(mem.Kill(), before); lerr != nil || err == nil && !after {
 				t.Errorf("%s: truncate gave %v; opened again: after it %v, %v", what, err, after, lerr)

@@ -22,7 +22,7 @@ import (
 const replacesName = "replaces"
 
 // Truncate implements [store.Store]. What is to stay is copied into a new stream, whose messages are under other keys and checks: it
-// takes as long as that. The stream before is kept as a removed one is.
+// takes as long as that.
 func (st *Store) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
 	if err := st.enter(ctx); err != nil {
 		return nil, err
@@ -60,7 +60,6 @@ func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream,
 		return nil, diskError(err)
 	}
 	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
-	s.setRetired(true) // its drafts are what they are now
 	err = st.fillTruncated(ctx, s, temp, inc, last)
 	var next *Stream
 	if err == nil {
@@ -71,6 +70,7 @@ func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream,
 		s.revive()
 		return nil, diskError(err)
 	}
+	s.releaseDrafts(true)
 	st.links.Drop(s.inc)
 	if err := s.closeRetired(); err != nil {
 		s.log.Error("stream that was truncated could not be closed well", "stream", cfg.Name, "incarnation", s.inc, "cause", err)
@@ -96,21 +96,38 @@ func (s *Stream) truncatable(last uint64) error {
 	return s.writableLocked()
 }
 
-// setRetired says whether drafts can be made, renamed and removed no more.
-func (s *Stream) setRetired(v bool) {
+// holdDrafts keeps drafts what they are, until releaseDrafts: none is made, renamed or removed, and who writes one waits.
+func (s *Stream) holdDrafts() {
 	s.draftMu.Lock()
-	defer s.draftMu.Unlock()
-	s.retired = v
+	s.retired = true
+	s.draftMu.Unlock()
+	s.draftIO.Lock()
+	s.draftsHeld = true
 }
 
-// revive lets the stream go on that was to be replaced.
+// releaseDrafts lets drafts go on, if they were held, unless they are another stream's now.
+func (s *Stream) releaseDrafts(gone bool) {
+	if !s.draftsHeld {
+		return
+	}
+	s.draftMu.Lock()
+	s.retired = gone
+	s.draftMu.Unlock()
+	s.draftsHeld = false
+	s.draftsGone.Store(gone)
+	s.draftIO.Unlock()
+}
+
+// revive lets the stream go on that was to be replaced, unless it fails: then the one that was to replace it may be there when
+// the store is opened.
 func (s *Stream) revive() {
-	s.setRetired(false)
 	s.wmu.Lock()
-	defer s.wmu.Unlock()
 	if errors.Is(s.w.failed, store.ErrClosed) {
 		s.w.failed = nil
 	}
+	failed := s.w.failed != nil
+	s.wmu.Unlock()
+	s.releaseDrafts(failed)
 }
 
 // closeRetired closes a stream that takes no changes any more.
@@ -142,7 +159,7 @@ func (st *Store) countIncarnationLocked(inc uint64) error {
 }
 
 // fillTruncated makes a stream in the directory temp, durably, with what s has up to last. From when that is copied s takes
-// no change.
+// no change, and its drafts are held.
 func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc, last uint64) (err error) {
 	config, err := json.Marshal(s.config.Load())
 	if err != nil {
@@ -156,10 +173,12 @@ func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc,
 		return err
 	}
 	t.opt.Sync = SyncNever // closing syncs what sealing blocks did not
+	t.opt.Limits = store.AccountLimits{}
 	t.hub = watch.NewHub(nil)
-	err = t.copyDrafts(ctx, s)
+	err = t.copyMessages(ctx, s, last)
 	if err == nil {
-		err = t.copyMessages(ctx, s, last)
+		s.holdDrafts()
+		err = t.copyDrafts(ctx, s)
 	}
 	if err == nil {
 		err = t.copyConsumers(s, last)
@@ -177,7 +196,7 @@ func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc,
 	return st.fs.SyncDir(temp)
 }
 
-// copyDrafts copies the drafts of s, which nobody makes or renames meanwhile.
+// copyDrafts copies the drafts of from, which are held.
 func (s *Stream) copyDrafts(ctx context.Context, from *Stream) error {
 	list, err := from.ListDrafts(ctx)
 	if err != nil {
@@ -242,17 +261,18 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 		return nil, err
 	}
 	err := st.fs.SyncDir(streamsDir)
+	synced := err == nil
 	var next *Stream
-	if err == nil {
+	if synced {
 		next, err = st.openToWrite(inc)
 	}
 	if err != nil {
-		if !st.unmakeStream(inc) { // both are on disk, and that one counts when the store is opened
-			delete(st.streams, name)
-			st.broken[name] = err
+		if !st.unmakeStream(inc) || !synced || st.fs.SyncDir(streamsDir) != nil {
+			s.mayBeReplaced(err)
 		}
 		return nil, err
 	}
+	next.account()
 	next.beginLimits(false)
 	next.beginConsumers()
 	st.streams[name] = next
@@ -262,8 +282,19 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	return next, nil
 }
 
-// setReplacedAside keeps the stream in dir, whose place the one in by took, among those that were removed.
+// mayBeReplaced makes s serve reads only, because the stream that was to take its place may be on disk: then that one counts when
+// the store is opened, and what s would store would be lost.
+func (s *Stream) mayBeReplaced(err error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.w.failed = nil // it is to be read
+	_ = s.failLocked(fmt.Errorf("whether the stream was truncated shows when the store is opened again: %w", err))
+}
+
+// setReplacedAside keeps the stream in dir, whose place the one in by took, durably, among those that were removed. Its drafts are
+// those of the other one.
 func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
+	st.removeTree(dir + "/" + draftsName)
 	err := st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
 	st.mu.Lock()
 	st.countRemovedLocked()
@@ -308,7 +339,11 @@ func (st *Store) settleReplaced(incs []uint64) []uint64 {
 		if st.opt.ReadOnly {
 			continue
 		}
-		if err := st.setReplacedAside(streamDir(old), old, streamDir(inc)); err != nil {
+		err = st.fs.SyncDir(streamsDir) // the process may have been killed before it did that
+		if err == nil {
+			err = st.setReplacedAside(streamDir(old), old, streamDir(inc))
+		}
+		if err != nil {
 			st.opt.Logger.Warn("stream that was truncated is still in its place", "incarnation", old, "cause", err)
 		}
 	}

@@ -4,25 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
 )
 
-const (
-	copyBatch = 4096    // how many messages are copied at once …
-	copyBytes = 1 << 20 // … or how many bytes of payload
-)
-
 // copying copies the messages of one stream to another, with what is known of the sequences that have none. Both are
-// locked against changes.
+// locked against changes. Of removed messages of which nothing is left the copy says what blocks that are written anew do: nothing, in
+// blocks that say that they are such.
 type copying struct {
 	from, to *Stream
 	n        *snapshot // of from
-	next     uint64    // the sequence that comes next
-	msgs     []store.Msg
-	removed  []store.Range // of msgs
-	bytes    int
+	now      int64     // when it began
+	next     uint64    // the sequence that comes next, of those that are looked at
+	buf      []byte
+	gone     []alike // what is encoded and still to be removed
+	marked   *block  // the last one that says that it is like one that was written anew
+}
+
+// how is how a message was removed.
+type how struct {
+	at   int64 // when, about
+	over bool  // it need not be kept: then nobody knows when
+}
+
+// alike is messages that were removed in the same way.
+type alike struct {
+	how
+	ranges []store.Range
 }
 
 // copyMessages copies what from has up to last, removed messages included. from takes no change from then on if there is no error.
@@ -32,7 +42,7 @@ func (s *Stream) copyMessages(ctx context.Context, from *Stream, last uint64) er
 	if err := from.writableLocked(); err != nil {
 		return err
 	}
-	c := copying{from: from, to: s, n: from.cur.Load(), next: uint64(s.config.Load().First())}
+	c := copying{from: from, to: s, n: from.cur.Load(), now: s.opt.Now(), next: uint64(s.config.Load().First())}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := c.run(ctx, last); err != nil {
@@ -61,7 +71,7 @@ func (c *copying) run(ctx context.Context, last uint64) error {
 	if err := c.gapBefore(ctx, last+1); err != nil {
 		return err
 	}
-	return c.flush(ctx)
+	return c.end(ctx, last+1)
 }
 
 // message takes message i of v.
@@ -69,24 +79,32 @@ func (c *copying) message(ctx context.Context, v *view, i int, seq uint64) error
 	if err := c.gapBefore(ctx, seq); err != nil {
 		return err
 	}
-	m, err := c.from.load(v, i, nil)
+	c.next = seq + 1
+	m, err := c.from.load(v, i, c.buf)
 	gone := v.isDeleted(i)
 	switch {
 	case isCorrupt(err) && !gone:
-		return c.absent(ctx, seq, seq, store.CauseLost)
-	case isCorrupt(err), errors.Is(err, store.ErrNotFound): // erased
-		return c.absent(ctx, seq, seq, store.CauseRemoved)
+		return c.skip(ctx, seq, seq, record.SkipLost)
+	case isCorrupt(err), errors.Is(err, store.ErrNotFound): // it was erased
+		return nil
 	case err != nil:
 		return err
 	}
-	c.msgs, c.bytes, c.next = append(c.msgs, m), c.bytes+len(m.Data), seq+1
+	if n := len(m.Header) + len(m.Data); n > cap(c.buf) && n <= keepBuffer {
+		c.buf = make([]byte, 2*n)
+	}
+	e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
+	if err := c.reach(ctx, seq, recordSize(&e)); err != nil {
+		return err
+	}
+	s := c.to
+	s.encode(&e, seq, max(m.Time, s.w.time))
 	if gone {
-		c.removed = append(c.removed, store.Range{First: m.Seq, Last: m.Seq})
+		var h how
+		h.at, h.over = v.removedAt(i, c.now)
+		c.noteGone(seq, h)
 	}
-	if len(c.msgs) < copyBatch && c.bytes < copyBytes {
-		return nil
-	}
-	return c.flush(ctx)
+	return c.flushIfMuch()
 }
 
 // gapBefore accounts for the sequences before seq that no message has.
@@ -94,85 +112,148 @@ func (c *copying) gapBefore(ctx context.Context, seq uint64) error {
 	for c.next < seq {
 		first := c.next
 		cause, end, err := c.from.causeAt(c.n, first)
-		for err == nil && end < seq-1 {
-			more, to, merr := c.from.causeAt(c.n, end+1)
-			if err = merr; more != cause {
-				break
-			}
-			end = to
+		if err != nil {
+			return err
+		}
+		end = min(end, seq-1)
+		c.next = end + 1
+		switch cause {
+		case store.CauseRemoved:
+		case store.CauseLost:
+			err = c.skip(ctx, first, end, record.SkipLost)
+		default:
+			err = c.skip(ctx, first, end, record.SkipUnused)
 		}
 		if err != nil {
 			return err
 		}
-		if err := c.absent(ctx, first, min(end, seq-1), cause); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// absent notes why the sequences from first to last, which come next, have no message.
-func (c *copying) absent(ctx context.Context, first, last uint64, cause store.Cause) error {
-	if err := c.flush(ctx); err != nil {
+// skip says why the sequences from first to last have no message.
+func (c *copying) skip(ctx context.Context, first, last uint64, why byte) error {
+	if err := c.reach(ctx, first, skipSize); err != nil {
 		return err
 	}
 	s := c.to
-	w := &s.w
-	if err := s.takeLocked(last, nil); err != nil {
+	if err := s.reserveLocked(last); err != nil {
 		return err
 	}
-	c.next = last + 1
-	if cause == store.CauseRemoved {
-		if err := s.placeControlLocked(); err != nil {
+	s.encodeSkip(last-first+1, why, s.w.time)
+	return c.flushIfMuch()
+}
+
+// reach makes seq the sequence that comes next, with n bytes of room in the tail. Those that are passed over were removed.
+func (c *copying) reach(ctx context.Context, seq uint64, n int64) error {
+	s := c.to
+	if err := s.takeLocked(seq, nil); err != nil {
+		return err
+	}
+	if !s.hasRoomLocked(n) {
+		if err := c.settle(ctx); err != nil {
 			return err
 		}
-		ct := record.Control{Kind: record.FlagRemove, Seq: last + 1, Discard: true, Ranges: []record.Range{{First: first, Count: last - first + 1}}}
-		if err := s.writeControlLocked(&ct); err != nil {
+		if err := s.roomLocked(n); err != nil {
 			return err
 		}
-		w.next = last + 1
-		s.publishSkippedLocked()
+	}
+	gap := seq - s.w.coming()
+	if gap == 0 {
 		return nil
 	}
-	why := byte(record.SkipUnused)
-	if cause == store.CauseLost {
-		why = record.SkipLost
+	if c.marked != s.w.tail {
+		if err := c.settle(ctx); err != nil {
+			return err
+		}
+		if err := c.mark(s.w.next); err != nil {
+			return err
+		}
 	}
-	if err := s.roomLocked(skipSize); err != nil {
-		return err
-	}
-	s.encodeSkip(last-first+1, why, w.time)
-	if err := s.flushLocked(); err != nil {
-		return err
-	}
-	s.publishSkippedLocked()
+	s.w.skipped += gap
 	return nil
 }
 
-// flush stores the messages that were taken, and removes those that were.
-func (c *copying) flush(ctx context.Context) error {
+// mark lets the tail say that what it has no message for was removed, and that next comes next. All that is encoded is written.
+func (c *copying) mark(next uint64) error {
 	s := c.to
-	for i := range c.msgs {
-		m := &c.msgs[i]
-		if err := s.takeLocked(uint64(m.Seq), nil); err != nil {
-			return err
-		}
-		e := store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}
-		if err := s.roomLocked(recordSize(&e)); err != nil {
-			return err
-		}
-		s.encode(&e, uint64(m.Seq), max(m.Time, s.w.time))
+	if err := s.placeControlLocked(); err != nil {
+		return err
 	}
+	ct := record.Control{Kind: record.FlagRemove, Seq: next, Time: s.w.time, Rewritten: true}
+	if err := s.writeControlLocked(&ct); err != nil {
+		return err
+	}
+	c.marked, s.w.next = s.w.tail, next
+	return nil
+}
+
+// flushIfMuch writes what is encoded if it is much.
+func (c *copying) flushIfMuch() error {
+	if len(c.to.w.buf) < writeSize {
+		return nil
+	}
+	if err := c.to.flushLocked(); err != nil {
+		return err
+	}
+	c.to.publishStored()
+	return nil
+}
+
+// noteGone notes that a message is to be removed.
+func (c *copying) noteGone(seq uint64, h how) {
+	i := slices.IndexFunc(c.gone, func(e alike) bool { return e.how == h })
+	if i < 0 {
+		i = len(c.gone)
+		c.gone = append(c.gone, alike{how: h})
+	}
+	c.gone[i].ranges = append(c.gone[i].ranges, store.Range{First: store.Seq(seq), Last: store.Seq(seq)})
+}
+
+// settle writes what is encoded, and removes what is to be: in the block that it is in, as a later one can't say of anything that
+// it happened before that began.
+func (c *copying) settle(ctx context.Context) error {
+	s := c.to
 	if err := s.flushLocked(); err != nil {
 		return err
 	}
 	s.publishStored()
-	if len(c.removed) > 0 {
-		if _, err := s.removeRangesLocked(ctx, store.MergeRanges(c.removed), false); err != nil {
+	for _, e := range c.gone {
+		r := s.newRemoval()
+		r.at, r.over = e.at, e.over
+		for _, in := range store.MergeRanges(e.ranges) {
+			if err := r.addRange(ctx, uint64(in.First), uint64(in.Last)); err != nil {
+				return err
+			}
+		}
+		if err := s.removeLocked(r, 0, false); err != nil {
 			return err
 		}
 	}
-	clear(c.msgs)
-	c.msgs, c.removed, c.bytes = c.msgs[:0], c.removed[:0], 0
+	c.gone = nil
 	return nil
+}
+
+// end ends the copy: next comes next. What is stored later must not come into a block that says what a marked one does.
+func (c *copying) end(ctx context.Context, next uint64) error {
+	s := c.to
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	if s.w.next < next {
+		if err := s.takeLocked(next-1, nil); err != nil {
+			return err
+		}
+		if err := c.mark(next); err != nil {
+			return err
+		}
+	}
+	if s.w.tail == nil {
+		return nil
+	}
+	s.publishSkippedLocked()
+	if c.marked != s.w.tail {
+		return nil
+	}
+	return s.sealTailLocked()
 }

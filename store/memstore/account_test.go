@@ -13,4 +13,5 @@ func TestAccountLimits(t *testing.T) {
 		return memstore.New(memstore.Options{Limits: l})
 	})
 	storetest.AccountRoom(t, func(_ testing.TB, most int64) store.Store { return memstore.New(memstore.Options{MaxBytes: most}) })
+	storetest.AccountDrafts(t, func(_ testing.TB, most int64) store.Store { return memstore.New(memstore.Options{MaxBytes: most}) })
 }

@@ -24,6 +24,11 @@ type removedStream struct {
 
 // setAsideLocked keeps what a stream has that is being removed.
 func (s *Store) setAsideLocked(st *stream) {
+	for _, m := range st.msgs {
+		if m.live { // the stream is sealed, or truncated
+			st.takeOutLocked(m, false)
+		}
+	}
 	at := s.opt.Now()
 	copied := &stream{
 		s: s, cfg: st.cfg, inc: st.inc, last: st.last, lastTime: st.lastTime, msgs: st.msgs, bySubject: st.bySubject,
@@ -110,6 +115,13 @@ func (s *Store) revive(inc uint64) (*stream, error) {
 	}
 	if s.streams[r.cfg.Name] != nil {
 		return nil, fmt.Errorf("stream %s: %w", r.cfg.Name, store.ErrExists)
+	}
+	consumers := 0
+	for _, st := range s.streams {
+		consumers += st.consumers.Len()
+	}
+	if err := s.opt.Limits.CheckRevive(len(s.streams), consumers, len(r.stored)); err != nil {
+		return nil, fmt.Errorf("bring back stream %d: %w", inc, err)
 	}
 	s.attic = slices.Delete(s.attic, i, i+1)
 	st := r.stream

@@ -18,6 +18,7 @@ type draftFile struct {
 	modTime int64
 	opens   int
 	named   bool
+	moved   bool // its stream was truncated, and the one that has the name now has the draft
 }
 
 func checkDraftName(name string) error {
@@ -118,13 +119,17 @@ func (st *stream) RestoreDraft(_ context.Context, name string, m store.Msg) erro
 	return st.publishLocked(name, func() error { return st.restoreLocked(m) })
 }
 
-// publishLocked removes a draft if store stores what it is to be.
+// publishLocked removes a draft if store stores what it is to be. The message may take the draft's room.
 func (st *stream) publishLocked(name string, store func() error) error {
 	f, err := st.draftLocked(name)
 	if err != nil {
 		return err
 	}
-	if err := store(); err != nil {
+	own := int64(len(f.data))
+	st.s.used -= own
+	err = store()
+	st.s.used += own
+	if err != nil {
 		return err
 	}
 	st.s.unnameLocked(f)
@@ -186,8 +191,11 @@ type draft struct {
 }
 
 func (d *draft) openLocked() error {
-	if d.closed {
+	switch {
+	case d.closed:
 		return fmt.Errorf("draft: %w", fs.ErrClosed)
+	case d.f.moved:
+		return fmt.Errorf("draft of a stream that was truncated: %w", store.ErrClosed)
 	}
 	return nil
 }
@@ -274,8 +282,8 @@ func (d *draft) Sync() error {
 func (d *draft) Close() error {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
-	if err := d.openLocked(); err != nil {
-		return err
+	if d.closed {
+		return fmt.Errorf("draft: %w", fs.ErrClosed)
 	}
 	d.closed = true
 	if d.f.opens--; d.f.opens == 0 && !d.f.named {

@@ -56,8 +56,9 @@ type gone struct{ due, space int64 }
 func (s *Store) dueForLocked(n int64) int64 {
 	var all []gone
 	for _, st := range s.streams {
+		since := st.idsSince()
 		for _, m := range st.msgs {
-			if !m.live {
+			if !m.live && !m.isPinned(since) {
 				all = append(all, gone{m.due, m.space()})
 			}
 		}

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"jsfs/store"
@@ -58,6 +59,32 @@ func TestAFullStoreGoesOnOnceThereIsSpace(t *testing.T) {
 	u, err := s.Usage(t.Context())
 	if err != nil || u.Total != 100_000 || u.Used > u.Total || u.Free > 2000 || u.Messages != uint64(n) { //nolint:gosec // small
 		t.Errorf("usage of the full store: %+v, %v", u, err)
+	}
+}
+
+// TestIDsThatAreRememberedDontBreakTheLimit removes messages whose ids are still to be remembered: they can't be forgotten to make
+// room, and what has no room is refused.
+func TestIDsThatAreRememberedDontBreakTheLimit(t *testing.T) {
+	s, st := open(t, 100_000)
+	n := 0
+	for ; n < 1000; n++ {
+		header := fmt.Appendf(nil, "NATS/1.0\r\nNats-Msg-Id: %d\r\n\r\n", n)
+		seq, err := st.Append(t.Context(), store.Entry{Subject: "x", Header: header, Data: make([]byte, 1000)})
+		if errors.Is(err, store.ErrNoSpace) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Remove(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := s.Usage(t.Context()); err != nil || u.Used > u.Total || n > 100 {
+		t.Errorf("%d messages fit, %+v, %v", n, u, err)
+	}
+	if seq, err := st.Append(t.Context(), store.Entry{Subject: "x", Header: []byte("NATS/1.0\r\nNats-Msg-Id: 3\r\n\r\n")}); err != nil || seq != 4 {
+		t.Errorf("an id that is remembered gives %d, %v", seq, err)
 	}
 }
 

@@ -247,11 +247,6 @@ func (s *Store) remove(name string, whole bool) (*consume.Set, error) {
 	if st.live.Messages > 0 && !whole || len(st.drafts) > 0 {
 		return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotEmpty)
 	}
-	for _, m := range st.msgs {
-		if m.live {
-			st.takeOutLocked(m, false)
-		}
-	}
 	delete(s.streams, name)
 	s.setAsideLocked(st)
 	st.endLocked()
@@ -293,17 +288,27 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// takeLocked counts n more bytes as used, and makes room for them if it must by
-// forgetting what was removed, what need not be kept and then what is kept for the shortest time first.
+// takeLocked counts n more bytes as used, and makes room for them if it must.
 func (s *Store) takeLocked(n int64) error {
-	if n > s.opt.MaxBytes-s.used+s.removed {
-		return fmt.Errorf("%d bytes more: %w of %d bytes", n, store.ErrNoSpace, s.opt.MaxBytes)
+	if n <= s.opt.MaxBytes-s.used+s.removed {
+		s.makeRoomLocked(n)
 	}
 	if n > s.opt.MaxBytes-s.used {
-		was := s.removed
-		s.forgetLocked(s.dueForLocked(n - (s.opt.MaxBytes - s.used)))
-		s.opt.Logger.Info("removed messages are forgotten to make room", "bytes", was-s.removed)
+		return fmt.Errorf("%d bytes more: %w of %d bytes", n, store.ErrNoSpace, s.opt.MaxBytes)
 	}
 	s.used += n
 	return nil
+}
+
+// makeRoomLocked makes room for n more bytes, as far as it can, by forgetting what was removed: what need not be kept, and then
+// what is kept for the shortest time, first.
+func (s *Store) makeRoomLocked(n int64) {
+	if n <= s.opt.MaxBytes-s.used {
+		return
+	}
+	was := s.removed
+	s.forgetLocked(s.dueForLocked(n - (s.opt.MaxBytes - s.used)))
+	if was > s.removed {
+		s.opt.Logger.Info("removed messages are forgotten to make room", "bytes", was-s.removed)
+	}
 }

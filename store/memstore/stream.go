@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -28,6 +29,13 @@ type message struct {
 // space is what a message takes in memory, about.
 func (m *message) space() int64 {
 	return 256 + int64(len(m.Subject)+len(m.Header)+len(m.Data))
+}
+
+// clone returns a copy of a message, whose bytes are its own.
+func (m *message) clone() *message {
+	c := *m
+	c.Header, c.Data = bytes.Clone(m.Header), bytes.Clone(m.Data)
+	return &c
 }
 
 // extentLen is how many messages an extent has at most.

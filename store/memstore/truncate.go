@@ -53,19 +53,22 @@ func (s *Store) truncate(name string, last store.Seq) (old, st *stream, err erro
 	st = &stream{
 		s: s, cfg: old.cfg, inc: s.lastInc, hub: watch.NewHub(s.hub), last: last,
 		origins:   replicate.PositionsUpTo(old.origins, &old.cfg, last),
-		bySubject: map[string][]*message{}, onSubject: map[string]*tally{}, drafts: old.drafts,
+		bySubject: map[string][]*message{}, onSubject: map[string]*tally{}, drafts: map[string]*draftFile{},
 	}
 	st.clock = policy.NewClock(s.opt.Now(), time.Now())
 	st.consumers = st.newConsumers(kept...)
 	st.takeLocked(old)
+	st.takeDraftsLocked(old)
+	s.setAsideLocked(old)
 	old.endLocked()
 	s.streams[name] = st
 	s.hub.Post(st.eventLocked(store.StreamCreated, store.Meta{}))
 	st.reconsiderLocked()
+	s.makeRoomLocked(0)
 	return old, st, nil
 }
 
-// takeLocked takes over from old what stays of it.
+// takeLocked copies from old what stays of it.
 func (st *stream) takeLocked(old *stream) {
 	for _, r := range old.skipped {
 		if r.First <= st.last {
@@ -75,11 +78,12 @@ func (st *stream) takeLocked(old *stream) {
 	}
 	for _, m := range old.msgs {
 		if m.Seq > st.last {
-			st.s.used -= m.space()
-			if !m.live {
-				st.s.removed -= m.space()
-			}
-			continue
+			break
+		}
+		m = m.clone()
+		st.s.used += m.space()
+		if !m.live {
+			st.s.removed += m.space()
 		}
 		m.at = len(st.msgs)
 		st.msgs = append(st.msgs, m)
@@ -92,6 +96,14 @@ func (st *stream) takeLocked(old *stream) {
 		} else if i := m.at / extentLen; i == len(st.extents) {
 			st.extents = append(st.extents, store.Totals{})
 		}
+	}
+}
+
+// takeDraftsLocked takes over the drafts of old. Who has one of them open can't go on with it.
+func (st *stream) takeDraftsLocked(old *stream) {
+	for name, f := range old.drafts {
+		st.drafts[name] = &draftFile{data: f.data, modTime: f.modTime, named: true}
+		*f = draftFile{opens: f.opens, moved: true}
 	}
 }
 

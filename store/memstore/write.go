@@ -257,12 +257,16 @@ func (st *stream) Sync(context.Context) error {
 	return st.openLocked()
 }
 
+// idsSince is the time from which on messages have ids that are still to be remembered.
+func (st *stream) idsSince() int64 { return st.s.opt.Now() - int64(st.cfg.DuplicateWindow) }
+
+// isPinned says whether a message must stay for its Nats-Msg-Id.
+func (m *message) isPinned(since int64) bool { return m.Time >= since && policy.IDOf(m.Header) != "" }
+
 // forgetLocked drops what was removed and is kept until due at most, unless its Nats-Msg-Id is still to be remembered.
 func (st *stream) forgetLocked(due int64) {
-	since := st.s.opt.Now() - int64(st.cfg.DuplicateWindow)
-	over := func(m *message) bool {
-		return !m.live && m.due <= due && (m.Time < since || policy.IDOf(m.Header) == "")
-	}
+	since := st.idsSince()
+	over := func(m *message) bool { return !m.live && m.due <= due && !m.isPinned(since) }
 	if !slices.ContainsFunc(st.msgs, over) {
 		return
 	}

@@ -49,11 +49,135 @@ func AccountLimits(t *testing.T, open func(tb testing.TB, l store.AccountLimits)
 	must(s.Remove(ctx, "A"))
 	_, err = s.Create(ctx, store.Config{Name: "C"})
 	must(err)
+	_, err = s.Revive(ctx, streams[0].Incarnation())
+	refused("a third stream that comes back", err, "max_streams")
+	must(s.Remove(ctx, "C"))
+	_, err = streams[1].CreateConsumer(ctx, store.ConsumerConfig{Name: "v"})
+	must(err)
+	_, err = s.Revive(ctx, streams[0].Incarnation())
+	refused("a fourth consumer that comes back", err, "max_consumers")
+	must(streams[1].RemoveConsumer(ctx, "v"))
+	_, err = s.Revive(ctx, streams[0].Incarnation())
+	must(err)
 	_, err = streams[1].Append(ctx, store.Entry{Subject: "a"})
 	must(err)
 	if _, err = s.Truncate(ctx, "B", 0); err != nil { // it is no further one
 		t.Errorf("truncate with as many streams as may be: %v", err)
 	}
+}
+
+// AccountDrafts demands that drafts count in a store whose storage is bounded, as long as they have a name. open opens an empty one
+// that takes at most so many bytes.
+func AccountDrafts(t *testing.T, open func(tb testing.TB, most int64) store.Store) {
+	const most = 300_000
+	a := &accountDrafts{T: t, s: open(t, most)}
+	var err error
+	a.st, err = a.s.Create(t.Context(), store.Config{Name: "S"})
+	a.must(err)
+	_, err = a.st.Append(t.Context(), store.Entry{Subject: "x"}) // it begins a block
+	a.must(err)
+	a.empty = a.free()
+	a.change(most)
+	a.publish()
+	a.must(a.s.Close())
+}
+
+type accountDrafts struct {
+	*testing.T
+	s     store.Store
+	st    store.Stream
+	empty int64 // what was free when there was no draft
+}
+
+func (a *accountDrafts) must(err error) {
+	a.Helper()
+	if err != nil {
+		a.Fatal(err)
+	}
+}
+
+func (a *accountDrafts) free() int64 {
+	a.Helper()
+	u, err := a.s.Usage(a.Context())
+	a.must(err)
+	return int64(u.Free) //nolint:gosec // small
+}
+
+// takes demands that so much is taken.
+func (a *accountDrafts) takes(what string, n int64) {
+	a.Helper()
+	if got := a.empty - a.free(); got != n {
+		a.Errorf("%s: %d bytes are taken, want %d", what, got, n)
+	}
+}
+
+// refused demands that there was no room.
+func (a *accountDrafts) refused(what string, err error) {
+	a.Helper()
+	if !errors.Is(err, store.ErrLimit) && !errors.Is(err, store.ErrNoSpace) {
+		a.Errorf("%s: got %v, want that there is no room", what, err)
+	}
+}
+
+func (a *accountDrafts) write(name string, n int) {
+	a.Helper()
+	d, err := a.st.CreateDraft(a.Context(), name)
+	a.must(err)
+	_, err = d.WriteAt(make([]byte, n), 0)
+	a.must(err)
+	a.must(d.Close())
+}
+
+// change changes drafts of a store that takes at most so many bytes.
+func (a *accountDrafts) change(most int64) {
+	ctx := a.Context()
+	a.write(".a", 200_000)
+	a.takes("a draft", 200_000)
+	d, err := a.st.OpenDraft(ctx, ".a")
+	a.must(err)
+	_, err = d.WriteAt(make([]byte, 120_000), 190_000)
+	a.refused("a write beyond the limit", err)
+	a.refused("an extension beyond the limit", d.Truncate(most+1))
+	if size, err := d.Size(); err != nil || size != 200_000 {
+		a.Errorf("after refusals the draft has %d bytes, %v", size, err)
+	}
+	_, err = a.st.Append(ctx, store.Entry{Subject: "x", Data: make([]byte, 150_000)})
+	a.refused("a message beyond the limit", err)
+	a.must(d.Truncate(1000))
+	a.takes("a shorter draft", 1000)
+	_, err = d.WriteAt(make([]byte, 500), 100)
+	a.must(err)
+	a.takes("a draft that was overwritten", 1000)
+	a.must(d.Close())
+	a.write(".b", 5000)
+	a.must(a.st.RenameDraft(ctx, ".b", ".a"))
+	a.takes("a draft in the place of another one", 5000)
+	a.must(a.st.RemoveDraft(ctx, ".a"))
+	a.takes("no draft", 0)
+}
+
+// publish makes a draft a message that has no room besides it.
+func (a *accountDrafts) publish() {
+	ctx := a.Context()
+	a.write(".a", 180_000)
+	_, err := a.st.PublishDraft(ctx, ".a", store.Entry{Subject: "x y", Data: make([]byte, 180_000)})
+	if !errors.Is(err, store.ErrSubject) {
+		a.Errorf("a draft with a bad subject: %v", err)
+	}
+	a.takes("a draft that was not published", 180_000)
+	_, err = a.st.PublishDraft(ctx, ".a", store.Entry{Subject: "x", Data: make([]byte, 180_000)})
+	a.must(err)
+	if got := a.empty - a.free(); got < 180_000 || got > 195_000 {
+		a.Errorf("the message takes %d bytes", got)
+	}
+	a.write(".b", 50_000)
+	before := a.free()
+	a.st, err = a.s.Truncate(ctx, "S", 0) // what was there is kept, and need not be
+	a.must(err)
+	if got := a.free() - before; got < 165_000 || got > 195_000 {
+		a.Errorf("a truncation gives %d bytes free", got)
+	}
+	a.must(a.st.RemoveDraft(ctx, ".b"))
 }
 
 // AccountRoom demands that a store whose storage is bounded makes room by what was removed, streams included. open opens an empty one

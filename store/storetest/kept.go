@@ -189,9 +189,6 @@ var keptCases = []testCase{
 
 // kept compares what is kept in both stores.
 func (m *model) kept(rt *rapid.T) {
-	if m.cut {
-		return
-	}
 	p := m.pick(rt)
 	p.compareKept(rt)
 	seq := p.drawSeq(rt)
@@ -220,9 +217,6 @@ func (p *pair) compareKept(rt *rapid.T) {
 
 // reclaim has both stores forget what is not kept.
 func (m *model) reclaim(rt *rapid.T) {
-	if m.cut {
-		return
-	}
 	check(rt, m.got.Reclaim(rt.Context()))
 	check(rt, m.want.Reclaim(rt.Context()))
 }

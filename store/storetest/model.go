@@ -100,7 +100,6 @@ type model struct {
 	want   store.Store
 	subs   map[string]*pair
 	incs   map[uint64]bool
-	cut    bool // a stream was truncated
 	noted  []store.ConsumerState
 }
 

@@ -75,9 +75,7 @@ func (p *pair) compareEvents(rt *rapid.T) {
 // compareContents runs once at the end.
 func (m *model) compareContents(rt *rapid.T) {
 	for _, p := range m.subs {
-		if !m.cut {
-			p.compareKept(rt)
-		}
+		p.compareKept(rt)
 		p.compareScans(rt, store.Query{})
 		p.compareGaps(rt, store.Query{})
 		for meta, err := range p.want.Scan(rt.Context(), store.Query{}) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -155,6 +156,120 @@ var truncateCases = []testCase{
 		b.wantDraftNamed(st, string(make255('x')), "long name")
 		b.must(st.RenameDraft(b.ctx, ".a", ".b"))
 	}},
+	{name: "a draft that is open when a stream is truncated is to be opened again", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 4)
+		named, err := st.CreateDraft(b.ctx, ".a")
+		b.must(err)
+		scratch, err := st.ScratchDraft(b.ctx)
+		b.must(err)
+		for _, d := range []store.Draft{named, scratch} {
+			_, err := d.WriteAt([]byte("before"), 0)
+			b.must(err)
+		}
+		st = b.truncate(st, 2)
+		_, err = named.WriteAt([]byte("after"), 0)
+		b.wantErr(err, store.ErrClosed)
+		_, err = named.ReadAt(make([]byte, 1), 0)
+		b.wantErr(err, store.ErrClosed)
+		_, err = named.Size()
+		b.wantErr(err, store.ErrClosed)
+		b.wantErr(named.Truncate(1), store.ErrClosed)
+		b.wantErr(named.Sync(), store.ErrClosed)
+		b.must(named.Close())
+		b.wantDraftNamed(st, ".a", "before")
+		_, err = scratch.WriteAt([]byte("after"), 6)
+		b.must(err)
+		if size, err := scratch.Size(); err != nil || size != 11 {
+			b.Errorf("the draft without a name has %d bytes, %v", size, err)
+		}
+		b.must(scratch.Close())
+	}},
+	{name: "the stream before a truncation is kept as a removed one", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 6)
+		b.remove(st, 2)
+		b.draft(st, ".a", "first")
+		old := st.Incarnation()
+		st = b.truncate(st, 3)
+		b.erase(st, true, 1)
+		if b.engine.Durable {
+			b.reopen()
+			st = b.open("S")
+		}
+		if list := b.removed(); len(list) != 1 || list[0].Name != "S" || list[0].Incarnation != old || list[0].Messages != 6 {
+			b.Errorf("removed streams: got %+v, want S with the incarnation %d and 6 messages", list, old)
+		}
+		_, err := b.s.Revive(b.ctx, old)
+		b.wantErr(err, store.ErrExists)
+		_, err = st.Purge(b.ctx, store.Purge{})
+		b.must(err)
+		b.wantDrafts(st, ".a")
+		b.must(st.RemoveDraft(b.ctx, ".a"))
+		b.must(b.s.Remove(b.ctx, "S"))
+		back, err := b.s.Revive(b.ctx, old)
+		b.must(err)
+		b.wantSeqs(back, store.Query{}, 1, 2, 3, 4, 5, 6)
+		b.wantDrafts(back)
+		b.check(back)
+	}},
+	timed("what was removed is kept as long as before when a stream is truncated", func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxMsgs: 38})
+		b.fill(st, 40) // the limit takes two
+		b.remove(st, 3, 7)
+		pause(12 * time.Hour)
+		b.remove(st, 8, 40)
+		st = b.truncate(st, 38)
+		for range 2 {
+			b.wantKept(st, 3, 7, 8)
+			if b.engine.Durable {
+				b.reopen()
+				st = b.open("S")
+			}
+		}
+		pause(16 * time.Hour)
+		b.wantKept(st, 8)
+		b.reclaim()
+		b.wantErr(st.Undelete(b.ctx, 1), store.ErrNotFound)
+		b.wantErr(st.Undelete(b.ctx, 7), store.ErrNotFound)
+		b.must(st.Undelete(b.ctx, 8))
+		b.check(st)
+	}),
+	timed("what was forgotten is still told as removed when a stream is truncated", func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 300)
+		_, err := st.Skip(b.ctx, 10)
+		b.must(err)
+		b.fill(st, 2000) // 311 to 2310
+		ranges := []store.Range{{First: 1, Last: 5}, {First: 290, Last: 305}, {First: 1000, Last: 1400}, {First: 1700, Last: 2000}}
+		for seq := store.Seq(401); seq < 800; seq += 2 {
+			ranges = append(ranges, store.Range{First: seq, Last: seq})
+		}
+		_, err = st.RemoveAll(b.ctx, ranges)
+		b.must(err)
+		pause(30 * time.Hour)
+		b.reclaim()
+		for _, last := range []store.Seq{2100, 1900, 1200, 1000, 303, 300} {
+			var want []store.Gap
+			for g, err := range st.Gaps(b.ctx, store.Query{To: last}) {
+				b.must(err)
+				want = append(want, g)
+			}
+			st = b.truncate(st, last)
+			for range 2 {
+				b.wantGaps(st, store.Query{To: last}, want...)
+				b.reclaim()
+				b.check(st)
+				if b.engine.Durable {
+					b.reopen()
+					st = b.open("S")
+				}
+			}
+			if seq := b.append(st, "y", "next"); seq != last+1 {
+				b.Errorf("the next message has %d, want %d", seq, last+1)
+			}
+		}
+	}),
 	{name: "who follows is told that another stream has the name", run: func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 4)
@@ -261,7 +376,6 @@ func (m *model) truncate(rt *rapid.T) {
 	if gotSt == p.got {
 		return
 	}
-	m.cut = true // what was there before is kept by one engine, and forgotten by the other
 	if _, err := p.got.State(rt.Context()); !errors.Is(err, store.ErrClosed) || m.incs[gotSt.Incarnation()] {
 		rt.Fatalf("truncate %d: the stream before gives %v; incarnation %d", last, err, gotSt.Incarnation())
 	}
