@@ -16,7 +16,7 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var asJSON, forget bool
+	var asJSON, forget, forgetMissing bool
 	var legacyKeys []string
 	var key keyArgs
 	c := &cobra.Command{
@@ -29,18 +29,22 @@ which need no key, and says so.
 
 Files of the first generation that were converted (STREAM/messages.jsonl.migrated) are
 listed. With --forget-migrated, which does change the store's directory, each is removed
-if every message of it is in the store or was removed from it; the exit code is 1 if one is not.`,
+if every message of it is in the store or was removed from it; the exit code is 1 if one is not.
+
+A stream whose directory is missing is damage, too. With --forget-missing, which changes the
+store, such streams are forgotten: it is what to do once they can't be put back.`,
 		Args: exactArgs("a SOURCE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !forget && len(legacyKeys) > 0 {
 				return usageError("--legacy-key-file is of use with --forget-migrated only")
 			}
-			return check(args[0], &key, asJSON, forgetting{forget, legacyKeys}, c.OutOrStdout())
+			return check(args[0], &key, asJSON, forgetting{forget, legacyKeys, forgetMissing}, c.OutOrStdout())
 		},
 	}
 	key.add(c, "", "the store")
 	c.Flags().BoolVar(&asJSON, "json", false, "report as JSON")
 	c.Flags().BoolVar(&forget, "forget-migrated", false, "remove the files of the first generation that the store has all of")
+	c.Flags().BoolVar(&forgetMissing, "forget-missing", false, "forget the streams whose directories are missing")
 	c.Flags().StringArrayVar(&legacyKeys, "legacy-key-file", nil, "a key that their encrypted payloads need: a file of 32 bytes or 64 hex digits")
 	return c
 }
@@ -64,10 +68,15 @@ func check(arg string, key *keyArgs, asJSON bool, forget forgetting, out io.Writ
 		return &exitError{exitUsage, err}
 	}
 	defer secret.Wipe()
+	forgotten, err := forget.doMissing(src, secret)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
 	report, err := blockstore.Check(src.dir, secret)
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}
+	report.Forgotten = forgotten
 	if report.Migrated, err = forget.do(src, secret, report.Migrated); err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -106,6 +115,9 @@ func printReport(out io.Writer, r blockstore.Report) error {
 	}
 	for _, name := range r.Quarantine {
 		fmt.Fprintf(&b, "set aside: quarantine/%s\n", name)
+	}
+	for _, dir := range r.Forgotten {
+		fmt.Fprintf(&b, "forgotten: the stream that was in %s\n", dir)
 	}
 	for _, m := range r.Migrated {
 		fmt.Fprintln(&b, sayMigrated(m))

@@ -8,10 +8,12 @@ import (
 	"jsfs/store/keys"
 )
 
-// forgetting is what check was asked to do with converted files of the first generation.
+// forgetting is what check was asked to do with converted files of the first generation, and with streams that are missing.
 type forgetting struct {
 	on   bool
 	keys []string // files with keys for their payloads
+
+	missing bool // streams whose directories are missing, too
 }
 
 var errNotForgotten = errors.New("not every file of the first generation could be removed; what the store lacks of it stands above")
@@ -31,6 +33,18 @@ func (f forgetting) do(src source, secret *keys.Secret, found []blockstore.Migra
 		return files, explainStore(src, err)
 	}
 	return files, nil
+}
+
+// doMissing forgets the streams whose directories are missing, if that was asked for, and returns the directories.
+func (f forgetting) doMissing(src source, secret *keys.Secret) ([]string, error) {
+	if !f.missing {
+		return nil, nil
+	}
+	dirs, err := blockstore.ForgetMissing(src.dir, blockstore.Options{Secret: secret})
+	if err != nil {
+		return dirs, explainStore(src, err)
+	}
+	return dirs, nil
 }
 
 // sayMigrated says what became of a converted file.

@@ -208,6 +208,7 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 	s.beginLimits(true)
 	s.beginConsumers()
 	st.streams[s.config.Load().Name] = s
+	st.reg.add(inc)
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: s.config.Load().Name, Incarnation: inc})
 	return s, nil
 }
@@ -262,6 +263,12 @@ func (st *Store) takeRemoved(ctx context.Context, asOf int64) (gained int64, err
 		}
 		st.removeTree(taken)
 		gained += r.size
+		st.mu.Lock()
+		err = st.delistLocked(r.inc) // there is room for that now
+		st.mu.Unlock()
+		if err != nil {
+			return gained, fmt.Errorf("take removed stream %d: %w", r.inc, diskError(err))
+		}
 	}
 	return gained, ctx.Err()
 }
@@ -275,6 +282,9 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 	for _, r := range removed {
 		if r.isKept(&st.opt, asOf) {
 			continue
+		}
+		if err := st.delistLocked(r.inc); err != nil { // it may still be listed, if it went when the disk was full
+			return nil, "", fmt.Errorf("take removed stream %d: %w", r.inc, diskError(err))
 		}
 		name := strings.TrimPrefix(r.dir, removedDir+"/")
 		taken := removedDir + "/" + takenPrefix + name

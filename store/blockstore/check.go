@@ -25,6 +25,8 @@ type Report struct {
 	Quarantine []string `json:"quarantine,omitempty"`
 	// Migrated lists the files of the first generation that were converted and are still there.
 	Migrated []MigratedFile `json:"migrated,omitempty"`
+	// Forgotten lists the directories of streams that were missing, and were forgotten because that was asked for.
+	Forgotten []string `json:"forgotten,omitempty"`
 	// KeyMissing says that the store is encrypted and the key was not given. Streams is empty then, and Damage
 	// has what the checksums tell; that nothing was forged, and no block taken away, is not known.
 	KeyMissing bool `json:"key_missing,omitempty"`

@@ -21,6 +21,9 @@ func (r *Report) checkSums(ctx context.Context, fsys vfs.FS) error {
 	r.checkEnvelope(fsys, storeName, record.MagicStore)
 	r.checkEnvelope(fsys, keyName, keys.Magic)
 	r.checkEnvelope(fsys, nextName, record.MagicNext)
+	if err := r.checkMissing(fsys); err != nil {
+		return err
+	}
 	dirs, err := fsys.List(streamsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -67,6 +70,33 @@ func (r *Report) checkEnvelope(fsys vfs.FS, name, magic string) {
 	case damaged:
 		r.note(name, 0, int64(len(b)), "one copy is damaged")
 	}
+}
+
+// checkMissing notes the streams whose directories are missing.
+func (r *Report) checkMissing(fsys vfs.FS) error {
+	incs, err := incarnationsIn(fsys, streamsDir)
+	if err != nil {
+		return err
+	}
+	removed, err := incarnationsIn(fsys, removedDir)
+	if err != nil {
+		return err
+	}
+	b, err := readFile(fsys, nextName)
+	if err == nil {
+		b, _, err = record.OpenEnvelope(record.MagicNext, b)
+	}
+	if err != nil {
+		return nil //nolint:nilerr // it is noted already, or there is none
+	}
+	reg, err := parseRegister(b)
+	if err != nil {
+		r.note(nextName, 0, 0, err.Error())
+	}
+	for _, inc := range reg.without(incs, removed) {
+		r.note(streamDir(inc), 0, 0, errMissing.Error())
+	}
+	return nil
 }
 
 func (r *Report) checkStreamSums(ctx context.Context, fsys vfs.FS, dir string) error {

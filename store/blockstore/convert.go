@@ -90,6 +90,7 @@ func (st *Store) convert(name string) (c ConvertedStream, err error) {
 		}
 		s.account()
 		st.streams[name] = s
+		st.reg.add(s.inc)
 	}
 	found, err := s.compare(src)
 	if errors.Is(err, errDiffers) {
@@ -140,7 +141,7 @@ func (st *Store) setLegacyAside(src *firstgen.Source) error {
 // makeFrom makes a stream with the messages of src in it. It appears in the store as a whole.
 func (st *Store) makeFrom(src *firstgen.Source) (*Stream, error) {
 	st.opt.Logger.Info("converting a stream of the first generation", "stream", src.Stream, "bytes", src.Size)
-	inc := st.next
+	inc := st.reg.next
 	cfg := store.Config{Name: src.Stream}.WithDefaults()
 	err := st.makeStreamLocked(inc, cfg, func(dir string) error {
 		err := st.fillFrom(src, dir, inc)

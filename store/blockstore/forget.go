@@ -140,3 +140,36 @@ func (m *MigratedFile) accounted(src *firstgen.Source, s *Stream) (left string, 
 	}
 	return left, err
 }
+
+// ForgetMissing forgets the streams of the store at path whose directories are missing, so that nobody is told of them any more, and
+// returns the directories. It changes nothing else, unless opening the store does. Of opt it takes what opening the store needs.
+func ForgetMissing(path string, opt Options) ([]string, error) {
+	fsys, err := openDir(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = fsys.Close() }()
+	st, err := Open(fsys, opt)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	dirs, err := st.forgetMissing()
+	if err = errors.Join(err, st.Close()); err != nil {
+		return dirs, fmt.Errorf("store %s: %w", path, err)
+	}
+	return dirs, nil
+}
+
+// forgetMissing is ForgetMissing for a store that is open.
+func (st *Store) forgetMissing() (dirs []string, err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, inc := range st.reg.missing {
+		if err := st.delistLocked(inc); err != nil {
+			return dirs, diskError(err)
+		}
+		dirs = append(dirs, streamDir(inc))
+	}
+	st.reg.missing = nil
+	return dirs, nil
+}

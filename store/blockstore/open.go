@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"jsfs/store"
@@ -215,7 +214,7 @@ func (st *Store) load() error {
 	if err != nil {
 		return err
 	}
-	if err := st.readNext(incs); err != nil {
+	if err := st.readRegister(incs); err != nil {
 		return err
 	}
 	if err := st.loadStreams(st.settleReplaced(incs)); err != nil {
@@ -317,57 +316,4 @@ const tempPrefix = "new-"
 
 func isTempDir(name string) bool {
 	return len(name) > len(tempPrefix) && name[:len(tempPrefix)] == tempPrefix
-}
-
-// incarnations lists the streams' directories below dir, in the order of their numbers.
-func (st *Store) incarnations(dir string) ([]uint64, error) {
-	names, err := st.fs.List(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var incs []uint64
-	for _, name := range names {
-		if len(name) < 16 {
-			continue
-		}
-		if n, err := strconv.ParseUint(name[:16], 16, 64); err == nil && n > 0 && (len(name) == 16 || dir == removedDir) {
-			incs = append(incs, n)
-		}
-	}
-	return incs, nil
-}
-
-// readNext finds the incarnation that the next stream gets: above all that there are,
-// and above what was handed out to streams that are gone.
-func (st *Store) readNext(incs []uint64) error {
-	st.next = 1
-	removed, err := st.incarnations(removedDir)
-	if err != nil && !st.spare(removedDir, err) {
-		return err
-	}
-	for _, inc := range append(removed, incs...) {
-		st.next = max(st.next, inc+1)
-	}
-	b, err := readFile(st.fs, nextName)
-	if errors.Is(err, fs.ErrNotExist) || st.spare(nextName, err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	content, damaged, err := record.OpenEnvelope(record.MagicNext, b)
-	if record.IsVersion(err) {
-		return fmt.Errorf("%s: %w", nextName, err)
-	}
-	if err == nil {
-		n, perr := strconv.ParseUint(string(content), 10, 64)
-		err, st.next = perr, max(st.next, n)
-	}
-	if err != nil || damaged {
-		st.note(store.Damage{File: nextName, Length: int64(len(b)), Cause: "counter of incarnations is damaged"})
-	}
-	return nil
 }

@@ -52,7 +52,10 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	delete(st.streams, name)
 	st.links.Drop(s.inc)
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
-	err := st.fs.Rename(s.dir, to)
+	err := st.delistLocked(s.inc)
+	if err == nil {
+		err = st.fs.Rename(s.dir, to)
+	}
 	st.countRemovedLocked()
 	if err == nil {
 		err = st.fs.SyncDir(removedDir)

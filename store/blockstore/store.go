@@ -61,7 +61,7 @@ type Store struct {
 	broken  map[string]error // streams that can't be served, and why
 	unread  error            // why a stream could not be read, whose name may be any
 	unclean []error          // why streams that were to be removed could not be closed well
-	next    uint64           // the incarnation that comes next
+	reg     register
 	closed  bool
 	attic   map[string]*removedStream // what was found in removed/, by its name there
 	looked  bool                      // attic is what is there
@@ -157,7 +157,7 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 	if err := st.opt.Limits.CheckStream(len(st.streams) + len(st.broken)); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
 	}
-	inc := st.next
+	inc := st.reg.next
 	if err := st.makeStreamLocked(inc, cfg, nil); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, diskError(err))
 	}
@@ -173,6 +173,7 @@ func (st *Store) create(cfg store.Config) (*Stream, error) {
 	s.beginLimits(false)
 	s.beginConsumers()
 	st.streams[cfg.Name] = s
+	st.reg.add(inc)
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: cfg.Name, Incarnation: inc})
 	return s, nil
 }
@@ -299,7 +300,7 @@ func (st *Store) Close() error {
 	st.gate.close()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	errs := st.unclean
+	errs := append([]error{st.closeRegister()}, st.unclean...)
 	for _, name := range slices.Sorted(maps.Keys(st.streams)) {
 		if err := st.streams[name].close(); err != nil {
 			errs = append(errs, fmt.Errorf("close stream %s: %w", name, err))

@@ -140,24 +140,6 @@ func (s *Stream) closeRetired() error {
 	return s.close()
 }
 
-// takeIncarnation returns an incarnation that no stream has.
-func (st *Store) takeIncarnation() (uint64, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	inc := st.next
-	return inc, st.countIncarnationLocked(inc)
-}
-
-// countIncarnationLocked notes on disk that inc is used: once, even if what it is for fails.
-func (st *Store) countIncarnationLocked(inc uint64) error {
-	next := []byte(strconv.FormatUint(inc+1, 10))
-	if err := replaceFile(st.fs, nextName, record.Envelope(record.MagicNext, next)); err != nil {
-		return err
-	}
-	st.next = inc + 1
-	return nil
-}
-
 // fillTruncated makes a stream in the directory temp, durably, with what s has up to last. From when that is copied s takes
 // no change, and its drafts are held.
 func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc, last uint64) (err error) {
@@ -276,6 +258,7 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	next.beginLimits(false)
 	next.beginConsumers()
 	st.streams[name] = next
+	st.reg.add(inc)
 	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
 	s.hub.Close()
 	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: name, Incarnation: inc})
@@ -295,8 +278,11 @@ func (s *Stream) mayBeReplaced(err error) {
 // those of the other one.
 func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
 	st.removeTree(dir + "/" + draftsName)
-	err := st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
 	st.mu.Lock()
+	err := st.delistLocked(inc)
+	if err == nil {
+		err = st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
+	}
 	st.countRemovedLocked()
 	st.mu.Unlock()
 	if errors.Is(err, fs.ErrNotExist) {
