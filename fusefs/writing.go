@@ -31,8 +31,9 @@ type writing struct {
 	pending map[store.Seq]*pendingNode
 	// written are the files that became messages of a subject last. It has its own lock.
 	written writtenFiles
-	// removed are the messages that were unlinked last, the newest before next.
-	removed [maxRemoved]removal
+	// removed are the messages that were unlinked last: a ring of maxRemoved, the oldest at next once it is full. It is made
+	// anew where the newest one counts no more, so that a stream in which nothing is unlinked has none.
+	removed []removal
 	next    int
 }
 
@@ -133,10 +134,22 @@ func (fs *FS) unlinkObject(c *call, s *stream, n mapping.Name, name string) erro
 
 // noteUnlink remembers which thread removed a message.
 func (fs *FS) noteUnlink(c *call, s *stream, seq store.Seq) {
-	s.writing.mu.Lock()
-	defer s.writing.mu.Unlock()
-	s.writing.removed[s.writing.next%maxRemoved] = removal{seq, c.hdr.Pid, fs.now()}
-	s.writing.next++
+	s.writing.noteRemoval(removal{seq, c.hdr.Pid, fs.now()})
+}
+
+func (w *writing) noteRemoval(r removal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.removed)
+	switch {
+	case n > 0 && r.at.Sub(w.removed[(w.next+n-1)%n].at) > hideFor:
+		w.removed, w.next = []removal{r}, 0
+	case n < maxRemoved:
+		w.removed = append(w.removed, r)
+	default:
+		w.removed[w.next] = r
+		w.next = (w.next + 1) % n
+	}
 }
 
 // restoreUnlinked brings a message back that the caller's process unlinked a moment ago: it
@@ -156,8 +169,9 @@ func (fs *FS) restoreUnlinked(c *call, s *stream, seq store.Seq) (bool, error) {
 func (w *writing) lastRemoval(seq store.Seq) (removal, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := w.next - 1; i >= max(0, w.next-maxRemoved); i-- {
-		if r := w.removed[i%maxRemoved]; r.seq == seq {
+	n := len(w.removed)
+	for i := n - 1; i >= 0; i-- {
+		if r := w.removed[(w.next+i)%n]; r.seq == seq {
 			return r, true
 		}
 	}
