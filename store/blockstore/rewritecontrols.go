@@ -153,18 +153,11 @@ func (r *rewriting) reduce(n *snapshot, c *ownControl) {
 	var left []record.Range
 	for i := range c.Ranges {
 		old := &c.Ranges[i]
-		var need []store.Range
-		for first, count := range old.Runs() {
-			need = r.neededOf(n, need, c.Kind == record.FlagRemove, first, first+count-1)
-		}
-		if len(need) == 0 {
+		e := r.neededOf(n, old, c.Kind == record.FlagRemove)
+		if e.Count == 0 {
 			continue
 		}
-		var e record.Range
-		for _, q := range store.MergeRanges(need) {
-			e.Add(uint64(q.First), q.Len())
-		}
-		if e.Sums = old.Sums; !sameRuns(&e, old) {
+		if e.Sums = old.Sums; !e.SameRuns(old) {
 			c.stale = append(c.stale, len(left))
 		}
 		left = append(left, e)
@@ -172,21 +165,34 @@ func (r *rewriting) reduce(n *snapshot, c *ownControl) {
 	c.Ranges = left
 }
 
-// sameRuns says whether two ranges are about the same sequences.
-func sameRuns(a, b *record.Range) bool {
-	type run struct{ first, n uint64 }
-	var ra, rb []run
-	for first, n := range a.Runs() {
-		ra = append(ra, run{first, n})
+// neededOf returns which sequences of a range other blocks need to hear of. It has no more in memory than the ranges take in a control:
+// of a block of removals these are millions of runs.
+func (r *rewriting) neededOf(n *snapshot, of *record.Range, gone bool) (e record.Range) {
+	add := func(first, last uint64) { e.Add(first, last-first+1) }
+	if gone {
+		if lost := r.s.damage.GoneIn(of.First, of.First+of.Count-1); len(lost) > 0 {
+			// What was removed and is lost is not lost because of that. There are few such ranges.
+			var need []store.Range
+			for first, count := range of.Runs() {
+				r.eachNeeded(n, gone, first, first+count-1, func(first, last uint64) {
+					need = append(need, store.Range{First: store.Seq(first), Last: store.Seq(last)})
+				})
+				need = append(need, r.s.damage.GoneIn(first, first+count-1)...)
+			}
+			for _, q := range store.MergeRanges(need) {
+				add(uint64(q.First), uint64(q.Last))
+			}
+			return e
+		}
 	}
-	for first, n := range b.Runs() {
-		rb = append(rb, run{first, n})
+	for first, count := range of.Runs() {
+		r.eachNeeded(n, gone, first, first+count-1, add)
 	}
-	return slices.Equal(ra, rb)
+	return e
 }
 
-// neededOf appends to need which sequences of first to last other blocks need to hear of.
-func (r *rewriting) neededOf(n *snapshot, need []store.Range, gone bool, first, last uint64) []store.Range {
+// eachNeeded calls f with the runs of sequences from first to last that other blocks have and need to hear of, in order.
+func (r *rewriting) eachNeeded(n *snapshot, gone bool, first, last uint64, f func(first, last uint64)) {
 	for i := max(n.blockOf(first), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= last; i++ {
 		v := n.view(i)
 		if slices.Contains(r.old, v.block) {
@@ -204,15 +210,11 @@ func (r *rewriting) neededOf(n *snapshot, need []store.Range, gone bool, first, 
 			}
 			for at < end && at < hi {
 				seq, to := v.seqOf(at), v.runEnd(at, end-1)
-				need = append(need, store.Range{First: store.Seq(seq), Last: store.Seq(to)})
+				f(seq, to)
 				at += int(to-seq) + 1
 			}
 		}
 	}
-	if gone { // what was removed and is lost is not lost because of that
-		need = append(need, r.s.damage.GoneIn(first, last)...)
-	}
-	return need
 }
 
 // sumUp makes the sums of ranges that were reduced: those of the messages in them.

@@ -69,8 +69,13 @@ func (r *Range) Len() uint64 {
 	return sum
 }
 
+// SameRuns says whether both are about the same sequences, in the same form.
+func (r *Range) SameRuns(o *Range) bool {
+	return r.First == o.First && r.Count == o.Count && bytes.Equal(r.runs, o.runs)
+}
+
 func (r *Range) same(o *Range) bool {
-	return r.First == o.First && r.Count == o.Count && r.Sums == o.Sums && bytes.Equal(r.runs, o.runs)
+	return r.SameRuns(o) && r.Sums == o.Sums
 }
 
 // lastUvarint returns the uvarint that b ends in, and its length.
