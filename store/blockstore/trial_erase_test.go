@@ -33,13 +33,14 @@ func (w *workload) erase() {
 		m.erasing = true
 		m.live.begin(false)
 	})
-	_, err := st.Erase(bg, seq)
+	was, err := st.Erase(bg, seq)
 	w.j.do(func() {
 		switch {
 		case err == nil:
 			m.live.end(false)
-			m.erased = true
-			js.barrier() // what was stored before is on disk before the removal is
+			if m.erased = true; was {
+				js.barrier() // what was stored before is on disk before the removal is; of what is gone already nothing is to be done
+			}
 		case refused(err):
 			m.live, m.erasing = before, false
 		default:
