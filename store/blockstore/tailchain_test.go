@@ -144,3 +144,21 @@ func (l *plainList) same(which string, q store.Query, got store.Seq, err error, 
 		l.t.Fatalf("%+v: the %s is %d, %v, want %d", q, which, got, err, want)
 	}
 }
+
+// TestAMessageOfTheTailThatComesBackIsFound: when the second message on its subject came, the first was removed, so no link leads to it.
+func TestAMessageOfTheTailThatComesBackIsFound(t *testing.T) {
+	st, s := openBlocks(t, vfs.NewMem(), 1<<20)
+	defer st.Close()
+	list := &plainList{t: t, s: s, on: map[store.Seq]string{}, live: map[store.Seq]bool{}}
+	list.put("a")
+	list.compare("a", 1, 1) // has the index made
+	list.flip(1, false)
+	for range 3 * tailStep {
+		list.put("other")
+	}
+	list.put("a")
+	list.compare("a", 1, list.last)
+	list.flip(1, true)
+	list.compare("a", 1, list.last)
+	list.compare("a", 1, list.last-1)
+}
