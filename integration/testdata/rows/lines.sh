@@ -7,7 +7,7 @@ is "$(cat ORDERS/* | lines)" "hi a b rest"
 is "$(ls ORDERS | wc -l)" 4
 
 # The default subject is the first literal one of the configuration.
-echo '{"subjects": ["l.>", "l.lines", "m"]}' > L/.jsfs/config
+echo '{"subjects": ["k.>", "l.lines", "m"]}' > L/.jsfs/config
 echo one >> L/.log
 is "$(attr subject L/1)" l.lines
 
