@@ -75,7 +75,7 @@ func (s *Stream) openConsumer(id uint64, b []byte) (content []byte, damaged bool
 
 // beginConsumers takes up what consumers were doing when the stream was closed.
 func (s *Stream) beginConsumers() {
-	if err := s.consumers.Begin(bg, s.w.plan.newBlock); err != nil {
+	if err := s.consumers.Begin(bg, s.w.plan.unclean); err != nil {
 		s.log.Error("consumers could not take up what they did", "stream", s.config.Load().Name, "cause", err)
 	}
 }

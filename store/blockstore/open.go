@@ -217,7 +217,10 @@ func (st *Store) load() error {
 	if err := st.readRegister(incs); err != nil {
 		return err
 	}
-	if err := st.loadStreams(st.settleReplaced(incs)); err != nil {
+	if incs, err = st.settleReplaced(incs); err != nil {
+		return err
+	}
+	if err := st.loadStreams(incs); err != nil {
 		return err
 	}
 	st.countRemovedLocked()

@@ -100,7 +100,7 @@ func (st *Store) logOpened(took time.Duration) {
 		state := s.state(s.cur.Load())
 		live, lost = live.Plus(state.Live), lost+state.Lost
 		damage += len(s.damage.List())
-		if p := &s.w.plan; p.newBlock || len(p.torn) > 0 {
+		if p := &s.w.plan; p.unclean || len(p.torn) > 0 {
 			unclean++
 		}
 	}

@@ -20,6 +20,7 @@ type recovery struct {
 	junk       int64    // … and so many of them go to quarantine
 	footer     bool     // the junk is a footer, which did not reach the disk as a whole
 	unfinished bool     // the junk is the beginning of a record that nobody was told of
+	unclean    bool     // the stream was not closed, or lost something since
 	newBlock   bool     // the tail is sealed, and a new block begun
 	lost       uint64   // so many sequences were handed out and are lost
 	mark       uint64   // sequences up to this one may have been handed out; 0 is none
@@ -234,7 +235,8 @@ func (o *opening) findNext(next uint64) {
 		}
 		p.lost, unsure = 0, false
 	}
-	p.newBlock = !o.clean || p.lost > 0 || len(o.blocks) == 0 || o.tail == nil
+	p.unclean = !o.clean || p.lost > 0
+	p.newBlock = p.unclean || len(o.blocks) == 0 || o.tail == nil
 	if unsure {
 		p.mark = max(o.state.Mark, next-1+p.lost)
 		if !o.trusted {

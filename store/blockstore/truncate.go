@@ -302,12 +302,15 @@ func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
 
 // settleReplaced returns incs without the streams that others have replaced. A crash left them in their place, from which they are
 // moved, unless the store is only read. Streams of which it can't be read whom they have replaced come first, so that the name is theirs.
-func (st *Store) settleReplaced(incs []uint64) []uint64 {
+func (st *Store) settleReplaced(incs []uint64) ([]uint64, error) {
 	var gone, heirs []uint64
 	for _, inc := range incs {
 		b, err := readFile(st.fs, streamDir(inc)+"/"+replacesName)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
+		}
+		if isExhausted(err) {
+			return nil, err
 		}
 		if err != nil {
 			st.note(store.Damage{File: streamDir(inc) + "/" + replacesName, Cause: fmt.Sprintf("it can't be read, and the stream that was replaced may be there, too: %v", err)})
@@ -334,5 +337,5 @@ func (st *Store) settleReplaced(incs []uint64) []uint64 {
 		}
 	}
 	incs = slices.DeleteFunc(incs, func(inc uint64) bool { return slices.Contains(gone, inc) || slices.Contains(heirs, inc) })
-	return append(heirs, incs...)
+	return append(heirs, incs...), nil
 }
