@@ -99,9 +99,6 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	case at.kind == mapping.KindControl && directoryOf(at.control()) != nil:
 		out.Fh = fs.handles.add(&namesHandle{})
 	}
-	if err == nil && fs.opt.Unchanging {
-		out.OpenFlags = fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE
-	}
 	return c.status(err)
 }
 
