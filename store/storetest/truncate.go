@@ -235,6 +235,18 @@ var truncateCases = []testCase{
 		b.must(st.Undelete(b.ctx, 8))
 		b.check(st)
 	}),
+	timed("what no consumer wants and was put back stays when a stream is truncated", func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", Retention: store.RetentionInterest})
+		b.consumer(st, store.ConsumerConfig{Name: "c", FilterSubject: "a"})
+		for seq := store.Seq(1); seq < 5; seq++ {
+			b.must(st.Restore(b.ctx, store.Msg{Meta: store.Meta{Seq: seq, Time: time.Now().UnixNano()}, Subject: "b"}))
+		}
+		b.remove(st, 1)
+		pause(30 * time.Hour)
+		b.reclaim() // nothing is left of it, of which a copy must tell in a block of its own
+		st = b.truncate(st, 3)
+		b.wantSeqs(st, store.Query{}, 2, 3)
+	}),
 	timed("what was forgotten is still told as removed when a stream is truncated", func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 300)
