@@ -2,7 +2,6 @@ package fusefs
 
 import (
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"jsfs/store"
@@ -13,9 +12,7 @@ import (
 // of it.
 type namesHandle struct {
 	readHandle
-
-	// last is the stream's last sequence when the directory was read from its beginning.
-	last atomic.Uint64
+	begun
 
 	// mu guards given. It is a leaf.
 	mu    sync.Mutex
@@ -33,17 +30,10 @@ func (*namesHandle) read(*call, []byte, int64) (int, error) {
 
 // begin forgets what was given before.
 func (h *namesHandle) begin(c *call, s *stream) error {
-	if s != nil {
-		st, err := s.State(c)
-		if err != nil {
-			return err
-		}
-		h.last.Store(uint64(st.Last))
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.given = nil
-	return nil
+	return h.begun.begin(c, s)
 }
 
 // nameAt returns the name that has a cookie, if it is remembered; "" for the beginning.

@@ -44,16 +44,39 @@ func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fus
 	return out, out != nil
 }
 
-// beginner is a directory's handle that wants to know when it is read from its beginning.
+// beginner is a directory's handle that wants to know when a listing begins: whenever the directory is read
+// from its beginning, and when it is first read from anywhere else.
 type beginner interface {
 	begin(c *call, s *stream) error
+	hasBegun() bool
+}
+
+// begun is what the handles of directories know about their listings.
+type begun struct {
+	last  atomic.Uint64 // the stream's last sequence when the listing began
+	known atomic.Bool
+}
+
+func (b *begun) hasBegun() bool { return b.known.Load() }
+
+// begin notes that a listing begins. s is nil for a directory that is no stream's.
+func (b *begun) begin(c *call, s *stream) error {
+	if s != nil {
+		st, err := s.State(c)
+		if err != nil {
+			return err
+		}
+		b.last.Store(uint64(st.Last))
+	}
+	b.known.Store(true)
+	return nil
 }
 
 // dirHandle is an open message directory. A listing ends at the message that was the
 // last one when it began, or it would never end while somebody writes.
 type dirHandle struct {
 	readHandle
-	last atomic.Uint64
+	begun
 
 	// given is how many messages were listed with their attributes since somebody looked one
 	// up, and lookups is the stream's count of lookups then.
@@ -72,15 +95,6 @@ func (h *dirHandle) wantsAttributes(s *stream) bool {
 		h.given.Store(0)
 	}
 	return h.given.Add(1) <= maxGiven
-}
-
-// begin is called when the directory is read from its beginning.
-func (h *dirHandle) begin(c *call, s *stream) error {
-	st, err := s.State(c)
-	if err == nil {
-		h.last.Store(uint64(st.Last))
-	}
-	return err
 }
 
 func (*dirHandle) read(*call, []byte, int64) (int, error) {
@@ -126,12 +140,12 @@ func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
 		return err
 	}
 	h, _ := fs.handles.get(in.Fh).(beginner)
-	if off < cookieSelf {
-		if h != nil {
-			if err := h.begin(c, s); err != nil {
-				return err
-			}
+	if h != nil && (off < cookieSelf || !h.hasBegun()) {
+		if err := h.begin(c, s); err != nil {
+			return err
 		}
+	}
+	if off < cookieSelf {
 		if _, ok := l.add(".", id, syscall.S_IFDIR, cookieSelf); !ok {
 			return nil
 		}

@@ -195,6 +195,51 @@ func TestListingResumesAnywhere(t *testing.T) {
 	}
 }
 
+// A directory that was opened anew and is read from the middle on, as an NFS server does and a kernel that keeps the
+// beginning, ends where one ends that is read from its beginning.
+func TestListingBeginsAnywhere(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "1", "2", "3", "4", "5")
+	for _, path := range []string{"S", "S/.jsfs/deleted", "S/.jsfs/subjects", "S/.jsfs/subjects/>", "S/.jsfs/range/1-4"} {
+		if path == "S/.jsfs/deleted" {
+			for _, seq := range []store.Seq{1, 3} {
+				if _, err := s.Remove(t.Context(), seq); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		node := m.walk(path).NodeId
+		all := m.listFrom(node, 0)
+		if len(all) < 3 {
+			t.Fatalf("%s: got %v, want more than itself and its parent", path, all)
+		}
+		for i, e := range all {
+			if got, want := m.listFrom(node, e.Off), all[i+1:]; !slices.Equal(got, want) {
+				t.Errorf("%s from the offset of %q on: got %v, want %v", path, e.Name, got, want)
+			}
+		}
+	}
+}
+
+// listFrom opens a directory and lists it from an offset on.
+func (m *mounted) listFrom(node, off uint64) (all []fuse.DirEntry) {
+	m.t.Helper()
+	var opened fuse.OpenOut
+	if st := m.OpenDir(nil, &fuse.OpenIn{InHeader: header(node)}, &opened); !st.Ok() {
+		m.t.Fatalf("opendir: %v", st)
+	}
+	defer m.ReleaseDir(&fuse.ReleaseIn{InHeader: header(node), Fh: opened.Fh})
+	out := fuse.NewDirEntryList(make([]byte, 4096), off)
+	if st := m.ReadDir(nil, &fuse.ReadIn{InHeader: header(node), Fh: opened.Fh, Offset: off, Size: 4096}, out); !st.Ok() {
+		m.t.Fatalf("readdir at %d: %v", off, st)
+	}
+	all, err := fuse.ParseDirEntries(out.Bytes())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
 // What was listed and looked up leaves nothing behind.
 func TestListingKeepsNoState(t *testing.T) {
 	m := newMounted(t, Options{})
