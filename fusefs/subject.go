@@ -364,11 +364,21 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.name()))
 	meta := &draftMeta{}
 	target.Header = meta.header
+	open := publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}
 	h := &subjectHandle{
 		node: n, at: n.fs.now(), meta: meta,
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
-		w:        desk.NewWriter(n.stream, target, publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}),
 	}
+	if !made && flags&syscall.O_APPEND == 0 {
+		var err error
+		if h.under, err = n.openUnder(c); err != nil {
+			return nil, err
+		}
+	}
+	if h.under != nil {
+		open.Under = h.under
+	}
+	h.w = desk.NewWriter(n.stream, target, open)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.opens = append(n.opens, h)

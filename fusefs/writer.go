@@ -19,6 +19,7 @@ type subjectHandle struct {
 	at       time.Time  // when it was opened
 	meta     *draftMeta // of the message that is being written
 	readable bool
+	under    *under // what it held when it was opened; nil if it was empty, was emptied, or is appended to
 
 	// newest is the message that is read as long as nothing was written, opened by the first read.
 	opened sync.Once
@@ -29,6 +30,9 @@ type subjectHandle struct {
 func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
 	if !h.readable {
 		return 0, refuse(syscall.EBADF, "it is not open for reading")
+	}
+	if h.w.Fresh() && h.under != nil {
+		return h.under.read(c, p, off)
 	}
 	if h.w.Fresh() {
 		newest, err := h.openNewest(c)
@@ -77,6 +81,9 @@ func (h *subjectHandle) release(c *call) {
 	n.mu.Lock()
 	n.opens = slices.DeleteFunc(n.opens, func(o *subjectHandle) bool { return o == h })
 	n.mu.Unlock()
+	if h.under != nil {
+		h.under.close()
+	}
 	if h.newest != nil {
 		h.newest.release(c)
 	}

@@ -52,6 +52,17 @@ var writeCases = []struct {
 	{"rsync, twice", []string{"rsync"}, `rsync -a ../a S/x; rsync -a ../a S/x; test "$(rsync -ai ../a S/x)" = ""`, []string{"aaa\n"}},
 	{"rsync of a directory", []string{"rsync"}, `mkdir ../d1; cp -p ../a ../b ../d1; rsync -a ../d1/ S/; rsync -a ../d1/ S/; rm -r ../d1`, []string{"aaa\n", "bbb\n"}},
 	{"rsync --inplace", []string{"rsync"}, `rsync --inplace ../a S/x`, []string{"aaa\n"}},
+	{"rsync --append", []string{"rsync"}, `rsync -a ../a S/x; cat ../a ../b > ../c; rsync --append ../c S/x`, []string{"aaa\n", "aaa\nbbb\n"}},
+	{"rsync --inplace of what has changed", []string{"rsync"}, `seq 20000 > ../c; rsync ../c S/x; sed -i 10000s/.*/XXXXX/ ../c
+		rsync -I --inplace --no-whole-file ../c S/x; cmp ../c S/x; rsync -I --inplace --no-whole-file ../c S/x; cmp ../c S/x
+		seq 10000 > ../c; rsync -I --inplace --no-whole-file ../c S/x; cmp ../c S/x; rm S/*`, nil},
+	{"dd that goes on", nil, `dd if=../a of=S/x status=none; dd if=../b of=S/x bs=1 seek=4 conv=notrunc status=none`, []string{"aaa\n", "aaa\nbbb\n"}},
+	{"truncate of what is there", nil, `cp ../a S/x; truncate -s 2 S/x; truncate -s 2 S/x; truncate -s 4 S/x`, []string{"aaa\n", "aa", "aa\x00\x00"}},
+	{"r+ that changes the middle", []string{"python3"}, `cp ../a S/x; python3 -c '
+with open("S/x", "r+b") as f:
+    assert f.read(2) == b"aa"
+    f.seek(1)
+    f.write(b"XYZ")'`, []string{"aaa\n", "aXYZ"}},
 	{"tar, twice", nil, `tar -C .. -cf ../t.tar a b; tar -C S/ -xf ../t.tar; tar -C S/ --overwrite -xf ../t.tar; rm ../t.tar`, []string{"aaa\n", "bbb\n", "aaa\n", "bbb\n"}},
 	{"split", nil, `seq 4 | split -l 2 - S/part.`, []string{"1\n2\n", "3\n4\n"}},
 	{"a here document", nil, "cat > S/x <<-.\n\thello\n\t.\n", []string{"hello\n"}},

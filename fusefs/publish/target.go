@@ -150,6 +150,9 @@ type Open struct {
 	// Due says that there is something to commit already: the last close by the opener
 	// commits, written or not.
 	Due bool
+	// Under, unless nil, is what the file held when it was opened, and is read from as long as nothing was appended through the
+	// open.
+	Under Under
 }
 
 // Outcome tells what release did with what was left.

@@ -12,12 +12,18 @@ import (
 // close is one message. All methods may be called concurrently.
 type Writer struct {
 	*open
+	under Under // nil if there is none
+	kept  int64 // how much of under was not cut off, in bytes; guarded by mu
 }
 
 // NewWriter returns the Writer of a file that was opened. Drafts of s hold what is
 // large, killed or refused.
 func (d *Desk) NewWriter(s store.Stream, t Target, o Open) *Writer {
-	return &Writer{d.open(s, t, o)}
+	w := &Writer{open: d.open(s, t, o), under: o.Under}
+	if w.under != nil {
+		w.kept = w.under.Size()
+	}
+	return w
 }
 
 // Write is told that a thread writes p at an offset of the file, or at its end. Nothing is
@@ -25,7 +31,8 @@ func (d *Desk) NewWriter(s store.Stream, t Target, o Open) *Writer {
 // message comes of what was written before, unless the same bytes are written again.
 //
 // The offsets that the kernel gives go on after a commit. So the next message begins with the
-// lowest byte that is written after it: nothing before it is filled up.
+// lowest byte that is written after it: nothing before it is filled up. What the first one leaves out before its end is
+// what the file held there when it was opened, if it was not emptied, and zeros where there was nothing.
 func (w *Writer) Write(ctx context.Context, tid uint32, p []byte, off int64, atEnd bool) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,6 +89,9 @@ func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 		}
 	}
 	w.base = base
+	if err := w.fillLocked(ctx, off-base); err != nil {
+		return err
+	}
 	return w.buf.writeAt(ctx, p, off-base)
 }
 
@@ -105,7 +115,8 @@ func (w *Writer) judgeLocked(p []byte, at int64) error {
 }
 
 // Truncate sets the file's size. At 0 nothing is left to commit but, if there was no commit
-// yet, an empty message. Bytes that are added are zeros, and count as written.
+// yet, an empty message. Bytes that are added are those that the file held there when it was opened, else zeros,
+// and count as written. At the size that it has nothing happens.
 func (w *Writer) Truncate(ctx context.Context, size int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,12 +125,15 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 	case size < 0:
 		return store.ErrInvalid
 	case size <= w.base:
-		w.base = size
+		w.base, w.kept = size, 0
 		w.dirty, w.empty, w.judged = false, !w.settled, false
 		w.modTime, w.spoiled, w.unfit = nil, nil, nil
 		return w.buf.reset()
 	case size == end:
+		w.kept = min(w.kept, size)
 		return nil
+	case end == 0 && size == w.kept:
+		return nil // what it held, and nothing was written
 	case size-w.base > w.limit:
 		return tooLarge(size-w.base, w.limit)
 	}
@@ -128,9 +142,13 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 			return err
 		}
 	}
+	if err := w.fillLocked(ctx, size-w.base); err != nil {
+		return err
+	}
 	if err := w.buf.truncate(ctx, size-w.base); err != nil {
 		return err
 	}
+	w.kept = min(w.kept, size)
 	w.dirty, w.empty = true, false
 	return nil
 }

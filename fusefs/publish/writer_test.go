@@ -207,16 +207,31 @@ func TestWriterLikeFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newFakeStream()
 		budget := NewBudget(rapid.SampledFrom([]int64{1, 40 << 10, 1 << 30}).Draw(t, "budget"))
-		w := NewDesk(&fakeProc{}, budget).NewWriter(s, Subject{Stream: s, Name: "x"}, Open{Thread: 1})
 		rng := rand.New(rand.NewPCG(1, rapid.Uint64().Draw(t, "bytes")))
+		held := make([]byte, rapid.SampledFrom([]int{0, 1, 5000, 400000}).Draw(t, "held"))
+		for i := range held {
+			held[i] = byte(rng.Uint32())
+		}
+		w := NewDesk(&fakeProc{}, budget).NewWriter(s, Subject{Stream: s, Name: "x"}, Open{Thread: 1, Under: &fakeUnder{b: held}})
+		// model is the file up to the end of what was written, held what is left of what was there.
 		var model []byte
+		reach := func(size int) {
+			if n := len(model); n < size {
+				model = append(model, make([]byte, size-n)...)
+				copy(model[n:], held[min(n, len(held)):])
+			}
+		}
 		for range rapid.IntRange(1, 12).Draw(t, "calls") {
 			size := rapid.SampledFrom([]int{0, 1, 7, 4096, 40000, 70000, 130000}).Draw(t, "size")
 			if rapid.IntRange(0, 3).Draw(t, "call") == 0 {
 				if err := w.Truncate(t.Context(), int64(size)); err != nil {
 					t.Fatal(err)
 				}
-				model = append(model, make([]byte, max(0, size-len(model)))...)[:size]
+				if len(model) == 0 && size == len(held) && size > 0 {
+					continue
+				}
+				reach(size)
+				model, held = model[:size], held[:min(size, len(held))]
 				continue
 			}
 			p := make([]byte, size)
@@ -232,6 +247,7 @@ func TestWriterLikeFile(t *testing.T) {
 				off = len(model)
 			}
 			if size > 0 {
+				reach(off)
 				model = append(model, make([]byte, max(0, off+size-len(model)))...)
 				copy(model[off:], p)
 			}
