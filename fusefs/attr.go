@@ -114,7 +114,31 @@ func (fs *FS) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.Attr
 	if in.Flags()&fuse.FUSE_GETATTR_FH != 0 {
 		h = fs.handles.get(in.Fh())
 	}
-	return c.status(fs.getAttr(c, h, out))
+	return c.status(fs.getOpenAttr(c, h, out))
+}
+
+// getOpenAttr is getAttr, also for who has open what is not there any more.
+func (fs *FS) getOpenAttr(c *call, h handle, out *fuse.AttrOut) error {
+	err := fs.getAttr(c, h, out)
+	if errno, _ := errnoOf(err); errno != syscall.ESTALE {
+		return err
+	}
+	*out = fuse.AttrOut{}
+	out.SetTimeout(fresh)
+	if h := fs.shown.last(c.hdr.NodeId); h != nil {
+		h.attr(fs, &out.Attr)
+		return nil
+	}
+	if inc, seq, ok := fs.removedMessage(c.hdr.NodeId, err); ok {
+		m, err := fs.loadRemoved(c, inc, seq, nil)
+		if err != nil {
+			return err
+		}
+		fs.messageAttr(&out.Attr, c.hdr.NodeId, m.Meta)
+		out.Nlink = 0
+		return nil
+	}
+	return err
 }
 
 func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {

@@ -90,11 +90,12 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 
 // made is the content of a file that is made when it is opened, and its time.
 func (fs *FS) made(c *call, s *stream, p place) (content []byte, mtime int64, err error) {
+	if p.control().IsPart() {
+		return fs.messagePart(c, s, p)
+	}
 	switch p.control() {
 	case mapping.ControlInfo:
 		return fs.info(c, s, p.filter())
-	case mapping.ControlHeaders, mapping.ControlSubject, mapping.ControlTime, mapping.ControlJSON, mapping.ControlRaw:
-		return fs.messagePart(c, s, p)
 	case mapping.ControlMetrics:
 		content, err = fs.metrics()
 		return content, fs.now().UnixNano(), err
@@ -117,8 +118,11 @@ func (fs *FS) madeSize(c *call, s *stream, p place) (size, mtime int64, err erro
 		return 0, 0, err
 	}
 	defer giveBack()
-	if b, ok := h.(*bytesHandle); ok {
-		return int64(len(b.content)), b.mtime, nil
+	switch h := h.(type) {
+	case *bytesHandle:
+		return int64(len(h.content)), h.mtime, nil
+	case *messageHandle:
+		return h.size, h.mtime, nil
 	}
 	return 0, fs.started.UnixNano(), nil
 }
@@ -296,7 +300,7 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 	case mapping.ControlMount:
 		return &bytesHandle{content: fs.opt.config()}, fuse.FOPEN_DIRECT_IO, nil
 	case mapping.ControlNewestOf:
-		return fs.openNewest(c, s, p.filter())
+		return fs.openNewest(c, s, p)
 	case mapping.ControlDeletedMessage:
 		return fs.openDeleted(c, s, p)
 	case mapping.ControlErrors:
@@ -306,6 +310,10 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 	content, mtime, err := fs.made(c, s, p)
 	if err != nil {
 		return nil, 0, err
+	}
+	if p.control().IsPart() {
+		h := &messageHandle{stream: s, seq: p.msgSeq(), part: p.control(), node: p.node(s), size: int64(len(content)), mtime: mtime, readOnly: true}
+		return fs.opened(h, content), fuse.FOPEN_DIRECT_IO, nil
 	}
 	return &bytesHandle{content: content, mtime: mtime}, fuse.FOPEN_DIRECT_IO, nil
 }

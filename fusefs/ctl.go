@@ -154,6 +154,9 @@ func (w *ctlWriter) erase(c *call, line string, args []string) error {
 	}
 	n := int64(0)
 	live, err := w.stream.Erase(c, seq)
+	if err == nil {
+		w.fs.erased(w.stream, seq)
+	}
 	if live {
 		n = 1
 	}

@@ -80,11 +80,16 @@ func (fs *FS) deletedAttr(c *call, s *stream, p place, a *fuse.Attr) error {
 
 // openDeleted opens a removed message for reading.
 func (fs *FS) openDeleted(c *call, s *stream, p place) (handle, uint32, error) {
-	m, err := s.LoadKept(c, p.deletedSeq(), nil)
+	m, err := s.StatKept(c, p.deletedSeq())
 	if err != nil {
 		return nil, 0, gone(err)
 	}
-	return &bytesHandle{content: m.Data}, fuse.FOPEN_DIRECT_IO, nil
+	h, err := fs.openPayload(c, s, m, p.node(s))
+	if err != nil {
+		return nil, 0, err
+	}
+	h.readOnly = true
+	return h, fuse.FOPEN_DIRECT_IO, nil
 }
 
 // inDeleted says whether the place is a directory of what was removed, or below it.

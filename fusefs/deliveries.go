@@ -89,20 +89,21 @@ func (fs *FS) openOpen(c *call, s *stream, p place, consumer store.Consumer, in 
 	if in.Flags&syscall.O_TRUNC != 0 {
 		return nil, 0, errNoWrite
 	}
-	if _, err := fs.openMeta(c, s, p, consumer); err != nil {
+	m, err := fs.openMeta(c, s, p, consumer)
+	if err != nil {
 		return nil, 0, err
 	}
-	m, err := s.Load(c, p.openSeq(), nil)
+	h, err := fs.openPayload(c, s, m, p.node(s))
 	if err != nil {
-		return nil, 0, gone(err)
+		return nil, 0, err
 	}
-	return &openHandle{bytesHandle{content: m.Data}}, fuse.FOPEN_DIRECT_IO, nil
+	return &openHandle{h}, fuse.FOPEN_DIRECT_IO, nil
 }
 
 var errNoWrite = refuse(syscall.EPERM, "messages never change: rm acknowledges this delivery, touch extends it")
 
 // openHandle is an open file of an openDir.
-type openHandle struct{ bytesHandle }
+type openHandle struct{ *messageHandle }
 
 func (*openHandle) write(*call, []byte, int64, bool) (int, error) { return 0, errNoWrite }
 

@@ -63,7 +63,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	if m.Size <= maxStateless {
 		return nil, flags, nil
 	}
-	return &messageHandle{key: fs.big.open(c.hdr.NodeId), stream: s, seq: seq, size: m.Size}, flags, nil
+	return fs.opened(&messageHandle{stream: s, seq: seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}, nil), flags, nil
 }
 
 // Read reads from a file.
@@ -92,23 +92,16 @@ func (fs *FS) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (res fus
 
 // readMessage reads from a message that has no handle.
 func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
-	s, at, err := fs.split(c.hdr.NodeId)
-	if err != nil {
-		return 0, err
-	}
-	if at.kind != mapping.KindMessage {
-		return 0, refuse(syscall.EBADF, "it is not open")
-	}
 	scratch := getScratch(len(buf))
 	defer putScratch(scratch)
-	m, err := loadOpen(c, s, store.Seq(at.n), *scratch)
+	s, m, err := fs.loadNode(c, *scratch)
 	if err != nil {
 		return 0, err
 	}
 	if off >= uint64(len(m.Data)) {
 		return 0, nil
 	}
-	if off == 0 {
+	if off == 0 && s != nil {
 		fs.prefetch.read(s, m.Seq)
 	}
 	return copy(buf, m.Data[off:]), nil

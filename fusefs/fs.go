@@ -30,6 +30,7 @@ type FS struct {
 	handles handles
 	errors  *errorLog
 	big     payloads
+	shown   openFiles
 	pub     publisher
 
 	prefetch prefetcher

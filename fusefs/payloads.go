@@ -3,10 +3,7 @@ package fusefs
 import (
 	"container/list"
 	"sync"
-	"syscall"
 	"time"
-
-	"jsfs/store"
 )
 
 const (
@@ -46,15 +43,14 @@ type payload struct {
 	used    time.Time // when the last one was done
 }
 
-// open notes a handle on a message, and returns its key.
-func (t *payloads) open(node uint64) uint64 {
+// open notes a handle on a message.
+func (t *payloads) open(node uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.refs == nil {
 		t.refs, t.m = map[uint64]int{}, map[uint64]*list.Element{}
 	}
 	t.refs[node]++
-	return node
 }
 
 // close notes that a handle is gone. With the last one the payload goes.
@@ -146,6 +142,13 @@ func (t *payloads) leave(p *payload) {
 	}
 }
 
+// drop drops a payload. Who reads it loads it again.
+func (t *payloads) drop(node uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropLocked(node)
+}
+
 func (t *payloads) dropLocked(node uint64) {
 	e := t.m[node]
 	if e == nil {
@@ -159,27 +162,3 @@ func (t *payloads) dropLocked(node uint64) {
 		t.freed = nil
 	}
 }
-
-// messageHandle is an open large message.
-type messageHandle struct {
-	readHandle
-	key    uint64
-	stream *stream
-	seq    store.Seq
-	size   int64
-}
-
-func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
-	return 0, refuse(syscall.EPERM, "messages never change")
-}
-
-func (h *messageHandle) read(c *call, p []byte, off int64) (int, error) {
-	return c.fs.big.read(h.key, h.size, func() ([]byte, error) {
-		m, err := loadOpen(c, h.stream, h.seq, nil)
-		return m.Data, err
-	}, p, off)
-}
-
-func (h *messageHandle) fsync(c *call) error { return h.stream.Sync(c) }
-
-func (h *messageHandle) release(c *call) { c.fs.big.close(h.key) }

@@ -82,6 +82,8 @@ type streams struct {
 	mu      sync.RWMutex
 	byNum   map[uint64]*stream
 	dropped uint64 // how many were dropped
+	// gone are the incarnations of those that were dropped and whose number no other one has, of which there are 2^18.
+	gone map[uint64]uint64
 }
 
 // byNode returns the stream to which a node belongs, nil if it was removed.
@@ -89,6 +91,14 @@ func (t *streams) byNode(num uint64) *stream {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.byNum[num]
+}
+
+// removed returns the incarnation of the stream that a node number belonged to before it was removed.
+func (t *streams) removed(num uint64) (incarnation uint64, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	incarnation, ok = t.gone[num]
+	return incarnation, ok
 }
 
 // named returns the stream that has a name now; store.ErrNotFound if there is none.
@@ -117,6 +127,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 	s.messages = &messages{stream: s}
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
+	delete(t.gone, num)
 	return s, nil
 }
 
@@ -128,6 +139,10 @@ func (t *streams) drop(incarnation uint64) {
 	if s := t.byNum[num]; s != nil && s.Incarnation() == incarnation {
 		delete(t.byNum, num)
 		t.dropped++
+		if t.gone == nil {
+			t.gone = map[uint64]uint64{}
+		}
+		t.gone[num] = incarnation
 		s.bell.End()
 	}
 }

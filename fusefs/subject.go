@@ -343,14 +343,7 @@ func (n *subjectNode) openNewest(c *call) (handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Size <= maxStateless {
-		return &bytesHandle{content: m.Data}, nil
-	}
-	id, ok := n.stream.message(m.Seq)
-	if !ok {
-		return &bytesHandle{content: m.Data}, nil
-	}
-	return &messageHandle{key: n.fs.big.open(id), stream: n.stream, seq: m.Seq, size: m.Size}, nil
+	return n.fs.opened(&messageHandle{stream: n.stream, seq: m.Seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}, m.Data), nil
 }
 
 // openWriter opens it for a new message. made says that the open made or emptied the file.

@@ -11,8 +11,8 @@ import (
 // under is the message for which a subject's name stood when it was opened for writing, and not emptied. Who writes
 // there means the rest to stay as it was: rsync --inplace passes over blocks that are right already.
 type under struct {
-	big    *payloads
-	node   uint64 // of the message, in big
+	fs     *FS
+	node   uint64 // of the message, in payloads
 	stream *stream
 	seq    store.Seq
 	size   int64
@@ -25,7 +25,7 @@ func (n *subjectNode) openUnder(c *call) (*under, error) {
 	if err != nil || !last.ok {
 		return nil, err
 	}
-	u := &under{big: &n.fs.big, stream: n.stream, seq: last.seq, size: last.size}
+	u := &under{fs: n.fs, stream: n.stream, seq: last.seq, size: last.size}
 	if last.seq == 0 { // it is damaged: who needs its bytes is told
 		if _, u.err = n.load(c, nil); u.err == nil {
 			u.err = errStale // somebody else appended to it meanwhile
@@ -36,11 +36,12 @@ func (n *subjectNode) openUnder(c *call) (*under, error) {
 	if u.size == 0 || !ok { // numbers too high for a node are shown nowhere
 		return nil, nil
 	}
-	u.node = u.big.open(id)
+	u.node = id
+	u.fs.big.open(id)
 	return u, nil
 }
 
-func (u *under) close() { u.big.close(u.node) }
+func (u *under) close() { u.fs.big.close(u.node) }
 
 // Size implements publish.Under.
 func (u *under) Size() int64 { return u.size }
@@ -59,8 +60,8 @@ func (u *under) read(ctx context.Context, p []byte, off int64) (n int, err error
 	if u.err != nil {
 		return 0, u.err
 	}
-	return u.big.read(u.node, u.size, func() ([]byte, error) {
-		m, err := loadOpen(ctx, u.stream, u.seq, nil)
+	return u.fs.big.read(u.node, u.size, func() ([]byte, error) {
+		m, err := u.fs.loadOpen(ctx, u.stream, u.seq, nil)
 		return m.Data, err
 	}, p, off)
 }

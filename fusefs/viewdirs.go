@@ -130,21 +130,18 @@ func (fs *FS) oldestOf(c *call, s *stream, f mapping.Filter) (store.Meta, error)
 	return store.Meta{}, store.ErrNotFound
 }
 
-// openNewest opens the newest message of a filter as it is now, whatever is appended later.
-func (fs *FS) openNewest(c *call, s *stream, f mapping.Filter) (handle, uint32, error) {
-	const flags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
-	meta, err := fs.newestOf(c, s, f)
+// openNewest opens the newest message at a place as it is now, whatever is appended later.
+func (fs *FS) openNewest(c *call, s *stream, p place) (handle, uint32, error) {
+	meta, err := fs.newestOf(c, s, p.filter())
 	if err != nil {
 		return nil, 0, gone(err)
 	}
-	if id, ok := s.message(meta.Seq); ok && meta.Size > maxStateless {
-		return &messageHandle{key: fs.big.open(id), stream: s, seq: meta.Seq, size: meta.Size}, flags, nil
-	}
-	m, err := s.Load(c, meta.Seq, nil)
+	h, err := fs.openPayload(c, s, meta, p.node(s))
 	if err != nil {
-		return nil, 0, gone(err)
+		return nil, 0, err
 	}
-	return &bytesHandle{content: m.Data}, flags, nil
+	h.readOnly = true
+	return h, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, nil
 }
 
 // sinceDir has a message directory for each moment, of what came then or later, and a link to one for each

@@ -42,6 +42,10 @@ type attributes interface {
 
 // attributes finds those of the node that a call is about.
 func (fs *FS) attributes(c *call) (attributes, error) {
+	if kind, _, _ := mapping.SplitNode(c.hdr.NodeId); kind == mapping.KindMessage {
+		_, m, err := fs.loadNode(c, nil)
+		return messageAttributes{m}, err
+	}
 	s, at, err := fs.split(c.hdr.NodeId)
 	if err != nil {
 		return nil, err
@@ -59,9 +63,6 @@ func (fs *FS) attributes(c *call) (attributes, error) {
 		if at.view == nil { // the configuration is that of the stream's own directory
 			return streamAttributes{s}, nil
 		}
-	case mapping.KindMessage:
-		m, err := loadOpen(c, s, store.Seq(at.n), nil)
-		return messageAttributes{m}, err
 	case mapping.KindSubject, mapping.KindDraft:
 		obj := fs.objects.get(c.hdr.NodeId)
 		if obj == nil {

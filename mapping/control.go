@@ -167,6 +167,9 @@ func (c Control) IsDir() bool { return controls[c].dir }
 // IsLink says whether c is a symbolic link.
 func (c Control) IsLink() bool { return controls[c].link }
 
+// IsPart says whether c shows something of one message, in its directory.
+func (c Control) IsPart() bool { return slices.Contains(insides[ControlMsg], c) }
+
 // IsListed says whether c is listed where it is.
 func (c Control) IsListed() bool { return !controls[c].hidden }
 

@@ -38,6 +38,11 @@ type Attic interface {
 	// streams, or not its consumers.
 	Revive(ctx context.Context, incarnation uint64) (Stream, error)
 
+	// LoadRemoved reads a message of a removed stream that is kept, as Load reads one of a stream that is there, for whoever had it
+	// open: one that was live when the stream went, or was removed and is kept. It gives ErrNotFound if there is no such message
+	// or stream, and may take as long as opening the stream does.
+	LoadRemoved(ctx context.Context, incarnation uint64, seq Seq, buf []byte) (Msg, error)
+
 	// Reclaim forgets at once what was removed and is not kept, which else happens when the engine sees fit. It may
 	// take long, and stops when ctx ends.
 	Reclaim(ctx context.Context) error

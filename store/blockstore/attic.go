@@ -149,6 +149,53 @@ func (st *Store) tell(ctx context.Context, r *removedStream) (*store.RemovedStre
 	return told, errors.Join(err, s.close())
 }
 
+// LoadRemoved implements [store.Attic].
+func (st *Store) LoadRemoved(ctx context.Context, inc uint64, seq store.Seq, buf []byte) (store.Msg, error) {
+	if err := st.enter(ctx); err != nil {
+		return store.Msg{}, err
+	}
+	defer st.gate.leave()
+	st.originMu.Lock() // who was truncated may not be in its place yet
+	defer st.originMu.Unlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	m, err := st.loadRemovedLocked(ctx, inc, seq, buf)
+	if err != nil {
+		err = fmt.Errorf("message %d of removed stream %d: %w", seq, inc, err)
+	}
+	return m, err
+}
+
+func (st *Store) loadRemovedLocked(ctx context.Context, inc uint64, seq store.Seq, buf []byte) (store.Msg, error) {
+	r, err := st.findRemovedLocked(inc)
+	if err != nil {
+		return store.Msg{}, err
+	}
+	s, err := st.openStream(r.dir, r.inc)
+	if err != nil {
+		return store.Msg{}, err
+	}
+	defer s.hub.Close()
+	m, err := s.Load(ctx, seq, buf)
+	if errors.Is(err, store.ErrNotFound) {
+		m, err = s.LoadKept(ctx, seq, buf)
+	}
+	return m, errors.Join(err, s.close())
+}
+
+// findRemovedLocked returns the removed stream of an incarnation; store.ErrNotFound if none is kept.
+func (st *Store) findRemovedLocked(inc uint64) (*removedStream, error) {
+	removed, err := st.lookLocked()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(removed, func(r *removedStream) bool { return r.inc == inc && r.isKept(&st.opt, st.opt.Now()) })
+	if i < 0 {
+		return nil, store.ErrNotFound
+	}
+	return removed[i], nil
+}
+
 // Revive implements [store.Attic].
 func (st *Store) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
 	if err := st.enter(ctx); err != nil {
@@ -174,15 +221,10 @@ func (st *Store) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
 func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	removed, err := st.lookLocked()
+	r, err := st.findRemovedLocked(inc)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(removed, func(r *removedStream) bool { return r.inc == inc && r.isKept(&st.opt, st.opt.Now()) })
-	if i < 0 {
-		return nil, store.ErrNotFound
-	}
-	r := removed[i]
 	name, err := st.reviveMessages(ctx, r)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,24 @@ func (s *Store) RemovedStreams(context.Context) ([]store.RemovedStream, error) {
 	return out, nil
 }
 
+// LoadRemoved implements [store.Attic].
+func (s *Store) LoadRemoved(_ context.Context, inc uint64, seq store.Seq, buf []byte) (store.Msg, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.Msg{}, store.ErrClosed
+	}
+	for _, r := range s.attic {
+		if r.inc != inc || r.due <= s.opt.Now() {
+			continue
+		}
+		if m := r.findLocked(seq); m != nil && m.due > s.opt.Now() {
+			return m.copyTo(buf), nil
+		}
+	}
+	return store.Msg{}, fmt.Errorf("message %d of removed stream %d: %w", seq, inc, store.ErrNotFound)
+}
+
 // Revive implements [store.Attic].
 func (s *Store) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
 	st, err := s.revive(inc)

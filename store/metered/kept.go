@@ -37,6 +37,14 @@ func (c *counted) RemovedStreams(ctx context.Context) ([]store.RemovedStream, er
 	return list, err
 }
 
+// LoadRemoved implements [store.Attic].
+func (c *counted) LoadRemoved(ctx context.Context, inc uint64, seq store.Seq, buf []byte) (store.Msg, error) {
+	start := time.Now()
+	m, err := c.Store.LoadRemoved(ctx, inc, seq, buf)
+	c.m.load(opLoadRemoved, start, &m, err)
+	return m, err
+}
+
 // Reclaim implements [store.Attic].
 func (c *counted) Reclaim(ctx context.Context) error {
 	start := time.Now()

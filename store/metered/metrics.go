@@ -84,6 +84,7 @@ const (
 	opLoadKept        op = "load_kept"
 	opStatKept        op = "stat_kept"
 	opRemoved         op = "removed_streams"
+	opLoadRemoved     op = "load_removed"
 	opRevive          op = "revive"
 	opReclaim         op = "reclaim"
 	opDropSealed      op = "drop_sealed"
@@ -95,7 +96,7 @@ var ops = []op{
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftPublish, opDraftRestore, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
 	opCreateConsumer, opRestoreConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
-	opScanKept, opLoadKept, opStatKept, opRemoved, opRevive, opReclaim, opDropSealed,
+	opScanKept, opLoadKept, opStatKept, opRemoved, opLoadRemoved, opRevive, opReclaim, opDropSealed,
 }
 
 // metrics are the counters of one store. All of them may be used concurrently.

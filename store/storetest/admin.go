@@ -258,6 +258,7 @@ func everyCall(b *bench, st store.Stream) map[string]error {
 		out["ScanKept"] = err
 	}
 	_, out["RemovedStreams"] = b.s.RemovedStreams(b.ctx)
+	_, out["LoadRemoved"] = b.s.LoadRemoved(b.ctx, 1, 1, nil)
 	_, out["Revive"] = b.s.Revive(b.ctx, 1)
 	out["Reclaim"] = b.s.Reclaim(b.ctx)
 	out["Sync"] = st.Sync(b.ctx)

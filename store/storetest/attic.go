@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,15 @@ func (b *bench) removed() []store.RemovedStream {
 	list, err := b.s.RemovedStreams(b.ctx)
 	b.must(err)
 	return list
+}
+
+// wantRemoved demands that a message of a stream that was removed is read as it was.
+func (b *bench) wantRemoved(st store.Stream, seq store.Seq, data string) {
+	b.Helper()
+	m, err := b.s.LoadRemoved(b.ctx, st.Incarnation(), seq, nil)
+	if err != nil || m.Seq != seq || m.Subject != "x" || string(m.Data) != data {
+		b.Errorf("message %d of the removed stream: got %d on %q with %q, %v, want %q", seq, m.Seq, m.Subject, m.Data, err, data)
+	}
 }
 
 // empty removes messages first to last one by one, as rm does.
@@ -95,6 +105,41 @@ var atticCases = []testCase{
 		_, err = b.s.Revive(b.ctx, old.Incarnation())
 		b.wantErr(err, store.ErrNotFound)
 	}},
+	timed("who had a message open reads it when its stream is removed", func(b *bench) {
+		st := b.create("S")
+		b.append(st, "x", "one")
+		b.append(st, "x", "two")
+		st2 := b.truncate(st, 1)
+		b.wantRemoved(st, 1, "one")
+		b.wantRemoved(st, 2, "two")
+		b.append(st2, "x", "other")
+		b.remove(st2, 1)
+		pause(2 * time.Minute)
+		b.remove(st2, 2)
+		_, err := b.s.LoadRemoved(b.ctx, st2.Incarnation(), 1, nil)
+		b.wantErr(err, store.ErrNotFound)
+		b.must(b.s.Remove(b.ctx, "S"))
+		if b.engine.Durable {
+			b.reopen()
+		}
+		b.wantRemoved(st2, 1, "one")
+		b.wantRemoved(st2, 2, "other")
+		b.wantRemoved(st, 2, "two")
+		_, err = b.s.LoadRemoved(b.ctx, st2.Incarnation(), 3, nil)
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrBeyond) {
+			b.Errorf("beyond its end: %v", err)
+		}
+		_, err = b.s.LoadRemoved(b.ctx, 77, 1, nil)
+		b.wantErr(err, store.ErrNotFound)
+		back, err := b.s.Revive(b.ctx, st2.Incarnation())
+		b.must(err)
+		b.wantData(back, 2, "other")
+		_, err = b.s.LoadRemoved(b.ctx, st2.Incarnation(), 2, nil)
+		b.wantErr(err, store.ErrNotFound)
+		pause(28 * time.Hour)
+		_, err = b.s.LoadRemoved(b.ctx, st.Incarnation(), 1, nil)
+		b.wantErr(err, store.ErrNotFound)
+	}),
 	timed("a removed stream is kept for a day", func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 20)

@@ -49,6 +49,30 @@ for name in 6 000000000007 purge; do
 	exec 3<&-
 done
 
+# Likewise each other file that shows it, and when the stream goes with it, or its end is cut off.
+for end in 'rm U/.jsfs/consumers/c/pending/*; rm U/0*' 'rm -r U' 'echo truncate 0 force > U/.jsfs/ctl'; do
+	for data in "$T/many" /etc/hostname; do
+		[ -d U ] || mkdir U U/.jsfs/consumers/c
+		cp "$data" U/a
+		n=$(readlink U/.last)
+		cat U/.jsfs/consumers/c/next > "$T/next"
+		cmp "$T/next" "$data"
+		cat "U/.jsfs/msg/$n/raw" > "$T/raw"
+		exec 3< "U/$n" 4< "U/.jsfs/msg/$n/data" 5< "U/.jsfs/msg/$n/raw" 6< U/.jsfs/last-by-subject/a 7< "U/.jsfs/consumers/c/pending/$n" 8< "U/.jsfs/subjects/a/$n"
+		eval "$end"
+		eventually eval '! stat "U/$n" &> /dev/null'
+		is "$(stat -L -c '%h %s' /dev/fd/7)" "0 $(wc -c < "$data")"
+		cmp - "$data" <&3
+		cmp - "$data" <&4
+		cmp - "$T/raw" <&5
+		cmp - "$data" <&6
+		cmp - "$data" <&7
+		cmp - "$data" <&8
+		exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&-
+	done
+done
+rm -r U
+
 # Whoever walks meets each message once.
 is "$(find . -type f | wc -l) $(grep -r e . | wc -l) $(du -sb --apparent-size S | cut -f 1)" "3 3 15"
 is "$(tar cf - S | tar tf - | grep -c 0000)" 3
