@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 // so can't honour. It wraps ErrInvalid.
 type UnknownFieldError struct {
 	Fields []string // sorted
+	in     string   // the field that they are part of, "" for the configuration itself
 }
 
 func (e *UnknownFieldError) Error() string {
@@ -31,7 +33,7 @@ func (e *UnknownFieldError) Error() string {
 	if len(unknown) > 0 {
 		what = append([]string{"not known: " + strings.Join(unknown, ", ")}, what...)
 	}
-	return fmt.Sprintf("configuration: %v: %s", ErrInvalid, strings.Join(what, "; "))
+	return fmt.Sprintf("%s: %v: %s", cmp.Or(e.in, "configuration"), ErrInvalid, strings.Join(what, "; "))
 }
 
 // lacking are those of NATS's fields of which it is known what they are asked for, and why that is not to be had.
@@ -56,11 +58,28 @@ func ParseConfig(b []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	var c Config
-	if err := json.Unmarshal(b, &c); err != nil {
-		return Config{}, jsonError(err)
+	return decode[Config](b)
+}
+
+// decode reads a configuration whose fields are all known.
+func decode[T any](b []byte) (c T, err error) {
+	if err = json.Unmarshal(b, &c); err != nil {
+		return *new(T), jsonError(err, fieldThatFails[T](b))
 	}
 	return c, nil
+}
+
+// fieldThatFails names the first field of the JSON object b that is not what T has there, which not every error does.
+func fieldThatFails[T any](b []byte) string {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(b, &fields) // it was one before
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err != nil || json.Unmarshal(one, new(T)) != nil {
+			return name
+		}
+	}
+	return "configuration"
 }
 
 // onlyKnown returns b, a JSON object, without the fields that are not known and have a neutral value. Other
@@ -68,7 +87,7 @@ func ParseConfig(b []byte) (Config, error) {
 func onlyKnown(b []byte, known map[string]bool, neutral map[string][]string) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
-		return nil, jsonError(err)
+		return nil, jsonError(err, "configuration")
 	}
 	if fields == nil {
 		return nil, noObject("null")
@@ -88,20 +107,22 @@ func onlyKnown(b []byte, known map[string]bool, neutral map[string][]string) ([]
 	}
 	b, err := json.Marshal(fields)
 	if err != nil {
-		return nil, jsonError(err)
+		return nil, jsonError(err, "configuration")
 	}
 	return b, nil
 }
 
-func jsonError(err error) error {
+// jsonError says what is wrong with a configuration's field.
+func jsonError(err error, field string) error {
 	var unknown *UnknownFieldError
 	if errors.As(err, &unknown) {
+		unknown.in = field
 		return unknown
 	}
 	var kind *json.UnmarshalTypeError
 	switch {
 	case !errors.As(err, &kind):
-		return bad("configuration", "%v", err)
+		return bad(field, "%v", err)
 	case kind.Field == "":
 		return noObject(kind.Value)
 	}

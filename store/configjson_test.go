@@ -66,6 +66,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"null", `null`, []string{"configuration", "no JSON object, but null"}, nil},
 		{"text for a number", `{"max_msgs":"many"}`, []string{"max_msgs", "string"}, nil},
 		{"a fraction of a nanosecond", `{"max_age":1.5}`, []string{"max_age"}, nil},
+		{"a mirror with a typo", `{"mirror":{"name":"A","filter_subjekt":"a"}}`, []string{"mirror: ", "not known: filter_subjekt"}, []string{"filter_subjekt"}},
+		{"a source that begins at no time", `{"name":"S","sources":[{"name":"A","opt_start_time":"noon"}]}`, []string{"sources: ", "opt_start_time", "noon"}, nil},
 		{"fields of later versions", `{"name":"S","zeta":1,"alpha":null}`, []string{"alpha, zeta"}, []string{"alpha", "zeta"}},
 		{"another case", `{"NAME":"S"}`, []string{"NAME"}, []string{"NAME"}},
 		{"a source of another account", `{"sources":[{"name":"A","external":{"api":"x"},"subject_transforms":[{"src":"a","dest":"b"}]}]}`,
@@ -88,6 +90,19 @@ func TestParseConfigRefuses(t *testing.T) {
 		var unknown *store.UnknownFieldError
 		if errors.As(err, &unknown) != (r.unknown != nil) || unknown != nil && !slices.Equal(unknown.Fields, r.unknown) {
 			t.Errorf("%s: got unknown fields %+v, want %v", r.name, unknown, r.unknown)
+		}
+	}
+}
+
+func TestParseConsumerConfigNamesTheField(t *testing.T) {
+	for json, want := range map[string]string{
+		`{"opt_start_time":"noon"}`:                `opt_start_time: not valid: parsing time "noon"`,
+		`{"name":"c","opt_start_time":1700000000}`: `opt_start_time: not valid: `,
+		`{"backoff":["1s"]}`:                       `backoff: not valid: it can't be a JSON string`,
+		`{"max_deliver":1.5,"ack_wait":true}`:      `ack_wait: not valid: it can't be a JSON bool`,
+	} {
+		if _, err := store.ParseConsumerConfig([]byte(json)); !errors.Is(err, store.ErrInvalid) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", json, err, want)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"encoding/json"
-	"reflect"
-)
+import "reflect"
 
 // ParseConsumerConfig reads a consumer's configuration from JSON, as ParseConfig does a stream's.
 func ParseConsumerConfig(b []byte) (ConsumerConfig, error) {
@@ -11,11 +8,7 @@ func ParseConsumerConfig(b []byte) (ConsumerConfig, error) {
 	if err != nil {
 		return ConsumerConfig{}, err
 	}
-	var c ConsumerConfig
-	if err := json.Unmarshal(b, &c); err != nil {
-		return ConsumerConfig{}, jsonError(err)
-	}
-	return c, nil
+	return decode[ConsumerConfig](b)
 }
 
 // knownOfConsumer are the names of ConsumerConfig's fields.

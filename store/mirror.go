@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,11 @@ func (s *Source) UnmarshalJSON(b []byte) error {
 		return unknown
 	}
 	type plain Source
-	return json.Unmarshal(b, (*plain)(s))
+	err := json.Unmarshal(b, (*plain)(s))
+	if err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) { // that one names its field
+		return fmt.Errorf("opt_start_time: %w", err)
+	}
+	return err
 }
 
 // withDefaults returns s in the form in which two that mean the same are equal.
