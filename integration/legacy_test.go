@@ -163,6 +163,23 @@ func TestBadExportsAreRefused(t *testing.T) {
 	}
 }
 
+func TestAKilledExportLeavesNothing(t *testing.T) {
+	dir := scratch(t)
+	in := command{dir: dir}
+	seed(t, dir+"/store")
+	in.ok(t, `mkdir out`)
+	for _, call := range []string{"fsync", "linkat"} {
+		r := in.run(t, `strace -f -qq -o /dev/null -e trace=`+call+` -e inject=`+call+`:signal=SIGKILL "$JSFS" export --jsonl store/S out/file`)
+		if got := in.ok(t, `ls -A out`); r.code == 0 || got != "" {
+			t.Errorf("killed at %s: got %+v, and there is %q, want nothing", call, r, got)
+		}
+	}
+	in.ok(t, `"$JSFS" export --jsonl store/S out/file; test "$(ls -A out)" = file; test $(wc -l < out/file) = 2; test $(stat -c %a out/file) = 600`)
+	// A file system that has no files without a name.
+	in.ok(t, `strace -f -qq -o /dev/null -P "$PWD/out" -e trace=openat -e inject=openat:error=EOPNOTSUPP:when=1 "$JSFS" export --jsonl store/S out/other
+		cmp out/file out/other; test "$(echo $(ls -A out))" = "file other"`)
+}
+
 func TestKillingAConversionLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	dir := scratch(t)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"jsfs/store"
 	"jsfs/store/legacy"
@@ -194,21 +195,38 @@ func writeWhole(name string, write func(io.Writer) error) error {
 	if _, err := os.Lstat(name); err == nil {
 		return fmt.Errorf("%s is there already: %w", name, os.ErrExist)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".jsfs-export-*")
+	f, link, drop, err := newFile(filepath.Dir(name))
 	if err != nil {
 		return explainPath(err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }()
+	defer drop()
 	if err = write(f); err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		err = link(name) // unlike a rename, it never replaces what came up meanwhile
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), name); err != nil { // unlike a rename, it never replaces what came up meanwhile
-		return err
-	}
 	return syncDir(filepath.Dir(name))
+}
+
+// newFile makes a file in dir to which link gives its name. Before that it has none, so a killed process leaves nothing of it; but where
+// the file system has no such files it has a name of its own, which drop takes away.
+func newFile(dir string) (f *os.File, link func(name string) error, drop func(), err error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		if f, err = os.CreateTemp(dir, ".jsfs-export-*"); err != nil {
+			return nil, nil, nil, err
+		}
+		return f, func(name string) error { return os.Link(f.Name(), name) }, func() { _ = os.Remove(f.Name()) }, nil
+	}
+	link = func(name string) error {
+		err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+		return os.NewSyscallError("linkat "+name, err)
+	}
+	return os.NewFile(uintptr(fd), dir), link, func() {}, nil //nolint:gosec // a descriptor is small
 }
 
 // syncDir makes names in a directory durable.
