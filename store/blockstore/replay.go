@@ -19,8 +19,9 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 	}
 	n, now := snapshot{blocks: o.blocks}, func() int64 { return o.now }
 	var last *block // that changed
-	changed, several := int64(0), false
+	changed, named, several := int64(0), uint64(0), false
 	for first, count := range r.Runs() {
+		named += count
 		end := first + count - 1 // 0 or more: a range ends below the sequence that came next
 		present := uint64(0)
 		for i := max(n.blockOf(first), 0); i < len(o.blocks) && o.blocks[i].hdr.First <= end; i++ {
@@ -46,7 +47,11 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 	}
 	switch {
 	case changed == 0 || several:
-	case changed != r.Sums.Messages:
+	case gone && last.dead.Load() == last.all.Messages: // it has nothing live now
+		o.live, last.live = o.live.Minus(last.live), store.Totals{}
+	case changed != r.Sums.Messages || uint64(changed) != named:
+		// As many of more that it names need not be those that it changed at the time: a block that was written anew
+		// since knows what became of them later.
 		o.recount[last] = true
 	case gone:
 		last.live, o.live = last.live.Minus(r.Sums), o.live.Minus(r.Sums)
