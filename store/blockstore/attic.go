@@ -331,7 +331,10 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 		name := strings.TrimPrefix(r.dir, removedDir+"/")
 		taken := removedDir + "/" + takenPrefix + name
 		st.looked = false
-		err := st.fs.Rename(r.dir, taken)
+		err := st.fs.SyncDir(streamsDir) // if that failed when the stream was removed, a crash would bring it back, without its files
+		if err == nil {
+			err = st.fs.Rename(r.dir, taken)
+		}
 		if err == nil {
 			err = st.fs.SyncDir(removedDir)
 		}
