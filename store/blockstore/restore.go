@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -37,7 +38,7 @@ func (s *Stream) restoreSome(ms []store.Msg) (int, error) {
 	n, err := s.restoreLocked(ms)
 	if n > 0 && s.opt.Sync == SyncAlways {
 		if serr := s.syncLocked(); serr != nil {
-			return 0, serr
+			return 0, cmp.Or(err, serr) // err is why, if the stream is read-only by now
 		}
 	}
 	s.publishStored()
