@@ -23,7 +23,7 @@ func (w *workload) draft() {
 	case w.rng.IntN(2) == 0:
 		w.renameDraft(st, js, d, fmt.Sprintf(".d%d", w.rng.IntN(3)))
 	default:
-		w.j.do(func() { d.names[afterKill][""], d.names[afterCrash][""] = true, true })
+		w.j.do(func() { d.names[afterKill][""], d.names[afterCrash][""], d.dropped = true, true, true })
 		w.moveDraft(d, "", st.RemoveDraft(bg, name))
 	}
 }
@@ -66,7 +66,7 @@ func (w *workload) renameDraft(st store.Stream, js *jstream, d *jdraft, to strin
 		for v := range views {
 			d.names[v][to] = true
 			if old != nil {
-				old.names[v][""] = true
+				old.names[v][""], old.dropped = true, true
 			}
 		}
 	})
@@ -74,6 +74,14 @@ func (w *workload) renameDraft(st store.Stream, js *jstream, d *jdraft, to strin
 	err := st.RenameDraft(bg, from, to)
 	w.moveDraft(d, to, err)
 	if err != nil {
+		w.j.do(func() {
+			if hasContent(st, to, d.content) { // the name is new, and not known to be durable
+				d.now = to
+				if old != nil {
+					old.now = ""
+				}
+			}
+		})
 		return
 	}
 	if old != nil {
@@ -92,6 +100,17 @@ func (w *workload) renameDraft(st store.Stream, js *jstream, d *jdraft, to strin
 			d.names[afterCrash] = map[string]bool{to: true}
 		}
 	})
+}
+
+// hasContent says whether a draft is there and has the content.
+func hasContent(st store.Stream, name, content string) bool {
+	d, err := st.OpenDraft(bg, name)
+	if err != nil {
+		return false
+	}
+	b := make([]byte, len(content)+1)
+	n, _ := d.ReadAt(b, 0)
+	return d.Close() == nil && string(b[:n]) == content
 }
 
 // moveDraft notes that a draft has another name, or none.

@@ -50,16 +50,17 @@ func callsOf(seed, ops int) int {
 
 // quiet says whether a failure need not reach anybody, if the content is right
 // afterwards: a read that is repeated with success, or that the engine can do without; the file of a draft that became a
-// message; the reserve, which is a courtesy; and a disk that was full for a moment, where the reserve helps out.
+// message, or of a removed stream that is taken or measured; the reserve, which is a courtesy; and a disk that was full for a
+// moment, where the reserve helps out.
 func quiet(fault vfs.Fault, failed []string) bool {
 	call, name, _ := strings.Cut(failed[0], " ")
 	switch call {
 	case "read", "size", "open", "list", "modtime":
-		return len(failed) == 1
+		return len(failed) == 1 || strings.HasPrefix(name, "removed/")
 	case "usage", "bootid":
 		return true
 	}
-	if call == "remove" && strings.Contains(name, "/drafts/") {
+	if call == "remove" && (strings.Contains(name, "/drafts/") || strings.HasPrefix(name, "removed/taken-")) {
 		return true // it is hidden, and removed again later
 	}
 	return name == "reserve" || fault.Err == syscall.ENOSPC
@@ -89,6 +90,9 @@ func (w *workload) failOnce(mem *vfs.Mem, f *vfs.Fail, fault vfs.Fault, ops int)
 	}
 	if !reached && !quiet(fault, failed) {
 		return fmt.Errorf("%s failed, and nobody was told; errors were %v", failed[0], w.errs)
+	}
+	if fault.Err == syscall.ENOSPC {
+		w.j.removed = nil // on a full disk what is kept makes room first
 	}
 	for _, s := range []struct {
 		v view

@@ -112,6 +112,7 @@ type jdraft struct {
 	now     string
 	names   [views]map[string]bool
 	becomes store.Seq // the message that it was made, or was to be; 0 is none
+	dropped bool      // it was begun to be removed, or another one to get its name: its absence proves nothing then
 }
 
 func newJournal(always bool) *journal {
