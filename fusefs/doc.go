@@ -18,4 +18,6 @@
 // kernel may hold the very lock that the notification needs until the handler answers.
 // The one exception is the prefetcher where requests come over io_uring: there each has a
 // thread, and the prefetcher waits only for messages behind the one that is asked for.
+// Another is a draft that becomes a message: its lock is held until it is one, and before that, without a lock, the kernel is
+// asked for the pages that it has of it; to write them it needs no lock that it holds for a RENAME.
 package fusefs

@@ -19,6 +19,12 @@ type draftNode struct {
 	fs     *FS
 	stream *stream
 
+	// publishing is held while the draft becomes a message, and for reading by who changes its bytes: what a write
+	// acknowledged is in the message, and what comes later is refused. It is taken before mu.
+	publishing sync.RWMutex
+	// published is the stream in which it is a message; nil as long as it is none. Guarded by publishing.
+	published *stream
+
 	// mu guards all below. It is a leaf.
 	mu      sync.Mutex
 	name    string
@@ -219,6 +225,11 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 				return err
 			}
 		}
+		n.publishing.RLock()
+		defer n.publishing.RUnlock()
+		if err := n.changeable(); err != nil {
+			return err
+		}
 		d, done, err := n.openDraft(c, h)
 		if err != nil {
 			return err
@@ -238,6 +249,14 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 			ns = n.fs.now().UnixNano()
 		}
 		n.meta.setModTime(&ns)
+	}
+	return nil
+}
+
+// changeable refuses what would change a draft that is a message by now. The caller holds publishing.
+func (n *draftNode) changeable() error {
+	if n.published != nil {
+		return refuse(syscall.EPERM, "it is a message of stream %s since its rename, and messages never change: write before it", n.published.name)
 	}
 	return nil
 }
@@ -280,10 +299,22 @@ func (n *draftNode) xattr(_ *call, name string) ([]byte, error) { return n.meta.
 func (n *draftNode) xattrs(*call) ([]string, error)             { return n.meta.names(), nil }
 
 func (n *draftNode) setXattr(_ *call, name string, value []byte, flags uint32) error {
+	n.publishing.RLock()
+	defer n.publishing.RUnlock()
+	if err := n.changeable(); err != nil {
+		return err
+	}
 	return n.meta.setXattr(name, value, flags)
 }
 
-func (n *draftNode) removeXattr(_ *call, name string) error { return n.meta.removeXattr(name) }
+func (n *draftNode) removeXattr(_ *call, name string) error {
+	n.publishing.RLock()
+	defer n.publishing.RUnlock()
+	if err := n.changeable(); err != nil {
+		return err
+	}
+	return n.meta.removeXattr(name)
+}
 
 // draftHandle is an open draft. Its pages are cached, so the offsets that the kernel gives for
 // O_APPEND are right: nobody else writes.
@@ -306,12 +337,26 @@ func (h *draftHandle) write(_ *call, p []byte, off int64, _ bool) (int, error) {
 	if off > store.MaxMsgSize-int64(len(p)) {
 		return 0, refuseDraftSize()
 	}
+	h.node.publishing.RLock()
+	defer h.node.publishing.RUnlock()
+	if err := h.node.changeable(); err != nil {
+		return 0, err
+	}
 	h.node.meta.setModTime(nil)
 	return h.d.WriteAt(p, off)
 }
 
 func (h *draftHandle) flush(*call) error { return nil }
-func (h *draftHandle) fsync(*call) error { return h.d.Sync() }
+
+func (h *draftHandle) fsync(c *call) error {
+	h.node.publishing.RLock()
+	to := h.node.published
+	h.node.publishing.RUnlock()
+	if to != nil {
+		return to.Sync(c)
+	}
+	return h.d.Sync()
+}
 
 func (h *draftHandle) release(c *call) {
 	n := h.node

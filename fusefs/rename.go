@@ -79,11 +79,22 @@ func orExists(err error) error {
 
 // publishDraft makes a message of a draft, whole and at once: in one step if it is of the same stream, else the draft is removed
 // once there is the message.
-func (fs *FS) publishDraft(c *call, r renaming) error {
+func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 	if r.target.Kind == mapping.NameSubject {
 		if err := fs.checkPublish(c, r); err != nil {
 			return err
 		}
+	}
+	if id, obj := fs.objects.find(fs.draftKey(r.from, r.oldName)); obj != nil {
+		n := obj.(*draftNode)
+		n.writeBack(id)
+		n.publishing.Lock()
+		defer n.publishing.Unlock()
+		defer func() {
+			if err == nil {
+				n.published = r.to
+			}
+		}()
 	}
 	data, err := readDraft(c, r.from, r.oldName, r.to.Config().WithDefaults().MaxMsgSize)
 	if err != nil {
@@ -108,6 +119,18 @@ func (fs *FS) publishDraft(c *call, r renaming) error {
 	}
 	fs.unnameDraft(r.from, r.oldName)
 	return nil
+}
+
+// writeBack has the kernel write what it has of a draft that somebody has open, and may have mapped: pages that were changed in
+// memory belong to the message. The caller holds no lock. This is the one thing that a handler tells the kernel: who renames
+// holds locks of directories and of the draft's inode there, and writing its pages needs none of them.
+func (n *draftNode) writeBack(id uint64) {
+	n.mu.Lock()
+	open := len(n.opens) > 0
+	n.mu.Unlock()
+	if k := n.fs.prefetch.kernel; open && k != nil {
+		k.InodeNotify(id, 0, 0)
+	}
 }
 
 // checkPublish refuses what can be refused before the draft is read.

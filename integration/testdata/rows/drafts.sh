@@ -31,6 +31,26 @@ os.rename(f.name, "S/orders.new")
 P
 is "$(ls -A S | lines) $(cat S/2)" "000000000001 000000000002 careful"
 
+# What was changed in memory before the rename is in the message; what is written after it is refused.
+python3 - <<'P'
+import mmap, os
+fd = os.open("S/.mapped", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 9000)
+m = mmap.mmap(fd, 9000)
+m[8000:8003] = b"abc"
+os.rename("S/.mapped", "S/mapped")
+message = open("S/mapped", "rb").read()
+assert len(message) == 9000 and message[8000:8003] == b"abc", message[7990:8010]
+for late in lambda: os.pwrite(fd, b"late", 0), lambda: os.ftruncate(fd, 1), lambda: (m.seek(0), m.write(b"late"), m.flush()):
+    try: late()
+    except PermissionError: continue
+    raise Exception("this was not refused")
+assert open("S/mapped", "rb").read() == message
+P
+reason 'write S/.mapped EPERM it is a message'
+is "$(ls -A S | wc -l)" 3
+rm S/3
+
 # A rename that is refused leaves the draft, and a draft keeps its stream from rmdir.
 echo kept > S/.d
 refused . 'mv S/.d S/a..b'
@@ -40,4 +60,4 @@ is "$(cat S/.d)" kept
 rm S/1 S/2
 refused 'not empty' 'rmdir S'
 mv S/.d S/.jsfs/subjects/docs/d.txt
-is "$(cat S/3) $(attr subject S/3) $(attr header.Jsfs-Filename S/3)" "kept docs d.txt"
+is "$(cat S/4) $(attr subject S/4) $(attr header.Jsfs-Filename S/4)" "kept docs d.txt"

@@ -1,0 +1,72 @@
+package fusefs
+
+import (
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+)
+
+// Who still has a draft open that became a message is refused what would change it, and told that by each call.
+func TestADraftThatWasPublishedIsNotWritten(t *testing.T) {
+	for _, to := range []string{"x.y", "7"} {
+		t.Run(to, func(t *testing.T) {
+			m := newWritingMount(t)
+			node, fh, st := m.open(".d", shellCreate, 0o644)
+			wantStatus(t, "create", st, 0)
+			wantStatus(t, "write", m.write(node, fh, "draft", 0), 0)
+			for name, value := range map[string]string{mapping.XattrSeq: "7", mapping.XattrSubject: "x.y"} {
+				wantStatus(t, name, m.SetXAttr(nil, &fuse.SetXAttrIn{InHeader: m.header(node)}, name, []byte(value)), 0)
+			}
+			wantStatus(t, "a rename that is refused", m.rename(".d", "a..b", 0), syscall.EINVAL)
+			wantStatus(t, "write after it", m.write(node, fh, "D", 0), 0)
+			wantStatus(t, "rename", m.rename(".d", to, 0), 0)
+			wantStatus(t, "write", m.write(node, fh, "more", 5), syscall.EPERM)
+			var attr fuse.AttrOut
+			set := &fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{InHeader: m.header(node), Valid: fuse.FATTR_SIZE | fuse.FATTR_FH, Fh: fh}}
+			wantStatus(t, "truncate", m.SetAttr(nil, set, &attr), syscall.EPERM)
+			name := mapping.XattrHeaders
+			wantStatus(t, "setxattr", m.SetXAttr(nil, &fuse.SetXAttrIn{InHeader: m.header(node)}, name, []byte("NATS/1.0\r\n\r\n")), syscall.EPERM)
+			h := m.header(node)
+			wantStatus(t, "removexattr", m.RemoveXAttr(nil, &h, mapping.XattrSubject), syscall.EPERM)
+			if got, st := m.readAt(node, fh, 0, 100); got != "Draft" || !st.Ok() {
+				t.Errorf("read %q, %v", got, st)
+			}
+			wantStatus(t, "fsync", m.Fsync(nil, &fuse.FsyncIn{InHeader: m.header(node), Fh: fh}), 0)
+			wantStatus(t, "close", m.close(node, fh), 0)
+			if got := m.cat("S/x.y"); got != "Draft" {
+				t.Errorf("the message is %q", got)
+			}
+		})
+	}
+}
+
+// writingKernel writes a page that it has when it is told to drop the node's pages, as the kernel does.
+type writingKernel struct {
+	kernel
+	write func(node uint64)
+}
+
+func (k writingKernel) InodeNotify(node uint64, _, _ int64) fuse.Status {
+	var wg sync.WaitGroup
+	wg.Go(func() { k.write(node) }) // the kernel asks another thread
+	wg.Wait()
+	return fuse.OK
+}
+
+// What a program changed in a draft that it has mapped is in the message, though the kernel has not written it yet.
+func TestAMappedDraftIsPublishedWhole(t *testing.T) {
+	m := newWritingMount(t)
+	node, fh, st := m.open(".d", syscall.O_RDWR|syscall.O_CREAT, 0o644)
+	wantStatus(t, "create", st, 0)
+	m.prefetch.kernel = writingKernel{write: func(id uint64) {
+		if id == node {
+			wantStatus(t, "write", m.write(node, fh, "page", 0), 0)
+		}
+	}}
+	wantStatus(t, "rename", m.rename(".d", "x.y", 0), 0)
+	m.wantPayloads("1 x.y page")
+}
