@@ -23,6 +23,8 @@ type FS struct {
 	opt     Options
 	now     func() time.Time
 	started time.Time
+	// protocol is the minor version that the kernel has.
+	protocol uint32
 
 	streams streams
 	objects *objects

@@ -88,13 +88,17 @@ type dirHandle struct {
 // and nothing else must not fill its memory with their inodes.
 const maxGiven = 128 << 10
 
-// wantsAttributes says whether the next message is to be listed with its attributes.
+// wantsAttributes says whether the next message is to be listed with its attributes, and counts it if not.
 func (h *dirHandle) wantsAttributes(s *stream) bool {
 	if n := s.lookups.Load(); n != h.lookups.Load() {
 		h.lookups.Store(n)
 		h.given.Store(0)
 	}
-	return h.given.Add(1) <= maxGiven
+	if h.given.Add(1) <= maxGiven {
+		return true
+	}
+	s.bare.Add(1)
+	return false
 }
 
 func (*dirHandle) read(*call, []byte, int64) (int, error) {
@@ -105,11 +109,14 @@ func (*dirHandle) read(*call, []byte, int64) (int, error) {
 func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) (st fuse.Status) {
 	c := fs.call("opendir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	_, at, err := fs.split(in.NodeId)
+	s, at, err := fs.split(in.NodeId)
 	switch {
 	case err != nil:
 	case at.kind == mapping.KindStream:
 		out.Fh = fs.handles.add(&dirHandle{})
+		if at.view == nil {
+			out.OpenFlags = fs.keepNames(c, s)
+		}
 	case at.kind == mapping.KindControl && directoryOf(at.control()) != nil:
 		out.Fh = fs.handles.add(&namesHandle{})
 	}

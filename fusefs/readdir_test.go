@@ -294,6 +294,9 @@ func TestAttributesAreListedForWhoUsesThem(t *testing.T) {
 	if with, without := given(); with != 0 || without == 0 {
 		t.Errorf("after that: got %d with and %d without attributes, want all without", with, without)
 	}
+	if got := s.bare.Load(); got == 0 {
+		t.Error("those without attributes were not counted")
+	}
 	m.lookupAt(s.node, "000000000007")
 	if with, without := given(); with == 0 || without != 0 {
 		t.Errorf("after a lookup: got %d with and %d without attributes, want all with", with, without)

@@ -49,7 +49,7 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	sub := st.Watch() // before anything is told to the kernel
 	tr, err := newTransport(fd, fs, opt.serverOptions(), overRing, opt.Logger)
 	if err == nil {
-		err = tr.begin(fs.setTransport)
+		err = tr.begin(fs.agree)
 	}
 	if err != nil {
 		sub.Close()
@@ -66,8 +66,9 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	return s, nil
 }
 
-// setTransport notes how requests come, before any but the first has.
-func (fs *FS) setTransport(t Transport) {
+// agree notes how requests come and which minor version of the protocol the kernel has, before any but the first request has come.
+func (fs *FS) agree(t Transport, minor uint32) {
+	fs.protocol = minor
 	fs.opt.Transport = t
 	fs.prefetch.inLine = t == TransportUring
 }

@@ -109,8 +109,8 @@ func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, overRi
 }
 
 // begin answers the kernel's first request, so that the mount works when it returns. agreed is told how requests come,
-// before the second one does.
-func (t *transport) begin(agreed func(Transport)) error {
+// and the minor version of the protocol, before the second one does.
+func (t *transport) begin(agreed func(Transport, uint32)) error {
 	x := t.take()
 	defer t.give(x)
 	for {
@@ -122,7 +122,7 @@ func (t *transport) begin(agreed func(Transport)) error {
 			return err
 		}
 		t.answer(x)
-		agreed(t.agreedOn(x))
+		agreed(t.agreedOn(x), (*fuse.InitIn)(unsafe.Pointer(&x.in[0])).Minor)
 		if t.ring != nil {
 			t.ring.Start()
 		}

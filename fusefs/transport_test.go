@@ -66,7 +66,7 @@ func connectTo(t *testing.T, fs fuse.RawFileSystem) *wire {
 	}
 	w.tr = tr
 	w.send(opInit, 1, 0, initBody())
-	if err := tr.begin(func(Transport) {}); err != nil {
+	if err := tr.begin(func(Transport, uint32) {}); err != nil {
 		t.Fatal(err)
 	}
 	if unique, code := w.receive(); unique != 1 || code != 0 {
