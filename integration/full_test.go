@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // fullMount mounts a store on a tmpfs of that size, which must be there before anything is
@@ -92,5 +94,60 @@ func checkCount(t *testing.T, m *mnt, want int) {
 		if text != "again\n" && !strings.HasSuffix(text, "abcdef ") {
 			t.Fatalf("message %d is cut: it ends in %q", i, lastBytes(text, 20))
 		}
+	}
+}
+
+// TestAFullDiskGivesBackWhatRmFreed fills a disk, removes messages here and there, and fills it again: what df called free can
+// be written, each time.
+func TestAFullDiskGivesBackWhatRmFreed(t *testing.T) {
+	cases := []struct {
+		name, remove string // which lines of a listing, to awk
+		args         []string
+	}{
+		{"every other one", "NR%2", nil},
+		{"every third one, small blocks", "NR%3==1", []string{"-o", "block_size=256K"}},
+		{"every other one, synced", "NR%2", []string{"--sync=always"}},
+		{"the oldest half", "NR<=900", []string{"-o", "block_size=8M"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for range scaled(1, 1, 3) {
+				giveBack(t, c.remove, c.args)
+			}
+		})
+	}
+}
+
+func giveBack(t *testing.T, remove string, args []string) {
+	m := fullMount(t, "40m", args...)
+	m.sh("mkdir S")
+	const each = 20_400 // bytes, about, of a message of fill
+	n := fill(t, m)
+	if n < 1500 {
+		t.Fatalf("a disk of 40 MiB took %d messages", n)
+	}
+	for round := range 2 {
+		before := len(m.messages("S"))
+		m.sh(fmt.Sprintf("cd S; ls | awk '%s' | xargs rm", remove))
+		gone := before - len(m.messages("S"))
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(m.path("S"), &st); err != nil {
+			t.Fatal(err)
+		}
+		free := int(st.Bavail) * int(st.Bsize) //nolint:gosec // small
+		got := fill(t, m)
+		t.Logf("round %d: %d of %d removed, df says %d, %d appended", round, gone, before, free, got)
+		if got*each < free-free/20-each || got < gone*9/10 {
+			t.Errorf("round %d: %d of %d messages removed, %d bytes free, and %d could be appended", round, gone, before, free, got)
+		}
+		checkCount(t, m, before-gone+got)
+	}
+	begun := time.Now()
+	m.stop()
+	if d := time.Since(begun); d > 20*time.Second {
+		t.Errorf("umount on a full disk took %v", d)
+	}
+	if r := jsfs(t, "check", m.store); r.code != 0 {
+		t.Errorf("check afterwards: %+v", r)
 	}
 }

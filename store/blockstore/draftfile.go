@@ -52,7 +52,7 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) {
 
 func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 	n := 0
-	err := d.s.withRoom(bg, func() error {
+	err := d.withRoom(d.s.settled, func() error {
 		return d.change(off+int64(len(p)), func() (err error) {
 			n, err = d.draftFile.WriteAt(p, off)
 			return err
@@ -61,8 +61,18 @@ func (d *draft) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// withRoom is that of the stream for who is outside of the gate; first comes before each attempt.
+func (d *draft) withRoom(first func(do func() error) error, do func() error) error {
+	for {
+		err := first(do)
+		if e, full := wantsRoom(err); !full || !d.s.st.reclaimer.makeRoom(bg, e) {
+			return err
+		}
+	}
+}
+
 func (d *draft) Truncate(size int64) error {
-	return d.s.withRoom(bg, func() error {
+	return d.withRoom(func(do func() error) error { return do() }, func() error { // it may give space back
 		return d.change(size, func() error { return d.draftFile.Truncate(size) })
 	})
 }

@@ -70,6 +70,15 @@ func OpenDir(path string, opt Options) (store.Store, error) {
 	return s, nil
 }
 
+// boundedBlock is the block size on a disk for which that much may be too large: what stays of a block must fit into the reserve,
+// which is as large as a block, when the block is written anew on a full disk.
+func boundedBlock(fsys vfs.FS, size int64) int64 {
+	if u, err := fsys.Usage(); err == nil {
+		size = min(size, max(int64(u.Total/blocksOfDisk), minBlockSize))
+	}
+	return size
+}
+
 func openDir(path string, readOnly bool) (*vfs.OS, error) {
 	if readOnly {
 		return vfs.NewOSReadOnly(path)
@@ -90,6 +99,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
+	opt.BlockSize = boundedBlock(fsys, opt.BlockSize)
 	if err := checkPlace(fsys, opt.ReadOnly, opt.salvage); err != nil {
 		return nil, err
 	}
@@ -208,7 +218,7 @@ func (st *Store) load() error {
 		if err := st.makeDirs(); err != nil {
 			return diskError(err)
 		}
-		st.reserve.Open()
+		st.reserve.Open(st.opt.BlockSize + st.opt.BlockSize/8 + 2*diskPage) // a block with its footer
 	}
 	incs, err := st.incarnations(streamsDir)
 	if err != nil {

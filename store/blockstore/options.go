@@ -46,7 +46,7 @@ type Options struct {
 	// at most. Removals reach the disk after as long with SyncAlways.
 	Sync     Sync
 	Interval time.Duration
-	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set. A message
+	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set, and no more than a 64th of the disk. A message
 	// that is larger has a block of its own.
 	BlockSize int64
 	// LegacyKeys open the encrypted payloads of streams of the first generation, as a key that is the Secret does.
@@ -88,8 +88,10 @@ const (
 	defaultBlockSize = 8 << 20
 	minBlockSize     = record.DataStart + 1024
 	maxBlockSize     = 1 << 30
-	defaultCache     = 64 << 20
-	defaultMaxFiles  = 256
+	// blocksOfDisk is how many blocks a disk has room for at least.
+	blocksOfDisk    = 64
+	defaultCache    = 64 << 20
+	defaultMaxFiles = 256
 )
 
 func (o Options) withDefaults() Options {

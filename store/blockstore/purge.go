@@ -104,12 +104,23 @@ func (s *Stream) RemoveAll(ctx context.Context, ranges []store.Range) (int64, er
 		return 0, err
 	}
 	defer s.gate.leave()
+	ranges = store.MergeRanges(ranges)
+	for {
+		n, err := s.removeAll(ctx, ranges)
+		if !s.roomForRemovals(ctx, err) {
+			return n, err
+		}
+	}
+}
+
+// removeAll is RemoveAll for who is inside the gate.
+func (s *Stream) removeAll(ctx context.Context, ranges []store.Range) (int64, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.config.Load().CheckRemoveAll(); err != nil {
 		return 0, err
 	}
-	sums, err := s.removeRangesLocked(ctx, store.MergeRanges(ranges), false)
+	sums, err := s.removeRangesLocked(ctx, ranges, false)
 	return sums.Messages, err
 }
 
@@ -125,6 +136,16 @@ func (s *Stream) purge(ctx context.Context, bySubject bool, gather func(r *remov
 			return 0, err
 		}
 	}
+	for {
+		n, err := s.purgeOnce(gather)
+		if !s.roomForRemovals(ctx, err) {
+			return n, err
+		}
+	}
+}
+
+// purgeOnce is purge for who is inside the gate.
+func (s *Stream) purgeOnce(gather func(r *removal) (uint64, error)) (int64, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.config.Load().CheckPurge(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
@@ -23,7 +24,13 @@ type effort struct {
 // reclaim gives the space of removed messages back that are not kept, as far as it is worth it, and returns how many
 // bytes that were. Blocks that can't be written anew now don't keep the others from it; the error tells of them.
 func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error) {
+	if e.urgent { // who is in no hurry gives way
+		s.wanted.Add(1)
+	}
 	s.reclaimMu.Lock()
+	if e.urgent {
+		s.wanted.Add(-1)
+	}
 	defer s.reclaimMu.Unlock()
 	if s.unsure != nil {
 		return 0, s.unsure
@@ -32,17 +39,44 @@ func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error
 	if err := s.removeLeft(); err != nil {
 		return 0, err
 	}
-	if err := s.rotateForSpace(e); err != nil {
-		return 0, err
+	if e.urgent { // to seal the newest block takes room
+		if gained, err = s.renew(ctx, e); gained > 0 || s.unsure != nil {
+			return gained, err
+		}
 	}
-	groups, err := s.plan(e.asOf, e.urgent, e.thorough)
+	if rerr := s.rotateForSpace(e); rerr != nil {
+		return gained, errors.Join(err, rerr)
+	}
+	n, rerr := s.renew(ctx, e)
+	return gained + n, errors.Join(err, rerr)
+}
+
+// enoughRoom is how many blocks' space is enough when room is needed at once, and enoughTime for how long somebody waits for it where
+// there is less.
+const (
+	enoughRoom = 4
+	enoughTime = time.Second
+)
+
+// renew writes blocks anew for which it is worth it. If room is needed at once, it ends when there is some.
+func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) {
+	groups, err := s.plan(&e)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
 	}
+	begun := time.Now()
 	var errs []error
-	for _, old := range groups {
+	for i := range groups {
+		if !s.fits(groups[i].need, e.urgent) {
+			continue
+		}
+		old := groups[i].old
+		groups[i].old = nil // who keeps a replaced block keeps its space
 		n, err := s.rewrite(ctx, &rewriting{old: old, asOf: e.asOf, urgent: e.urgent})
 		gained += n
+		if e.urgent && !e.limited {
+			s.st.reclaimer.release()
+		}
 		if errors.Is(err, errBusy) {
 			continue
 		}
@@ -52,8 +86,24 @@ func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error
 		if s.mayReclaim(ctx) != nil || s.unsure != nil {
 			break
 		}
+		if e.urgent && (gained >= enoughRoom*s.opt.BlockSize || gained > 0 && time.Since(begun) > enoughTime) {
+			break
+		}
 	}
 	return gained, errors.Join(errs...)
+}
+
+// fits says whether the disk has room for n bytes more, with what the reserve can lend if they are needed at once.
+func (s *Stream) fits(n int64, urgent bool) bool {
+	u, err := s.fs.Usage()
+	if err != nil {
+		return true
+	}
+	free := int64(u.Free)
+	if urgent {
+		return n <= free+s.st.reserve.Lendable()
+	}
+	return n <= free-s.st.reserve.Owed()
 }
 
 // mayReclaim says whether space may still be given back: not when the stream is being closed, or somebody waits
@@ -102,6 +152,8 @@ func (s *Stream) oneFileEach() error {
 const (
 	// leastRotated is the least that is given back by sealing the tail before it has its size.
 	leastRotated = 64 << 10
+	// leastSealed is the same on a full disk, where more is given back than the seal and the next block take.
+	leastSealed = 4 * diskPage
 	// idleTail is for how long, in nanoseconds, nothing was stored in a tail that is sealed because of less.
 	idleTail = 10 * 60 * 1e9
 )
@@ -128,7 +180,10 @@ func (s *Stream) rotateForSpace(e effort) error {
 	}
 	total := v.end - record.DataStart
 	idle := s.opt.Now()-n.lastTime > idleTail
-	if dead == 0 || !e.thorough && (2*dead < total || dead < leastRotated || 4*dead < s.opt.BlockSize && !idle) {
+	if e.urgent && !e.limited && dead+v.controlBytes(s.w.notes.controls.Size(), s.w.notes.controls.Len()) < leastSealed {
+		return nil
+	}
+	if dead == 0 && (!e.urgent || e.limited) || !e.thorough && (2*dead < total || dead < leastRotated || 4*dead < s.opt.BlockSize && !idle) {
 		return nil
 	}
 	if err := s.withReserve(s.prepareLocked); err != nil {

@@ -3,6 +3,7 @@ package blockstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/policy"
+	"jsfs/store/internal/record"
 )
 
 const (
@@ -85,14 +87,14 @@ func (r *reclaimer) look() {
 	if n > 0 {
 		log.Debug("space given back", "bytes", n)
 	}
-	for r.low() && r.makeRoom(r.ctx, effort{}) {
+	for r.low(lowBlocks) && r.makeRoom(r.ctx, effort{urgent: r.low(1)}) {
 	}
 }
 
-// low says whether too little of the disk is free.
-func (r *reclaimer) low() bool {
+// low says whether less of the disk is free than so many blocks take, and than a share of it.
+func (r *reclaimer) low(blocks int64) bool {
 	u, err := r.st.fs.Usage()
-	return err == nil && u.Free < min(uint64(lowBlocks*r.st.opt.BlockSize), u.Total/lowShare)
+	return err == nil && u.Free < min(uint64(blocks*r.st.opt.BlockSize), u.Total/lowShare)
 }
 
 // makeRoom gives back space at once, what was removed first first, also what should still be kept, and says whether
@@ -112,6 +114,10 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 		if dead = r.st.dead(); r.st.isFutile(dead) {
 			return false
 		}
+	}
+	if e.urgent {
+		r.st.reserve.Borrow()
+		defer r.st.reserve.Return()
 	}
 	for e.asOf, e.thorough = r.st.opt.Now(), true; ; {
 		n, err := r.st.reclaim(ctx, e)
@@ -173,31 +179,77 @@ func (st *Store) nextDue(asOf int64) (int64, bool) {
 	return next, next < math.MaxInt64
 }
 
-// withRoom does something, and again for as long as the disk is full, or the store's limit is reached, and room can be made.
+// withRoom does something inside the gate, and again for as long as the disk is full, or the store's limit is reached, and room can be made.
+// Where the reserve is not whole, and there is no room for it, the disk is full for others.
 func (s *Stream) withRoom(ctx context.Context, do func() error) error {
 	for {
-		err := do()
-		_, limited := errors.AsType[*storageError](err)
-		if !limited && !errors.Is(err, store.ErrNoSpace) || !s.st.reclaimer.makeRoom(ctx, effort{urgent: true, limited: limited}) {
+		err := s.settled(do)
+		e, full := wantsRoom(err)
+		if !full {
+			return err
+		}
+		s.gate.pause()
+		made := s.st.reclaimer.makeRoom(ctx, e)
+		s.gate.resume()
+		if !made {
 			return err
 		}
 	}
 }
 
-// reclaimable is about how many bytes of the stream are removed messages in sealed blocks.
+// settled does something that takes room, unless the reserve needs all of it.
+func (s *Stream) settled(do func() error) error {
+	if !s.st.reserve.Settle() {
+		return fmt.Errorf("stream %s: what is free is kept for removals: %w", s.config.Load().Name, store.ErrNoSpace)
+	}
+	return do()
+}
+
+// roomForRemovals makes room after a removal that gave err, if the reserve is short or not enough, and says whether the removal is to
+// be tried again. The caller is inside the gate.
+func (s *Stream) roomForRemovals(ctx context.Context, err error) bool {
+	full := err != nil && errors.Is(err, store.ErrNoSpace)
+	if !full && (err != nil || !s.st.reserve.Short()) {
+		return false
+	}
+	s.gate.pause()
+	defer s.gate.resume()
+	return s.st.reclaimer.makeRoom(ctx, effort{urgent: true}) && full
+}
+
+// wantsRoom says whether something failed that room helps, and what is to be done for it.
+func wantsRoom(err error) (effort, bool) {
+	_, limited := errors.AsType[*storageError](err)
+	return effort{urgent: true, limited: limited}, limited || errors.Is(err, store.ErrNoSpace)
+}
+
+// reclaimable is about how many bytes of the stream are removed messages, and controls that nobody needs without them.
 func (s *Stream) reclaimable() (sum int64) {
 	s.smu.Lock()
 	defer s.smu.Unlock()
-	n := s.cur.Load()
+	n, empty := s.cur.Load(), false
 	for i, b := range n.blocks {
-		if n.open && i == len(n.blocks)-1 || b.dead.Load() == 0 {
-			continue // nobody but its writer knows what all messages of the tail are
+		v := n.view(i)
+		records, dead := v.end-record.DataStart, int64(0)
+		switch gone := b.dead.Load(); {
+		case gone == 0:
+		case n.open && i == len(n.blocks)-1: // nobody but its writer knows what all messages of the tail are
+			dead = int64(min(1, float64(gone)/float64(max(v.count, 1))) * float64(records))
+		case b.all.JSON > 0:
+			dead = int64(float64(b.all.JSON-b.live.JSON) / float64(b.all.JSON) * float64(records))
 		}
-		if all := b.all.JSON; all > 0 {
-			share := float64(all-b.live.JSON) / float64(all)
-			v := n.view(i)
-			sum += int64(share * float64(v.end))
+		if b.trailer != nil && dead < records {
+			w := waste{total: records, dead: dead, controls: min(b.controls(), records-dead)}
+			if w.mostlyControls() {
+				dead += w.controls
+			}
 		}
+		sum += max(0, dead-diskPage/2) // what is left of a page is nobody's
+		all := dead > 0 && dead == records
+		if all && empty { // it becomes one with the block before
+			sum += record.DataStart
+		}
+		empty = all
 	}
 	return sum
 }

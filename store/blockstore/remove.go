@@ -16,6 +16,16 @@ func (s *Stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 		return false, err
 	}
 	defer s.gate.leave()
+	for {
+		live, err := s.removeSeq(seq)
+		if !s.roomForRemovals(ctx, err) {
+			return live, err
+		}
+	}
+}
+
+// removeSeq is Remove for who is inside the gate.
+func (s *Stream) removeSeq(seq store.Seq) (bool, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.removableLocked(seq); err != nil {

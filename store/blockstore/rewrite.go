@@ -25,7 +25,7 @@ type rewriting struct {
 	s      *Stream
 	old    []*block
 	asOf   int64 // what is kept until then at most need not be kept
-	urgent bool  // room is needed at once: neither is the pace kept, nor the reserve
+	urgent bool  // room is needed at once: the pace is not kept, and the reserve lent
 
 	ids     []*bitset // of each block, which messages are needed for their Nats-Msg-Id; nil if none is
 	pinFrom uint64    // messages from this one on are needed for what they tell of the stream's sources
@@ -288,7 +288,7 @@ func (r *rewriting) flush(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		if !isNoSpace(err) || !r.urgent || !r.s.st.reserve.Give() {
+		if !isNoSpace(err) || !r.urgent || !r.s.st.reserve.Lend(int64(len(r.buf))) {
 			return err
 		}
 	}

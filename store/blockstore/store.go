@@ -272,8 +272,10 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 		used += sizeOf(n)
 	}
 	free += inStreams
+	free = min(free, used)
+	owed := min(u.Free+uint64(free), uint64(st.reserve.Owed())) // nobody else may take it
 	return st.limited(store.Usage{
-		Total: uint64(used) + u.Free, Free: u.Free + uint64(free), Used: uint64(used - free),
+		Total: uint64(used) + u.Free, Free: u.Free + uint64(free) - owed, Used: uint64(used-free) + owed,
 		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
 	}, inStreams), nil
 }

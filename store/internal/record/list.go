@@ -34,6 +34,9 @@ func (l *ControlList) Len() int {
 	return l.n
 }
 
+// Size returns how many bytes the list takes.
+func (l *ControlList) Size() int { return len(l.bytes()) }
+
 func (l *ControlList) bytes() []byte {
 	if l == nil {
 		return nil
