@@ -203,6 +203,7 @@ func (s *Stream) encode(e *store.Entry, seq uint64, time int64) {
 	m := record.Message{
 		Seq: seq, Time: time, Durable: w.synced, Subject: e.Subject, Header: e.Header, Data: e.Data,
 		JSON: jsonl.Size(store.Seq(seq), e.Subject, e.Header, e.Data), Compress: s.config.Load().Compression == store.CompressionS2,
+		Draft: w.drafted,
 	}
 	w.buf = w.tail.coder.AppendMessage(w.buf, off, &m)
 	n := len(e.Data)

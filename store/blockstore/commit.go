@@ -189,32 +189,40 @@ func (s *Stream) sync() error {
 		err = w.failed
 	}
 	f, end := w.file, w.end
-	last := w.next - 1
+	last, moves, moved := w.next-1, w.moves, s.moved.Load()
 	if err == nil && w.file != nil && w.synced == w.end {
 		f = nil
 	}
-	if err == nil && f == nil && w.ready {
-		s.dropSpentLocked(last)
+	if err == nil && f == nil && moves == moved && w.ready {
+		err = s.settleSpentLocked(last)
 	}
 	s.wmu.Unlock()
 	if err != nil {
 		return fmt.Errorf("sync: %w: %w", store.ErrReadOnly, err)
 	}
-	if f == nil {
+	if f == nil && moves == moved {
 		return nil
 	}
-	err = f.Sync()
+	if moves != moved { // before the messages can be known to be on disk
+		err = s.fs.SyncDir(s.draftDir())
+	}
+	if err == nil && f != nil {
+		err = f.Sync()
+	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	switch {
-	case w.file != f && isClosed(err): // sealed meanwhile, and that made it durable
+	case f != nil && w.file != f && isClosed(err): // sealed meanwhile, and that made it durable
 	case err != nil:
 		return s.failLocked(fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err))
-	case w.file == f:
+	case f != nil && w.file == f:
 		w.synced = max(w.synced, end)
 	}
-	s.dropSpentLocked(last)
-	return nil
+	s.moved.Store(max(s.moved.Load(), moves))
+	if !w.ready {
+		return nil
+	}
+	return s.settleSpentLocked(last)
 }
 
 // syncLocked is sync for who holds wmu anyway.
@@ -222,6 +230,9 @@ func (s *Stream) syncLocked() error {
 	w := &s.w
 	if w.failed != nil {
 		return fmt.Errorf("sync: %w: %w", store.ErrReadOnly, w.failed)
+	}
+	if err := s.syncMovesLocked(); err != nil {
+		return err
 	}
 	if w.file == nil || w.synced == w.end {
 		return nil

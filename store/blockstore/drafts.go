@@ -111,6 +111,9 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 	if err := s.keepName(name, nameFile); err != nil {
 		return nil, err
 	}
+	if err := s.takeName(file); err != nil {
+		return nil, draftError("create", name, err)
+	}
 	f, err := s.fs.Create(s.draftDir() + "/" + file)
 	if err != nil {
 		return nil, draftError("create", name, err)
@@ -199,6 +202,9 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 	}
 	if err := s.keepName(to, nameFile); err != nil {
 		return err
+	}
+	if err := s.takeName(file); err != nil {
+		return draftError("rename", from, err)
 	}
 	if err := s.fs.Rename(dir+"/"+old, dir+"/"+file); err != nil {
 		return draftError("rename", from, err)

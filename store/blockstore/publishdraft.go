@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"jsfs/store"
 )
@@ -29,12 +28,6 @@ type becoming struct {
 	file     string // what it is called as a draft
 	nameFile string // … and what has its name, if that is too long
 	marked   string // what it is called while it becomes a message; "" before
-}
-
-// spentDraft is the file of a draft that became message seq.
-type spentDraft struct {
-	seq  uint64
-	file string
 }
 
 // PublishDraft implements [store.Drafts].
@@ -102,7 +95,7 @@ func (s *Stream) publishOne(name string, encode func() (uint64, error)) (store.S
 	if d.nameFile != "" {
 		_ = s.fs.Remove(s.draftDir() + "/" + d.nameFile)
 	}
-	s.w.spent = append(s.w.spent, spentDraft{seq, d.marked})
+	s.w.spent = append(s.w.spent, spentDraft{seq: seq, file: d.marked, known: s.opt.Sync == SyncAlways})
 	if s.opt.Sync == SyncAlways {
 		s.dropSpentLocked(seq)
 	} else {
@@ -125,18 +118,22 @@ func (s *Stream) returnsLocked(name, marked string) {
 // writeDraftLocked marks the draft and writes the message, and returns its sequence. If it fails the draft is what it was, or
 // the stream serves reads only.
 func (s *Stream) writeDraftLocked(d *becoming, encode func() (uint64, error)) (uint64, error) {
+	lazy := s.opt.Sync != SyncAlways && !s.needsMarkName(d)
+	s.w.drafted = lazy
 	seq, err := encode()
+	s.w.drafted = false
 	switch {
 	case err != nil:
 		return 0, err
 	case seq == 0:
 		seq = s.w.coming() - 1
 	default:
+		lazy = false
 		if err := s.prepareLocked(); err != nil { // the message is durable then, or with the next sync
 			return 0, err
 		}
 	}
-	if err := s.markLocked(d, seq); err != nil {
+	if err := s.markLocked(d, seq, lazy); err != nil {
 		s.forgetLocked()
 		return 0, draftError("publish", d.name, err)
 	}
@@ -147,15 +144,18 @@ func (s *Stream) writeDraftLocked(d *becoming, encode func() (uint64, error)) (u
 	return seq, err
 }
 
+// needsMarkName says whether the name of a draft needs a file of its own while it becomes a message.
+func (s *Stream) needsMarkName(d *becoming) bool { return d.nameFile != "" || len(d.file) > maxMarked }
+
 // markLocked gives the draft's file the name that tells that it becomes message seq, durably: before the message can be on
-// disk, or a crash would leave both.
-func (s *Stream) markLocked(d *becoming, seq uint64) error {
+// disk, or a crash would leave both. If lazy, that is left to the next sync: then the message says what it was made of.
+func (s *Stream) markLocked(d *becoming, seq uint64, lazy bool) error {
 	var random [markRandom]byte
 	_, _ = rand.Read(random[:]) // never fails
 	mark := fmt.Sprintf("%016x%s", seq, hex.EncodeToString(random[:]))
 	dir := s.draftDir() + "/"
 	marked := string(draftMarked) + mark
-	if d.nameFile != "" || len(d.file) > maxMarked {
+	if s.needsMarkName(d) {
 		content := []byte(d.name)
 		if s.st.key != nil {
 			content = s.sealName(d.name)
@@ -176,6 +176,10 @@ func (s *Stream) markLocked(d *becoming, seq uint64) error {
 	}
 	d.marked = marked
 	s.moveShared(d.file, d.marked)
+	if lazy {
+		s.moveLocked(d.file)
+		return nil
+	}
 	if err := s.fs.SyncDir(s.draftDir()); err != nil {
 		return s.failLocked(fmt.Errorf("mark it: %w", err))
 	}
@@ -201,30 +205,5 @@ func (s *Stream) unmarkLocked(d *becoming) error {
 func (s *Stream) removeMarkName(marked string) {
 	if len(marked) == markLen {
 		_ = removeIfThere(s.fs, s.draftDir()+"/"+string(draftMarkName)+marked[1:])
-	}
-}
-
-// dropSpentLocked removes the files of drafts that became messages up to last, which are on disk. What it can't remove is
-// tried again with the next ones, or when the store is opened.
-func (s *Stream) dropSpentLocked(last uint64) {
-	kept := s.w.spent[:0]
-	for _, d := range s.w.spent {
-		if d.seq <= last {
-			err := s.fs.Remove(s.draftDir() + "/" + d.file)
-			if err == nil || errors.Is(err, fs.ErrNotExist) {
-				s.removeMarkName(d.file)
-				continue
-			}
-			s.log.Warn("file of a draft that became a message can't be removed yet", "stream", s.config.Load().Name, "file", d.file, "cause", err)
-		}
-		kept = append(kept, d)
-	}
-	s.w.spent = kept
-}
-
-// planSpentLocked sees to it that the files of drafts that became messages go soon: also where nothing else would be synced.
-func (s *Stream) planSpentLocked() {
-	if s.w.timer == nil {
-		s.planLocked()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/scan"
 )
 
 // unpublished begins the name of a draft that did not become a message, and whose name another one has by now.
@@ -44,9 +45,9 @@ func (o *opening) takeMarked(files []string) error {
 			o.leftDrafts = append(o.leftDrafts, file)
 		case file[0] == draftMarkName && !slices.Contains(files, string(draftMarked)+file[1:]):
 			o.leftDrafts = append(o.leftDrafts, file)
-		case file[0] == draftMarked && len(file) >= markLen:
-			seq, err := strconv.ParseUint(file[1:17], 16, 64)
-			if err != nil {
+		case file[0] == draftMarked:
+			seq, ok := markedSeq(file)
+			if !ok {
 				continue
 			}
 			became, err := o.isStored(seq)
@@ -54,7 +55,10 @@ func (o *opening) takeMarked(files []string) error {
 				return err
 			}
 			if became {
-				o.w.spent = append(o.w.spent, spentDraft{seq, file})
+				o.w.spent = append(o.w.spent, spentDraft{seq: seq, file: file, known: true}) // the state is written before anything else is
+				if !o.opt.ReadOnly {
+					o.w.moves++
+				}
 				continue
 			}
 			name := o.markedName(file)
@@ -66,6 +70,44 @@ func (o *opening) takeMarked(files []string) error {
 		}
 	}
 	return nil
+}
+
+// draftKept returns where the first of the messages from durable on stands that was made of a draft whose new name is not on
+// disk: the draft is there, as it was, and so the message is not taken. There is none after a stop at which no power was lost, nor
+// can it be told if the state is not known, and may have said that the message is on disk: then it is taken.
+func (o *opening) draftKept(b *block, c *scan.Contents, durable int64) (int64, bool) {
+	if o.clean || !o.trusted || !o.reboot || o.state.Block > b.hdr.Block {
+		return 0, false
+	}
+	msgs := slices.DeleteFunc(slices.Clone(c.Msgs), func(m scan.Found) bool { return !m.Draft || int64(m.Off) < durable })
+	if len(msgs) == 0 {
+		return 0, false
+	}
+	files, err := o.fs.List(o.draftDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, false // the stream is only read then: see readDrafts
+	}
+	marked := map[uint64]bool{}
+	for _, file := range files {
+		if seq, ok := markedSeq(file); ok {
+			marked[seq] = true
+		}
+	}
+	i := slices.IndexFunc(msgs, func(m scan.Found) bool { return !marked[m.Seq] })
+	if i < 0 {
+		return 0, false
+	}
+	o.log.Warn("a draft became a message, and the disk has the draft: it is one again", "block", b.name, "sequence", msgs[i].Seq)
+	return int64(msgs[i].Off), true
+}
+
+// markedSeq is the sequence of the message that a marked draft was to become.
+func markedSeq(file string) (seq uint64, ok bool) {
+	if file[0] != draftMarked || len(file) < markLen {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(file[1:17], 16, 64)
+	return seq, err == nil
 }
 
 // isStored says whether message seq was stored. One that is damaged or lost counts as none: the draft has what it was.

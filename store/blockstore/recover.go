@@ -50,6 +50,11 @@ func (o *opening) readTail(b *block, f io.ReaderAt) (*scan.Contents, error) {
 				return nil, err
 			}
 		}
+		if off, ok := o.draftKept(b, c, durable); ok {
+			if c, err = scan.Block(f, &b.hdr, off, scan.WantMessages); err != nil {
+				return nil, err
+			}
+		}
 	}
 	end := max(c.End, durable)
 	if o.state.Block == b.hdr.Block && end < o.state.Len {

@@ -27,6 +27,9 @@ func (s *Stream) rotateLocked() error {
 func (s *Stream) sealTailLocked() error {
 	w := &s.w
 	b := w.tail
+	if err := s.syncMovesLocked(); err != nil { // who finds the footer need not look whether they are there
+		return err
+	}
 	f, err := s.tailFooterLocked()
 	if err != nil {
 		return err

@@ -89,8 +89,9 @@ func (s *Stream) closeWriterLocked() error {
 	}
 	if err == nil {
 		if err = s.syncLocked(); err == nil {
-			s.dropSpentLocked(w.next - 1)
-			err = s.writeStateLocked(true, w.next-1)
+			if err = s.writeStateLocked(true, w.next-1); err == nil {
+				s.dropSpentLocked(w.next - 1)
+			}
 		}
 	}
 	if w.file != nil {

@@ -74,6 +74,8 @@ type Stream struct {
 	// they got for that: while the stream is only read; the files by the names of the drafts. Guarded by draftMu.
 	returning  map[string]string
 	draftSizes map[string]*draftSize // by the names of their files; guarded by draftMu, nil if nobody counts
+	vacated    vacated               // guarded by draftMu
+	moved      atomic.Uint64         // how many of writer.moves are on disk
 	leftDrafts []string              // files that are no drafts and are to be removed; set before the Stream is shared
 	// draftIO is held for reading while the content of a draft changes, and for writing while all are copied by a truncation; of
 	// those that wait for it none has another lock. draftsHeld, guarded by Store.originMu, says that it is held for writing.
@@ -211,6 +213,8 @@ type writer struct {
 	now       int64        // when the last message came that was asked the time of
 	fresh     int          // how many more messages get that time
 	spent     []spentDraft // whose messages may not be on disk yet, or could not be removed
+	drafted   bool         // what is encoded is made of a draft whose new name will not be on disk before it
+	moves     uint64       // how often the file of a draft got the name of a message; s.moved says how many of these are on disk
 
 	head [record.MaxHead]byte // room for headLocked
 }

@@ -41,6 +41,7 @@ type pubOf struct {
 	secret bool
 	full   bool // the disk is full when the message is written, and then no more
 	twice  bool // another draft of that name is published right after
+	large  bool // its message does not get a block of its own
 	killed bool // the process was killed and the store opened again before
 }
 
@@ -54,6 +55,8 @@ var pubs = []pubOf{
 	{name: "a full disk", draft: ".d", sync: blockstore.SyncAlways, full: true},
 	{name: "a full disk and a long name", draft: strings.Repeat("x", 240), sync: blockstore.SyncInterval, full: true},
 	{name: "two of a name", draft: ".d", sync: blockstore.SyncInterval, twice: true},
+	{name: "in one block", draft: ".d", sync: blockstore.SyncInterval, large: true},
+	{name: "in one block encrypted", draft: ".d", sync: blockstore.SyncNever, large: true, secret: true},
 	{name: "after a kill", draft: ".d", sync: blockstore.SyncInterval, killed: true},
 	{name: "after a kill always", draft: ".d", sync: blockstore.SyncAlways, killed: true},
 }
@@ -314,6 +317,9 @@ func (r *pubRun) goOn(s store.Store, image *vfs.Mem, found string) error {
 func (r *pubRun) options(opt blockstore.Options) blockstore.Options {
 	if r.secret {
 		opt.Secret = trialSecret
+	}
+	if r.large {
+		opt.BlockSize = 8 * trialBlock
 	}
 	return opt
 }

@@ -276,7 +276,7 @@ func (w *walker) erased(h *record.Head, off int64) (bool, error) {
 
 // flags names a record's flags.
 func flags(f byte) string {
-	names := []string{"remove", "undelete", "skip", "headers", "no-newline", "compressed", "encrypted", "0x80"}
+	names := []string{"remove", "undelete", "skip", "headers", "no-newline", "compressed", "encrypted", "draft"}
 	var set []string
 	for i, name := range names {
 		if f&(1<<i) != 0 {

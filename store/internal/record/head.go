@@ -30,6 +30,9 @@ type Head struct {
 // Control says whether the record is no message.
 func (h *Head) Control() bool { return h.Flags&flagsControl != 0 }
 
+// reserved says whether the flags are those of a record of a later version: what is two kinds of control at once.
+func (h *Head) reserved() bool { return bits.OnesCount8(h.Flags&flagsControl) > 1 }
+
 // Meta is what the contract tells of a message.
 func (h *Head) Meta() store.Meta {
 	return store.Meta{
@@ -49,7 +52,7 @@ func (c *Coder) Head(b []byte, off int64) (h Head, err error) {
 		return h, short(b)
 	}
 	h.Flags, h.Size = b[n], int64(n)+int64(length)
-	if c.sealed != (h.Flags&FlagEncrypted != 0) || bits.OnesCount8(h.Flags&flagsControl) > 1 || h.Flags&flagsControl != 0 && h.Flags&flagsMessage != 0 {
+	if c.sealed != (h.Flags&FlagEncrypted != 0) || bits.OnesCount8(h.Flags&flagsControl) == 1 && h.Flags&flagsMessage != 0 {
 		return h, ErrBad
 	}
 	if c.sealed {
@@ -90,7 +93,7 @@ func (c *Coder) headFields(h *Head, b []byte, p int, off int64) error {
 // setLengths fills in the lengths of the body's parts, and checks all of them. data counts only if
 // the record is compressed.
 func (h *Head) setLengths(subject, header, excess, data uint64) error {
-	if h.Flags&flagsReserved != 0 {
+	if h.reserved() {
 		return fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
 	}
 	if subject > store.MaxSubject || header > store.MaxHeader || data > store.MaxMsgSize ||

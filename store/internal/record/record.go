@@ -28,11 +28,10 @@ const (
 	FlagNoNewline  = 1 << 4 // the payload does not end in a newline
 	FlagCompressed = 1 << 5 // header block and payload are one S2 block
 	FlagEncrypted  = 1 << 6 // the record is sealed, as all of its block are
-	flagMore       = 1 << 7
+	FlagDraft      = 1 << 7 // the message was made of a draft whose new name may not be on disk before it
 
-	flagsControl  = FlagRemove | FlagUndelete | FlagSkip
-	flagsMessage  = FlagHeader | FlagNoNewline | FlagCompressed // what no control has
-	flagsReserved = flagMore
+	flagsControl = FlagRemove | FlagUndelete | FlagSkip
+	flagsMessage = FlagHeader | FlagNoNewline | FlagCompressed | FlagDraft // what no control has
 )
 
 const (
@@ -72,6 +71,8 @@ type Message struct {
 	Data    []byte
 	// Compress stores header and payload compressed, if that makes the record smaller.
 	Compress bool
+	// Draft says that the message was made of a draft, and that the draft's new name may not be on disk before it.
+	Draft bool
 }
 
 // AppendMessage appends the record of m, which is to stand at offset off of the
@@ -83,6 +84,9 @@ func (c *Coder) AppendMessage(dst []byte, off int64, m *Message) []byte {
 	}
 	if n := len(m.Data); n == 0 || m.Data[n-1] != '\n' {
 		flags |= FlagNoNewline
+	}
+	if m.Draft {
+		flags |= FlagDraft
 	}
 	start := len(dst)
 	h := Head{

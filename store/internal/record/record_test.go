@@ -182,7 +182,7 @@ func TestZerosAreNoRecord(t *testing.T) {
 
 func TestReservedFlagsAreALaterVersion(t *testing.T) {
 	c := exampleHeader().Coder()
-	for _, flag := range []byte{flagMore} {
+	for _, flag := range []byte{FlagRemove | FlagUndelete, FlagUndelete | FlagSkip, flagsControl, FlagRemove | FlagSkip | FlagDraft} {
 		rec := c.appendHead(nil, DataStart, 20, &Head{Flags: flag, Seq: 1, Durable: DataStart, Time: c.time, Subject: 1, JSON: 50})
 		if _, err := c.Head(rec, DataStart); !errors.Is(err, store.ErrVersion) {
 			t.Errorf("flag %#x: got %v, want ErrVersion", flag, err)

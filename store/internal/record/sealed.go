@@ -136,7 +136,7 @@ func (c *Coder) sealedHead(h *Head, b []byte, p int, off int64) error {
 	}
 	h.Len, h.Seq, h.Durable = p+checkSize, c.base+f[0], off-int64(f[1])
 	switch {
-	case h.Flags&flagsReserved != 0:
+	case h.reserved():
 		return fmt.Errorf("record with flags %#02x: %w", h.Flags, store.ErrVersion)
 	case h.Flags&flagsMessage != 0 || h.Size < int64(h.Len+seal.TagSize+sumSize):
 		return ErrBad

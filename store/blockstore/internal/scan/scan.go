@@ -33,6 +33,12 @@ type Found struct {
 	Off  uint32
 	Meta store.Meta
 	Bad  bool // its body is damaged
+	// Draft says that it was made of a draft whose new name may not be on disk.
+	Draft bool
+}
+
+func found(h *record.Head, off int64, bad bool) Found {
+	return Found{h.Seq, uint32(off), h.Meta(), bad, h.Flags&record.FlagDraft != 0}
 }
 
 // BadSpan is a stretch of damaged bytes, and the sequence of the message whose body
@@ -112,7 +118,7 @@ func (s *scanner) step(off int64) (int64, error) {
 			return h.Size, nil
 		}
 		s.addBad(off, h.Size, h.Seq)
-		s.damaged = append(s.damaged, Found{h.Seq, uint32(off), h.Meta(), true})
+		s.damaged = append(s.damaged, found(&h, off, true))
 		return h.Size, nil
 	case err != nil:
 		return 0, err
@@ -139,7 +145,7 @@ func (s *scanner) take(h *record.Head, rec []byte, off int64) error {
 				guess := (s.limit - off) * guessAfter / (off - record.DataStart)
 				o.Msgs = slices.Grow(o.Msgs, int(min(guess, maxGuess))+guessAfter)
 			}
-			o.Msgs = append(o.Msgs, Found{h.Seq, uint32(off), h.Meta(), false})
+			o.Msgs = append(o.Msgs, found(h, off, false))
 		}
 		if o.Subjects != nil {
 			o.Subjects.Mark(rec[h.Len:h.Len+h.Subject], uint32(off))
