@@ -20,9 +20,10 @@ const ctlHelp = `Write a command here, one a line:
                                              but the newest N; all conditions hold together
   compact SEQ                                remove all below SEQ; above the last, the next message gets SEQ
   erase SEQ                                  remove message SEQ, and overwrite its bytes on the disk; also if it was
-                                             removed before. Nothing brings it back
+                                             removed before, and in what the stream was before it was truncated. Nothing brings it back
   truncate SEQ force                         remove all above SEQ, so that the next message gets SEQ+1; 0 is all. As numbers are
-                                             used again, the directory is another one then; what uses the old one ends
+                                             used again, the directory is another one then; what uses the old one ends. The old
+                                             one is in .jsfs/deleted of the root, as a stream that was removed
   sync                                       wait until everything is on disk
   seal                                       the stream can't be changed any more, for ever
   remove force                               remove a sealed stream with its messages: mv of .jsfs/deleted/NAME@TIME brings it back

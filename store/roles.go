@@ -31,8 +31,8 @@ type Store interface {
 	// first_seq, makes it as it was created. As sequences are handed out again, the stream that has the name then is another one,
 	// with another Incarnation, the same configuration, drafts and consumers, which
 	// forget what was delivered of what is gone, and all that was known of the sequences that stay; LastTime is that of
-	// the newest of their messages that is left, live or removed. The one before is kept as a removed stream is (see [Attic]), with
-	// what is erased from the other one afterwards. Calls on it give ErrClosed, those on its drafts that are open, too. It is done as a
+	// the newest of their messages that is left, live or removed. The one before is kept as a removed stream is (see [Attic]); what is
+	// erased from the other one afterwards is erased from it, too. Calls on it give ErrClosed, those on its drafts that are open, too. It is done as a
 	// whole or not at all, durably. It gives ErrBeyond if last is above Last, ErrDenied for a stream that denies deletion or purging,
 	// ErrSealed for a sealed one. If the stream ends at last already it is returned as it is.
 	Truncate(ctx context.Context, name string, last Seq) (Stream, error)
@@ -171,8 +171,10 @@ type Writer interface {
 
 	// Erase removes message seq as Remove does, and overwrites its subject, header and payload where they are stored. It does
 	// so also with a message that was removed before, for which it says false as Remove does, and the event is Erased. When Erase returns
-	// nil both are durable, whatever the sync policy, and nothing brings the message back; its Nats-Msg-Id is forgotten. It gives Remove's errors, and a
-	// *CorruptError where damage keeps the engine from knowing which bytes are the message's.
+	// nil both are durable, whatever the sync policy, and nothing brings the message back; its Nats-Msg-Id is forgotten. A removed stream
+	// of the same name that is kept and has the message, too, as what the stream was before it was truncated, loses it first; of a message of which
+	// nothing is left in the stream itself nobody knows whether another one has it. It gives Remove's errors, and a
+	// *CorruptError where damage keeps the engine from knowing which bytes are the message's. It waits for streams that are being truncated.
 	Erase(ctx context.Context, seq Seq) (bool, error)
 
 	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it

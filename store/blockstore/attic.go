@@ -22,8 +22,9 @@ const takenPrefix = "taken-"
 type removedStream struct {
 	dir  string // in the store
 	inc  uint64
-	at   int64 // when it was removed
-	size int64 // of its files
+	at   int64  // when it was removed
+	size int64  // of its files
+	name string // of the stream, once somebody asked; see nameOf
 	told *store.RemovedStream
 }
 

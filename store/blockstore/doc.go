@@ -31,7 +31,7 @@
 //   - putting back: restore
 //   - reading by sequence and time: read, ahead, seek, times, gaps, kept
 //   - finding by subject: subjects, unindex, known, table, match, tailchain, find, count, walk
-//   - removing: remove, removal, purge, erase
+//   - removing: remove, removal, purge, erase, erasecopies
 //   - giving space back: reclaimer, reclaim, waste, rewrite, rewritecontrols, pinned, swap, retired
 //   - streams that go, come back, or are cut off: removestream, onego, truncate, truncatecopy
 //   - drafts: drafts, draftfile, draftsize, draftname, shareddraft, publishdraft, published, spentdrafts

@@ -12,13 +12,35 @@ import (
 )
 
 // Erase implements [store.Writer]. The removal is on disk before the first byte is overwritten; when Erase returns, the
-// zeros are, whatever the sync policy. Files that were copied from the store before, and what the medium or the
+// zeros are, whatever the sync policy; see eraseCopies for what the stream was before it was truncated. Files that were copied from the store before, and what the medium or the
 // file system below keeps of overwritten bytes, are out of its reach.
 func (s *Stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
+	if err := s.erasable(ctx, seq); err != nil {
+		return false, err
+	}
+	if err := s.eraseCopies(ctx, seq); err != nil {
+		return false, fmt.Errorf("erase message %d: %w", seq, err)
+	}
 	if err := s.enter(ctx); err != nil {
 		return false, err
 	}
 	defer s.gate.leave()
+	return s.eraseStored(seq)
+}
+
+// erasable returns why the message can't be erased, nil if it can as far as is known without a look at it.
+func (s *Stream) erasable(ctx context.Context, seq store.Seq) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	return s.removableLocked(seq)
+}
+
+// eraseStored erases a message that the stream has. The caller is inside the gate, or nobody else has the stream.
+func (s *Stream) eraseStored(seq store.Seq) (bool, error) {
 	// A block that is being written anew may have the message.
 	s.wanted.Add(1)
 	s.reclaimMu.Lock()

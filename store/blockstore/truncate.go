@@ -300,6 +300,18 @@ func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
 	return err
 }
 
+// replacedBy reads which stream inc has replaced, from what its file replaces has.
+func (st *Store) replacedBy(inc uint64, b []byte) (old uint64, err error) {
+	content, _, err := st.openSmallFile(record.MagicReplaces, inc, b)
+	if err == nil {
+		old, err = strconv.ParseUint(string(content), 10, 64)
+	}
+	if err == nil && old >= inc {
+		err = record.ErrBad
+	}
+	return old, err
+}
+
 // settleReplaced returns incs without the streams that others have replaced. A crash left them in their place, from which they are
 // moved, unless the store is only read. Streams of which it can't be read whom they have replaced come first, so that the name is theirs.
 func (st *Store) settleReplaced(incs []uint64) ([]uint64, error) {
@@ -317,9 +329,8 @@ func (st *Store) settleReplaced(incs []uint64) ([]uint64, error) {
 			heirs = append(heirs, inc)
 			continue
 		}
-		content, _, err := st.openSmallFile(record.MagicReplaces, inc, b)
-		old, perr := strconv.ParseUint(string(content), 10, 64)
-		if err != nil || perr != nil || old >= inc {
+		old, err := st.replacedBy(inc, b)
+		if err != nil {
 			st.note(store.Damage{File: streamDir(inc) + "/" + replacesName, Length: int64(len(b)), Cause: "it is damaged: the stream that was replaced may be there, too"})
 			heirs = append(heirs, inc)
 			continue

@@ -174,24 +174,35 @@ func (st *stream) Erase(_ context.Context, seq store.Seq) (bool, error) {
 	if m == nil || m.erased {
 		return false, err
 	}
+	for _, r := range st.s.attic { // what the stream was before it was truncated has the message, too
+		if c := r.findLocked(seq); c != nil && r.cfg.Name == st.cfg.Name && !c.erased && c.Meta == m.Meta &&
+			c.Subject == m.Subject && bytes.Equal(c.Header, m.Header) && bytes.Equal(c.Data, m.Data) {
+			st.s.eraseLocked(c)
+		}
+	}
 	live := m.live
 	if live {
 		st.removeLocked(m, false)
 	}
-	st.s.used -= m.space()
-	st.s.removed -= m.space()
-	clear(m.Header)
-	clear(m.Data)
-	m.Header, m.Data, m.erased, m.due, m.removed = nil, nil, true, math.MinInt64, 0
+	st.s.eraseLocked(m)
 	if st.ids != nil {
 		st.ids.Erase(seq)
 	}
-	st.s.used += m.space()
-	st.s.removed += m.space()
 	if !live {
 		st.postLocked(store.Erased, m.Meta)
 	}
 	return live, nil
+}
+
+// eraseLocked forgets what a removed message had.
+func (s *Store) eraseLocked(m *message) {
+	s.used -= m.space()
+	s.removed -= m.space()
+	clear(m.Header)
+	clear(m.Data)
+	m.Header, m.Data, m.erased, m.due, m.removed = nil, nil, true, math.MinInt64, 0
+	s.used += m.space()
+	s.removed += m.space()
 }
 
 // removeLocked soft-deletes a live message. limit says that a limit, an age or a rollup does it.

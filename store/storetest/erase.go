@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,40 @@ var eraseCases = []testCase{
 		b.must(err)
 		b.wantErr(again.Undelete(b.ctx, 3), store.ErrNotFound)
 		b.must(again.Undelete(b.ctx, 4))
+	}},
+	{name: "what is erased is gone from what the stream was before it was truncated", run: func(b *bench) {
+		var before []store.Stream
+		st := b.create("S")
+		b.fill(st, 6)
+		b.remove(st, 2)
+		other := b.create("T") // it is none of its business
+		b.fill(other, 6)
+		b.empty(other, 1, 6)
+		b.must(b.s.Remove(b.ctx, "T"))
+		for _, last := range []store.Seq{5, 4} {
+			before = append(before, st)
+			st = b.truncate(st, last)
+		}
+		b.append(st, "x", "another") // under a number that was used before
+		if b.engine.Durable {
+			b.reopen()
+			st = b.open("S")
+		}
+		b.erase(st, false, 2)
+		b.erase(st, true, 1, 5)
+		b.erase(st, false, 1)
+		for _, old := range before {
+			for seq, want := range []bool{false, false, true, true, true} {
+				_, err := b.s.LoadRemoved(b.ctx, old.Incarnation(), store.Seq(seq)+1, nil) //nolint:gosec // small
+				if want && err != nil || !want && !errors.Is(err, store.ErrNotFound) {
+					b.Errorf("message %d of the stream with the incarnation %d: %v, want that it is there: %v", seq+1, old.Incarnation(), err, want)
+				}
+			}
+		}
+		for seq := range store.Seq(6) {
+			_, err := b.s.LoadRemoved(b.ctx, other.Incarnation(), seq+1, nil)
+			b.must(err)
+		}
 	}},
 	{name: "an erased message is gone as a removed one is", run: func(b *bench) {
 		st := b.create("S")
