@@ -58,6 +58,6 @@ type RemovedStream struct {
 }
 
 // OneGo is how far apart, in nanoseconds, removals of one go are at most: the messages that come back with a removed
-// stream are those that were removed within it before the stream, or before another one of them. Removals by limits
-// don't count.
+// stream are those that were removed within it before the stream, or before another one of them, and were kept still when the
+// stream was removed. Removals by limits don't count.
 const OneGo = 60 * 1e9

@@ -7,6 +7,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/scan"
+	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
 )
 
@@ -30,8 +31,9 @@ func (s *Stream) inOneGo(ctx context.Context, at int64) (*removal, error) {
 		}
 	}
 	slices.Sort(all)
+	removed := at
 	for _, t := range slices.Backward(all) {
-		if t < at-store.OneGo {
+		if t < at-store.OneGo || policy.KeptUntil(t, s.opt.KeepDeleted) <= removed { // what was kept no more may have been forgotten
 			break
 		}
 		at = t

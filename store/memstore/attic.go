@@ -46,7 +46,7 @@ func (s *Store) setAsideLocked(st *stream) {
 func (r *removedStream) inOneGo() []*message {
 	var gone []*message
 	for _, m := range r.msgs {
-		if m.removed > 0 {
+		if m.removed > 0 && m.due > r.at { // else it may have been forgotten before
 			gone = append(gone, m)
 		}
 	}
