@@ -210,7 +210,10 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 	case mapping.KindStream:
 		return nil // cp -a and tar set a directory's mode and times; they are what they are
 	case mapping.KindMessage:
-		return refuse(syscall.EPERM, "messages never change")
+		if !fs.asItIs(in) {
+			return refuse(syscall.EPERM, "messages never change")
+		}
+		return nil
 	case mapping.KindSubject, mapping.KindDraft:
 		obj := fs.objects.get(c.hdr.NodeId)
 		if obj == nil {
@@ -228,6 +231,25 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		}
 	}
 	return refuse(syscall.EPERM, "it can't be changed")
+}
+
+// asItIs says whether all that chmod(2) or chown(2) ask for is so already for every message: who walks over a stream to make
+// it so, as chown -R, is refused nothing.
+func (fs *FS) asItIs(in *fuse.SetAttrIn) bool {
+	const size, times = fuse.FATTR_SIZE, fuse.FATTR_MTIME | fuse.FATTR_ATIME
+	if in.Valid&(size|times) != 0 {
+		return false
+	}
+	mode, ok := in.GetMode()
+	if ok && mode&0o7777 != 0o666&^*fs.opt.Umask {
+		return false
+	}
+	uid, ok := in.GetUID()
+	if ok && uid != *fs.opt.UID {
+		return false
+	}
+	gid, ok := in.GetGID()
+	return !ok || gid == *fs.opt.GID
 }
 
 // gone is err, or errStale if err says that a message is no more: its node was known,
