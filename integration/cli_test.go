@@ -18,6 +18,8 @@ func TestCommandLine(t *testing.T) {
 		err  string // in standard error
 	}{
 		{"version says what it is", "version", 0, "jsfs 0.", ""},
+		{"--version says the same", "--version", 0, "jsfs 0.", ""},
+		{"help of an unknown command is refused", "help frobnicate", 2, "", "unknown command"},
 		{"help lists the commands", "--help", 0, "umount", ""},
 		{"an unknown command is refused", "frobnicate", 2, "", "unknown command"},
 		{"a command that is nearly one is guessed", "chek a", 2, "", "did you mean check?"},

@@ -93,9 +93,11 @@ tail -f follows.
 
 The exit code is 0 if all was done; 1 if something could not be done, or is damaged
 or lost; and 2 if the command line is wrong, or check or dump could not look.`,
+		Version:       versionLine(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -104,7 +106,25 @@ or lost; and 2 if the command line is wrong, or check or dump could not look.`,
 	})
 	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
 		exportCommand(), purgeCommand(), versionCommand())
+	refuseUnknownHelp(root)
 	return root
+}
+
+// refuseUnknownHelp makes `jsfs help NAME` say that there is no such command, as `jsfs NAME` does.
+func refuseUnknownHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		panic(err)
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		_, _, err := root.Find(args)
+		if err == nil {
+			return nil
+		}
+		said, _, _ := strings.Cut(err.Error(), "\n")
+		return usageError("%s; see `%s --help`", said, root.Name())
+	}
 }
 
 // exactArgs is cobra.ExactArgs with a sentence for who gave too few or too many.

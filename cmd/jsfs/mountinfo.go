@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,7 @@ type mountEntry struct {
 	Point  string // where it is mounted
 	Type   string // the file system's type, with its subtype
 	Source string // what is mounted
+	Device string // of the file system, as major:minor: all mounts of one file system have the same
 }
 
 // ours says whether jsfs made the mount.
@@ -43,7 +45,7 @@ func parseMountinfo(r io.Reader) ([]mountEntry, error) {
 		if !ok || len(head) < 6 || len(tail) < 1 {
 			return nil, fmt.Errorf("mountinfo: line %q is not in the form of proc(5)", lines.Text())
 		}
-		e := mountEntry{Point: unescape(head[4]), Type: tail[0]}
+		e := mountEntry{Point: unescape(head[4]), Type: tail[0], Device: head[2]}
 		if len(tail) > 1 {
 			e.Source = unescape(tail[1])
 		}
@@ -79,4 +81,13 @@ func topmost(all []mountEntry, path string) (mountEntry, bool) {
 		}
 	}
 	return mountEntry{}, false
+}
+
+// elsewhere returns another mount of the same file system, as mount --bind makes them.
+func (e mountEntry) elsewhere(all []mountEntry) (mountEntry, bool) {
+	i := slices.IndexFunc(all, func(o mountEntry) bool { return o.ours() && o.Device == e.Device })
+	if i < 0 {
+		return mountEntry{}, false
+	}
+	return all[i], true
 }

@@ -19,10 +19,10 @@ func TestParseMountinfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []mountEntry{
-		{"/", "ext4", "/dev/vda"},
-		{"/srv/a b", "fuse.jsfs", "/var/lib/a b"},
-		{"/srv/a b", "tmpfs", "none"},
-		{"/mnt/new\nline\\", "fuse.jsfs", "mem:"},
+		{"/", "ext4", "/dev/vda", "254:0"},
+		{"/srv/a b", "fuse.jsfs", "/var/lib/a b", "0:29"},
+		{"/srv/a b", "tmpfs", "none", "0:30"},
+		{"/mnt/new\nline\\", "fuse.jsfs", "mem:", "0:31"},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("(-got +want):\n%s", diff)

@@ -54,6 +54,12 @@ func umount(arg string, lazy bool) error {
 	case lazy:
 		return nil
 	}
+	if all, err = mounts(); err != nil {
+		return err
+	}
+	if other, ok := e.elsewhere(all); ok {
+		return fmt.Errorf("%s is unmounted, but the same is mounted at %s, too, and goes on until that is unmounted", arg, other.Point)
+	}
 	return awaitClosed(e.Source)
 }
 
