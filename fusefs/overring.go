@@ -94,6 +94,9 @@ func (t *transport) agreedOn(x *exchange) Transport {
 
 // handle answers a request that came over io_uring.
 func (t *transport) handle(in, out [][]byte) int {
+	if n := t.answerNothing(in, out); n > 0 {
+		return n
+	}
 	n, _ := t.server.HandleRequest(in, out)
 	return n
 }

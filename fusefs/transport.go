@@ -34,6 +34,7 @@ type transport struct {
 	fd     int
 	server *fuse.ProtocolServer
 	log    *slog.Logger
+	debug  bool // every request is to be logged
 
 	leader atomic.Pointer[reader] // who reads
 	paces  [maxOpcode]pace
@@ -97,6 +98,7 @@ func newTransport(fd int, fs fuse.RawFileSystem, opts *fuse.MountOptions, overRi
 	t := &transport{
 		fd:      fd,
 		log:     log,
+		debug:   opts.Debug,
 		free:    make(chan *exchange, maxExchanges),
 		watched: make(chan struct{}, 1),
 		ended:   make(chan struct{}),
@@ -251,7 +253,10 @@ func (t *transport) watch() {
 // answer has a request answered.
 func (t *transport) answer(x *exchange) {
 	x.request[0], x.answer[0] = x.in[:x.requested], x.out
-	n, st := t.server.HandleRequest(x.request[:], x.answer[:])
+	n, st := t.answerNothing(x.request[:], x.answer[:]), fuse.OK
+	if n == 0 {
+		n, st = t.server.HandleRequest(x.request[:], x.answer[:])
+	}
 	if n == 0 && !st.Ok() { // it could not be made sense of
 		out := (*fuse.OutHeader)(unsafe.Pointer(&x.out[0]))
 		n = int(unsafe.Sizeof(*out))
