@@ -1,7 +1,9 @@
 package fusefs
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -109,10 +111,11 @@ func (w *configWriter) write(c *call, p []byte, off int64, _ bool) (int, error) 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	inOrder := int(off) == len(w.content)
 	w.resizeLocked(max(len(w.content), int(off)+len(p)))
 	copy(w.content[off:], p)
 	w.dirty = true
-	if !json.Valid(w.content) {
+	if !json.Valid(w.content) && !(inOrder && malformed(w.content)) {
 		return len(p), nil // there is more to come
 	}
 	if _, err := w.judge(c, w.content); err != nil {
@@ -120,6 +123,14 @@ func (w *configWriter) write(c *call, p []byte, off int64, _ bool) (int, error) 
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// malformed says that content is not the beginning of any JSON.
+func malformed(content []byte) bool {
+	var v json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(content)).Decode(&v)
+	_, wrong := errors.AsType[*json.SyntaxError](err)
+	return wrong
 }
 
 // resizeLocked sets the size of what was written; what is new is zeros.

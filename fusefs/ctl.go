@@ -49,6 +49,8 @@ type ctlWriter struct {
 	// mu guards line, and is held while a command is done: they are done one after the other.
 	mu   sync.Mutex
 	line []byte // what was written of a line without a newline yet
+	// failed is why a command was refused. Until the next close nothing more is done: bash's printf goes on after an error.
+	failed error
 	// answer is what is read: how many messages the last command that removes some has removed, and before that
 	// the help.
 	answer string
@@ -67,6 +69,9 @@ func (w *ctlWriter) read(_ *call, p []byte, off int64) (int, error) {
 func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.failed != nil {
+		return 0, w.failed
+	}
 	for n < len(p) {
 		i := bytes.IndexByte(p[n:], '\n')
 		if i < 0 {
@@ -78,8 +83,8 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 		}
 		line := string(w.line) + string(p[n:n+i])
 		w.line = nil
-		if err := w.do(c, line); err != nil {
-			return n, err
+		if w.failed = w.do(c, line); w.failed != nil {
+			return n, w.failed
 		}
 		n += i + 1
 	}
@@ -89,12 +94,28 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 func (w *ctlWriter) flush(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.failed != nil {
+		w.failed = nil // who wrote it was told
+		return nil
+	}
+	return w.doLeftLocked(c)
+}
+
+func (w *ctlWriter) fsync(c *call) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed != nil {
+		return w.failed
+	}
+	return w.doLeftLocked(c)
+}
+
+// doLeftLocked does the command that has no newline.
+func (w *ctlWriter) doLeftLocked(c *call) error {
 	line := string(w.line)
 	w.line = nil
 	return w.do(c, line)
 }
-
-func (w *ctlWriter) fsync(c *call) error { return w.flush(c) }
 
 // release does nothing: a line that is left was done at the last close.
 func (w *ctlWriter) release(*call) {}

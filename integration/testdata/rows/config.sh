@@ -25,6 +25,13 @@ done
 echo '{"max_msgs": -7}' > "$T/bad"
 refused . 'cp "$T/bad" S/.jsfs/config'
 reason max_msgs
+for bad in '{"max_msgs": 7,}' '{"max_msgs" = 7}' 'max_msgs: 7'; do # of these echo hears, which never looks at close(2)
+	refused 'Invalid argument' "echo '$bad' > S/.jsfs/config"
+	cmp "$T/new" S/.jsfs/config
+done
+readarray -t lines < "$T/new"
+printf '%s\n' "${lines[@]}" > S/.jsfs/config # a write for each line
+cmp "$T/new" S/.jsfs/config
 refused 'not permitted' 'echo {} >> S/.jsfs/config'
 refused 'not permitted' 'rm S/.jsfs/config'
 

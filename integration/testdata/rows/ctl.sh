@@ -45,6 +45,16 @@ is "$(cat P/5; cat P/0* | lines)" "$(printf 'five\n1 1 2 2 five')"
 refused 'Invalid argument' 'echo prune > P/.jsfs/ctl'
 reason 'is no command'
 
+# What follows a command that is refused is not done, however its writer goes on: bash's printf writes each line by itself.
+is "$(ls P | wc -l)" 5
+refused 'Invalid argument' 'printf "sync\nprune\npurge\n" > P/.jsfs/ctl'
+refused 'Invalid argument' 'printf "sync\nprune\npurge" > P/.jsfs/ctl'
+is "$(ls P | wc -l)" 5
+exec 3> P/.jsfs/ctl
+! echo prune >&3 2> /dev/null || wrong
+echo sync >&3
+exec 3>&-
+
 # Who has it open for reading and writing hears how many went.
 is "$(python3 -c '
 import os
