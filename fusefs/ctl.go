@@ -51,6 +51,7 @@ type ctlWriter struct {
 	line []byte // what was written of a line without a newline yet
 	// failed is why a command was refused. Until the next close nothing more is done: bash's printf goes on after an error.
 	failed error
+	told   bool // its writer had the error from write(2), which tells of what was done before it first
 	// answer is what is read: how many messages the last command that removes some has removed, and before that
 	// the help.
 	answer string
@@ -70,6 +71,7 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed != nil {
+		w.told = true
 		return 0, w.failed
 	}
 	for n < len(p) {
@@ -84,6 +86,7 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 		line := string(w.line) + string(p[n:n+i])
 		w.line = nil
 		if w.failed = w.do(c, line); w.failed != nil {
+			w.told = n == 0
 			return n, w.failed
 		}
 		n += i + 1
@@ -94,9 +97,12 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 func (w *ctlWriter) flush(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed != nil {
-		w.failed = nil // who wrote it was told
-		return nil
+	if err := w.failed; err != nil {
+		w.failed = nil
+		if w.told {
+			return nil
+		}
+		return err
 	}
 	return w.doLeftLocked(c)
 }

@@ -50,6 +50,14 @@ is "$(ls P | wc -l)" 5
 refused 'Invalid argument' 'printf "sync\nprune\npurge\n" > P/.jsfs/ctl'
 refused 'Invalid argument' 'printf "sync\nprune\npurge" > P/.jsfs/ctl'
 is "$(ls P | wc -l)" 5
+python3 -c '
+import os
+fd = os.open("P/.jsfs/ctl", os.O_WRONLY)
+assert os.write(fd, b"sync\nprune\npurge\n") == 5
+try: os.close(fd)
+except OSError: pass
+else: raise Exception("nobody was told")'
+is "$(ls P | wc -l)" 5
 exec 3> P/.jsfs/ctl
 ! echo prune >&3 2> /dev/null || wrong
 echo sync >&3
