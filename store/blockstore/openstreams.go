@@ -90,8 +90,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 	s.beginConsumers()
 }
 
-// logOpened says in one line what opening found: for whoever debugs if all is well, for everybody
-// if a stream was not closed, and as a warning if something is damaged.
+// logOpened says in one line what opening found, as a warning if something is damaged.
 func (st *Store) logOpened(took time.Duration) {
 	var live store.Totals
 	var lost uint64
@@ -104,12 +103,9 @@ func (st *Store) logOpened(took time.Duration) {
 			unclean++
 		}
 	}
-	level := slog.LevelDebug
-	switch {
-	case damage > 0 || len(st.broken) > 0:
+	level := slog.LevelInfo
+	if damage > 0 || len(st.broken) > 0 {
 		level = slog.LevelWarn
-	case unclean > 0:
-		level = slog.LevelInfo
 	}
 	st.opt.Logger.LogAttrs(context.Background(), level, "store opened",
 		slog.Int("streams", len(st.streams)), slog.Int64("messages", live.Messages), slog.Int64("bytes", live.Payload),

@@ -80,3 +80,33 @@ func TestManyStreamsAreOpenedAndToldInOneLine(t *testing.T) {
 		t.Errorf("got %d lines about the opened store, want 1:\n%s", lines, log.String())
 	}
 }
+
+// A start after a clean stop is told in one line, too, and in no other.
+func TestAStoreThatWasClosedIsToldInOneLine(t *testing.T) {
+	mem := vfs.NewMem()
+	for round, want := range []string{"streams=0 messages=0 bytes=0", "streams=1 messages=1 bytes=5", "streams=1 messages=2 bytes=10"} {
+		var log bytes.Buffer
+		st, err := Open(mem, Options{Sync: SyncNever, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=INFO msg="store opened" `+want+" unclean=0 ") {
+			t.Errorf("start %d: got %q, want a line with %q", round, got, want)
+		}
+		if round == 0 {
+			if _, err := st.Create(t.Context(), store.Config{Name: "S"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := st.Stream(t.Context(), "S")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: []byte("12345")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
