@@ -189,6 +189,7 @@ func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
 	if n.Listed && c.hdr.NodeId == s.node {
 		s.unlinked.add(n.Seq)
 	}
+	s.used.Add(1)
 	live, err := s.Remove(c, n.Seq)
 	if err == nil && !live {
 		err = errAbsent

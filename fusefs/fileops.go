@@ -55,6 +55,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	if wantsWrite(in.Flags) {
 		return nil, 0, refuse(syscall.EPERM, "messages never change: write to a subject to append one")
 	}
+	s.used.Add(1)
 	m, err := s.Stat(c, seq)
 	if err != nil {
 		return nil, 0, gone(err)
@@ -102,6 +103,7 @@ func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
 		return 0, nil
 	}
 	if off == 0 && s != nil {
+		s.used.Add(1)
 		fs.prefetch.read(s, m.Seq)
 	}
 	return copy(buf, m.Data[off:]), nil

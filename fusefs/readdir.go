@@ -78,20 +78,20 @@ type dirHandle struct {
 	readHandle
 	begun
 
-	// given is how many messages were listed with their attributes since somebody looked one
-	// up, and lookups is the stream's count of lookups then.
-	given, lookups atomic.Uint64
+	// given is how many messages were listed with their attributes since somebody looked one up or used
+	// one, and uses is how many of the stream were then.
+	given, uses atomic.Uint64
 }
 
-// maxGiven is how many messages get their attributes in a listing although nobody looks any up:
+// maxGiven is how many messages get their attributes in a listing although nobody looks any up or uses any:
 // the kernel may forget as much as that before somebody uses it, and who lists millions of names
 // and nothing else must not fill its memory with their inodes.
 const maxGiven = 128 << 10
 
 // wantsAttributes says whether the next message is to be listed with its attributes, and counts it if not.
 func (h *dirHandle) wantsAttributes(s *stream) bool {
-	if n := s.lookups.Load(); n != h.lookups.Load() {
-		h.lookups.Store(n)
+	if n := s.lookups.Load() + s.used.Load(); n != h.uses.Load() {
+		h.uses.Store(n)
 		h.given.Store(0)
 	}
 	if h.given.Add(1) <= maxGiven {

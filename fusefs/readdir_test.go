@@ -301,6 +301,29 @@ func TestAttributesAreListedForWhoUsesThem(t *testing.T) {
 	if with, without := given(); with == 0 || without != 0 {
 		t.Errorf("after a lookup: got %d with and %d without attributes, want all with", with, without)
 	}
+	m.append(s, "a message that is not empty")
+	id, _ := s.message(maxGiven + 5001)
+	for _, use := range []struct {
+		name string
+		do   func()
+	}{
+		{"an open", func() { m.openAt(id, 0) }},
+		{"a read", func() { m.readAt(id, 0, 0, 4096) }},
+		{"a removal", func() { m.Unlink(nil, &fuse.InHeader{NodeId: s.node}, "000000000001") }},
+	} {
+		off, bare = 0, 0
+		for bare == 0 {
+			with, without := given()
+			bare += without
+			if with+without == 0 {
+				t.Fatalf("before %s all messages were listed with their attributes", use.name)
+			}
+		}
+		use.do()
+		if with, without := given(); with == 0 || without != 0 {
+			t.Errorf("after %s: got %d with and %d without attributes, want all with", use.name, with, without)
+		}
+	}
 }
 
 func BenchmarkReadDir(b *testing.B) {

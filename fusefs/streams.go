@@ -38,6 +38,8 @@ type stream struct {
 
 	// lookups counts the messages that the kernel asked for by name.
 	lookups atomic.Uint64
+	// used counts the messages that somebody opened, asked for the beginning of, or removed.
+	used atomic.Uint64
 	// bare counts those that were listed without their attributes.
 	bare atomic.Uint64
 	// unkept is what both were when the kernel was told the last time to forget the names that it keeps.
