@@ -16,10 +16,9 @@ type account struct {
 	// removed is how many bytes the streams take that were removed and are kept, unread those that can't be served. Nobody
 	// counts them where nothing bounds them.
 	removed, unread atomic.Int64
-	// futile is what there was to give back when that made no room, at the time futileAt, in nanoseconds since the Unix
-	// epoch. It is guarded by the reclaimer's roomMu.
-	futile   int64
-	futileAt int64
+	// belowLimit and onDisk are when no room was made below the store's limit, and on a full disk. They are guarded by the
+	// reclaimer's roomMu.
+	belowLimit, onDisk futile
 	// consumers serialises making consumers, so that no two are the last one that may be.
 	consumers sync.Mutex
 }
@@ -104,32 +103,35 @@ func (s *Stream) storable(pending, n int64) error {
 	return nil
 }
 
-// futileFor is for how long, in nanoseconds, nobody tries again to make room below the store's limit where there was none.
+// futileFor is for how long, in nanoseconds, nobody tries again to make room where there was none.
 const futileFor = 1e9
 
-// isFutile says whether nothing can be given back, as far as is known; dead is how many messages are removed and still there, and
-// how many streams. The caller holds roomMu.
-func (st *Store) isFutile(dead int64) bool {
-	a := &st.account
-	return dead == 0 || dead == a.futile && st.opt.Now()-a.futileAt < futileFor
+// futile is what there was to give back when that made no room, at a time in nanoseconds since the Unix epoch.
+type futile struct {
+	leftovers
+	at int64
 }
 
-// noteFutile notes that nothing could be given back. The caller holds roomMu.
-func (st *Store) noteFutile(dead int64) { st.account.futile, st.account.futileAt = dead, st.opt.Now() }
+// leftovers are how many messages are removed and still there, and how many streams, and how often blocks were written anew.
+type leftovers struct{ dead, rewrites int64 }
 
-// dead is how many messages are removed and still there, and how many streams.
-func (st *Store) dead() (n int64) {
+// is says whether nothing can be given back of so much, as far as is known.
+func (f *futile) is(w leftovers, now int64) bool { return w == f.leftovers && now-f.at < futileFor }
+
+// leftovers is what there is to give back.
+func (st *Store) leftovers() (w leftovers) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if removed, err := st.lookLocked(); err == nil {
-		n = int64(len(removed))
+		w.dead = int64(len(removed))
 	}
 	for _, s := range st.streams {
 		for _, b := range s.cur.Load().blocks {
-			n += b.dead.Load()
+			w.dead += b.dead.Load()
 		}
+		w.rewrites += s.rewrites.Load()
 	}
-	return n
+	return w
 }
 
 // beginConsumer lets one more consumer be made, unless there are as many as may be. The caller ends it.

@@ -51,11 +51,12 @@ func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error
 	return gained + n, errors.Join(err, rerr)
 }
 
-// enoughRoom is how many blocks' space is enough when room is needed at once, and enoughTime for how long somebody waits for it where
-// there is less.
+// enoughRoom is how many blocks' space is enough when room is needed at once, enoughTime for how long somebody waits for it where
+// there is less, and tooLong where there is none.
 const (
 	enoughRoom = 4
 	enoughTime = time.Second
+	tooLong    = 10 * time.Second
 )
 
 // renew writes blocks anew for which it is worth it. If room is needed at once, it ends when there is some.
@@ -86,7 +87,7 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 		if s.mayReclaim(ctx) != nil || s.unsure != nil {
 			break
 		}
-		if e.urgent && (gained >= enoughRoom*s.opt.BlockSize || gained > 0 && time.Since(begun) > enoughTime) {
+		if took := time.Since(begun); e.urgent && (gained >= enoughRoom*s.opt.BlockSize || took > tooLong || gained > 0 && took > enoughTime) {
 			break
 		}
 	}

@@ -109,16 +109,18 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 	if r.made.Load() != before {
 		return true
 	}
-	dead := int64(0)
+	there, known := r.st.leftovers(), &r.st.account.onDisk
 	if e.limited {
-		if dead = r.st.dead(); r.st.isFutile(dead) {
-			return false
-		}
+		known = &r.st.account.belowLimit
+	}
+	if e.urgent && known.is(there, r.st.opt.Now()) || e.limited && there.dead == 0 {
+		return false
 	}
 	if e.urgent {
 		r.st.reserve.Borrow()
 		defer r.st.reserve.Return()
 	}
+	failed := false
 	for e.asOf, e.thorough = r.st.opt.Now(), true; ; {
 		n, err := r.st.reclaim(ctx, e)
 		if n > 0 {
@@ -132,11 +134,12 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 		}
 		if err != nil {
 			r.st.opt.Logger.Warn("space could not be given back", "cause", err)
+			failed = true
 		}
 		next, ok := r.st.nextDue(e.asOf)
 		if !ok {
-			if e.limited {
-				r.st.noteFutile(dead)
+			if e.urgent && !failed {
+				*known = futile{there, r.st.opt.Now()}
 			}
 			return false
 		}
