@@ -12,8 +12,8 @@ import (
 func (o *opening) withoutReplaced(found []foundBlock) ([]foundBlock, error) {
 	var kept []foundBlock
 	var next foundBlock // the one behind
-	for _, e := range slices.Backward(found) {
-		replaced, err := o.replaces(next, e)
+	for i, e := range slices.Backward(found) {
+		replaced, err := o.replaces(next, e, found[:i+1])
 		if err != nil {
 			return nil, err
 		}
@@ -28,20 +28,28 @@ func (o *opening) withoutReplaced(found []foundBlock) ([]foundBlock, error) {
 	return kept, nil
 }
 
-// replaces says whether next, a block behind old, has old's sequences because it was written in the place of both.
-func (o *opening) replaces(next, old foundBlock) (bool, error) {
+// replaces says whether next, a block behind old, has old's sequences because it was written in the place of both. old is the last
+// of found.
+func (o *opening) replaces(next, old foundBlock, found []foundBlock) (bool, error) {
 	if next.block == nil || next.hdr.First > old.hdr.First {
 		return false, nil
 	}
 	if next.hdr.First == old.hdr.First {
-		// One that has no sequence is no other's.
+		// One that has no sequence is no other's, unless the other is known to follow a block that this one followed, or one before it.
 		end, _, err := o.saidBy(old)
-		if err != nil || end == old.hdr.First {
+		if err != nil || end == old.hdr.First && !followsSame(next, found) {
 			return false, err
 		}
 	}
 	_, rewritten, err := o.saidBy(next)
 	return rewritten, err
+}
+
+// followsSame says whether next, of an encrypted store, follows the block that one of found followed, with the same first sequence.
+func followsSame(next foundBlock, found []foundBlock) bool {
+	return next.hdr.Sealed && next.hdr.Chain != [16]byte{} && slices.ContainsFunc(found, func(e foundBlock) bool {
+		return e.hdr.First == next.hdr.First && e.hdr.Chain == next.hdr.Chain
+	})
 }
 
 // saidBy returns which sequence came behind a block, and whether the block was written anew.

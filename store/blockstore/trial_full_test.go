@@ -70,19 +70,7 @@ func (d *fullDisk) run(choose func(d *fullDisk, i int) bool) {
 	must(d.T, err)
 	each := float64(u.Free) / float64(d.fill()) // what a message takes of the disk
 	for round := range 3 {
-		var stay []store.Seq
-		gone := 0
-		for i, seq := range d.live {
-			if !choose(d, i) {
-				stay = append(stay, seq)
-				continue
-			}
-			if was, err := d.st.Remove(bg, seq); err != nil || !was {
-				d.Fatalf("removing message %d of a full disk: %v, %v", seq, was, err)
-			}
-			gone++
-		}
-		d.live = stay
+		gone := d.remove(choose)
 		free := float64(d.usage().Free)
 		n := d.fill()
 		d.Logf("%d removed, %.0f bytes are free, %d appended of %.0f bytes each", gone, free, n, each)
@@ -101,6 +89,24 @@ func (d *fullDisk) run(choose func(d *fullDisk, i int) bool) {
 	if r, err := blockstore.CheckFS(bg, d.mem, d.opt.Secret); err != nil || len(r.Damage) > 0 {
 		d.Errorf("check: %+v, %v", r.Damage, err)
 	}
+}
+
+// remove removes what is chosen, and returns how many messages that was.
+func (d *fullDisk) remove(choose func(d *fullDisk, i int) bool) (gone int) {
+	d.Helper()
+	var stay []store.Seq
+	for i, seq := range d.live {
+		if !choose(d, i) {
+			stay = append(stay, seq)
+			continue
+		}
+		if was, err := d.st.Remove(bg, seq); err != nil || !was {
+			d.Fatalf("removing message %d of a full disk: %v, %v", seq, was, err)
+		}
+		gone++
+	}
+	d.live = stay
+	return gone
 }
 
 func (d *fullDisk) open() {
