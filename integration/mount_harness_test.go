@@ -272,7 +272,8 @@ func (m *mnt) cleanup() {
 	if m.proc == nil {
 		return
 	}
-	if m.running() {
+	ran := m.running()
+	if ran {
 		_ = m.proc.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-m.done:
@@ -300,7 +301,7 @@ func (m *mnt) cleanup() {
 		m.t.Errorf("the server's log tells of a panic or a data race")
 	}
 	if m.t.Failed() {
-		m.t.Logf("the server's log:\n%s", lastBytes(text, 20000))
+		m.t.Logf("the server ran to the end: %v; it ended with %v; its log:\n%s", ran, m.proc.ProcessState, lastBytes(text, 20000))
 	}
 }
 
