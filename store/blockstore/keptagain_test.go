@@ -1,6 +1,7 @@
 package blockstore_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -51,6 +52,29 @@ func TestRemovedTwiceIsKeptSinceTheSecondTime(t *testing.T) {
 	must(t, k.s.Reclaim(bg))
 	must(t, k.st.Undelete(bg, 5))
 	if lost := k.lost(t, 100); len(lost) > 0 {
+		t.Errorf("%v are lost", lost)
+	}
+	must(t, k.s.Close())
+}
+
+// TestReclaimReachesTheNewestBlock has a truncated stream in which nobody has stored anything yet: what was removed from its newest block, and is
+// not kept, is given back as well.
+func TestReclaimReachesTheNewestBlock(t *testing.T) {
+	k := newStock(t, variants[0], blockstore.SyncNever, 50)
+	must(t, k.s.Close())
+	k.opt.KeepDeleted = -1
+	k.open(t, k.mem)
+	_, err := k.st.Erase(bg, 44) // nothing is left of it, so that the copy ends with a sealed block
+	must(t, err)
+	_, err = k.st.Remove(bg, 40)
+	must(t, err)
+	k.st, err = k.s.Truncate(bg, "S", 45)
+	must(t, err)
+	must(t, k.s.Reclaim(bg))
+	if err := k.st.Undelete(bg, 40); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("undelete of what is given back: got %v, want %v", err, store.ErrNotFound)
+	}
+	if lost := k.lost(t, 45, 40, 44); len(lost) > 0 {
 		t.Errorf("%v are lost", lost)
 	}
 	must(t, k.s.Close())

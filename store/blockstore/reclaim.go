@@ -165,7 +165,16 @@ func (s *Stream) rotateForSpace(e effort) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	n := s.cur.Load()
-	if !n.open || s.w.next == 0 || s.writableLocked() != nil {
+	if s.w.next == 0 || s.writableLocked() != nil {
+		return nil
+	}
+	if !n.open && e.thorough && n.newestWastes(e.asOf) { // nobody has stored anything since the stream was opened
+		if err := s.withReserve(s.prepareLocked); err != nil {
+			return err
+		}
+		n = s.cur.Load()
+	}
+	if !n.open {
 		return nil
 	}
 	v, dead := n.tail, int64(0)
@@ -198,6 +207,20 @@ func (s *Stream) rotateForSpace(e effort) error {
 		return fmt.Errorf("seal the newest block of stream %s: %w", s.config.Load().Name, err)
 	}
 	return nil
+}
+
+// newestWastes says whether the newest block has messages that need not be kept after asOf.
+func (n *snapshot) newestWastes(asOf int64) bool {
+	if len(n.blocks) == 0 {
+		return false
+	}
+	v := n.view(len(n.blocks) - 1)
+	for i := v.nextDeleted(0); i < v.count; i = v.nextDeleted(i + 1) {
+		if !v.stays(i, asOf) {
+			return true
+		}
+	}
+	return false
 }
 
 // Reclaim gives back at once the space of all messages and streams that were removed and are not kept, which otherwise
