@@ -104,7 +104,7 @@ or lost; and 2 if the command line is wrong, or check or dump could not look.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("%w; see `%s --help`", err, c.CommandPath())
 	})
-	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
+	root.AddCommand(mountCommand(), umountCommand(), checkCommand(), rekeyCommand(), guardCommand(), backupCommand(), restoreCommand(), copyCommand(), rescueCommand(), dumpCommand(),
 		exportCommand(), purgeCommand(), versionCommand())
 	refuseUnknownHelp(root)
 	return root

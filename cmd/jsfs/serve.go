@@ -50,6 +50,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	if srv.Transport() == fusefs.TransportUring {
 		addProcessors()
 	}
+	defer startGuard(path, logger)()
 	note(out, "%s is mounted at %s", src.name, path)
 	if s.detached {
 		if err := detach(s.logFile); err != nil {
