@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -207,6 +208,9 @@ func (s *Store) update(cfg store.Config) error {
 	}
 	if err := st.cfg.CheckUpdate(cfg, st.stateLocked()); err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
+	}
+	if reflect.DeepEqual(st.cfg, cfg) {
+		return nil
 	}
 	if cfg.First() != st.cfg.First() {
 		st.last = cfg.First() - 1

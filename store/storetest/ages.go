@@ -115,6 +115,20 @@ var ageCases = []testCase{
 
 // ttlCases are about Nats-TTL and duplicate_window.
 var ttlCases = []testCase{
+	timed("a configuration that says what it said changes nothing", func(b *bench) {
+		cfg := store.Config{Name: "S", MaxAge: time.Hour}
+		st := b.createWith(cfg)
+		b.append(st, "x", "")
+		pause(2 * time.Hour)
+		b.must(st.Undelete(b.ctx, 1)) // it is old, and not looked at yet
+		before := b.state(st)
+		b.must(b.s.Update(b.ctx, cfg))
+		if got := b.state(st); got != before {
+			b.Errorf("got %+v, was %+v", got, before)
+		}
+		pause(time.Minute)
+		b.wantGone(st, 1, store.ErrNotFound)
+	}),
 	timed("a message goes after its Nats-TTL", func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", AllowMsgTTL: true})
 		b.post(st, "x", "Nats-TTL: 1h")
