@@ -116,13 +116,12 @@ var ageCases = []testCase{
 // ttlCases are about Nats-TTL and duplicate_window.
 var ttlCases = []testCase{
 	timed("a configuration that says what it said changes nothing", func(b *bench) {
-		cfg := store.Config{Name: "S", MaxAge: time.Hour}
-		st := b.createWith(cfg)
+		st := b.createWith(store.Config{Name: "S", MaxAge: time.Hour})
 		b.append(st, "x", "")
 		pause(2 * time.Hour)
 		b.must(st.Undelete(b.ctx, 1)) // it is old, and not looked at yet
 		before := b.state(st)
-		b.must(b.s.Update(b.ctx, cfg))
+		b.must(b.s.Update(b.ctx, st.Config()))
 		if got := b.state(st); got != before {
 			b.Errorf("got %+v, was %+v", got, before)
 		}
