@@ -233,15 +233,15 @@ func (s *Stream) reclaimable() (sum int64) {
 	n, empty := s.cur.Load(), false
 	for i, b := range n.blocks {
 		v := n.view(i)
-		records, dead := v.end-record.DataStart, int64(0)
+		records, dead, isTail := v.end-record.DataStart, int64(0), n.open && i == len(n.blocks)-1
 		switch gone := b.dead.Load(); {
 		case gone == 0:
-		case n.open && i == len(n.blocks)-1: // nobody but its writer knows what all messages of the tail are
+		case isTail: // nobody but its writer knows what all messages of the tail are
 			dead = int64(min(1, float64(gone)/float64(max(v.count, 1))) * float64(records))
 		case b.all.JSON > 0:
 			dead = int64(float64(b.all.JSON-b.live.JSON) / float64(b.all.JSON) * float64(records))
 		}
-		if b.trailer != nil && dead < records {
+		if !isTail && b.trailer != nil && dead < records {
 			w := waste{total: records, dead: dead, controls: min(b.controls(), records-dead)}
 			if w.mostlyControls() {
 				dead += w.controls
