@@ -128,7 +128,8 @@ func (w *ctlWriter) release(*call) {}
 
 // do does one command.
 func (w *ctlWriter) do(c *call, line string) error {
-	words := strings.Fields(line)
+	// A subject may have white space in it that is not ASCII.
+	words := strings.FieldsFunc(line, func(r rune) bool { return r <= ' ' })
 	if len(words) == 0 {
 		return nil
 	}

@@ -62,7 +62,7 @@ func (p *publisher) deviceNumber() string {
 func findDevice(mountinfo, mountpoint string) (device string) {
 	escape := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`)
 	for line := range strings.Lines(mountinfo) {
-		f := strings.Fields(line)
+		f := strings.Split(line, " ") // what is no ASCII in a path is not escaped
 		if len(f) > 4 && f[4] == escape.Replace(mountpoint) && strings.Contains(line, " fuse."+fsName+" ") {
 			device = f[2]
 		}

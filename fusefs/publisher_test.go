@@ -26,8 +26,9 @@ func TestFindDevice(t *testing.T) {
 52 30 0:40 / /tmp/a\040b rw,nosuid - fuse.jsfs mem: rw,user_id=0
 53 30 0:41 / /tmp/c rw - tmpfs tmpfs rw
 54 53 0:42 / /tmp/c rw - fuse.jsfs mem: rw
+55 30 0:43 / /tmp/a b rw - fuse.jsfs mem: rw
 `
-	for mountpoint, want := range map[string]string{"/tmp/a b": "0:40", "/tmp/c": "0:42", "/": "", "/tmp": ""} {
+	for mountpoint, want := range map[string]string{"/tmp/a b": "0:40", "/tmp/c": "0:42", "/tmp/a\u00a0b": "0:43", "/": "", "/tmp": ""} {
 		if got := findDevice(mountinfo, mountpoint); got != want {
 			t.Errorf("%s: got %q, want %q", mountpoint, got, want)
 		}

@@ -123,7 +123,7 @@ func ParseRaw(b []byte) (Raw, error) {
 	if !ok {
 		return Raw{}, fmt.Errorf("line %d: %w: it is to be \"Subject: \" and a subject", n, store.ErrInvalid)
 	}
-	r.Subject = strings.TrimSpace(subject)
+	r.Subject = strings.Trim(subject, " \t") // other white space may be part of it
 	if err := store.CheckSubject(r.Subject); err != nil {
 		return Raw{}, fmt.Errorf("line %d: %w", n, err)
 	}

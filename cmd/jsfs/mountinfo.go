@@ -41,7 +41,7 @@ func parseMountinfo(r io.Reader) ([]mountEntry, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
-		head, tail := strings.Fields(before), strings.Fields(after)
+		head, tail := strings.Split(before, " "), strings.Split(after, " ") // other white space may be part of a path
 		if !ok || len(head) < 6 || len(tail) < 1 {
 			return nil, fmt.Errorf("mountinfo: line %q is not in the form of proc(5)", lines.Text())
 		}

@@ -11,6 +11,7 @@ const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 36 22 0:29 / /srv/a\040b rw,nosuid shared:1 master:2 - fuse.jsfs /var/lib/a\040b rw,user_id=0
 37 36 0:30 / /srv/a\040b ro - tmpfs none rw
 38 22 0:31 / /mnt/new\012line\134 rw - fuse.jsfs mem: rw
+39 22 0:32 / /mnt/a b rw - fuse.jsfs /srv/a b rw
 `
 
 func TestParseMountinfo(t *testing.T) {
@@ -23,6 +24,7 @@ func TestParseMountinfo(t *testing.T) {
 		{"/srv/a b", "fuse.jsfs", "/var/lib/a b", "0:29"},
 		{"/srv/a b", "tmpfs", "none", "0:30"},
 		{"/mnt/new\nline\\", "fuse.jsfs", "mem:", "0:31"},
+		{"/mnt/a\u00a0b", "fuse.jsfs", "/srv/a\u2003b", "0:32"},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("(-got +want):\n%s", diff)

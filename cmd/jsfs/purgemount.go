@@ -83,15 +83,11 @@ func (p *purging) inMount(at *mountedStream) (int64, error) {
 		}
 		return wouldPurge(p.what, at.count)
 	}
-	line, err := purgeLine(p.what)
-	if err != nil {
-		return 0, err
-	}
 	f, err := os.OpenFile(at.control("ctl"), os.O_RDWR, 0)
 	if err != nil {
 		return 0, at.explain(err)
 	}
-	if _, err = f.WriteString(line); err != nil {
+	if _, err = f.WriteString(purgeLine(p.what)); err != nil {
 		return 0, errors.Join(at.explain(err), f.Close())
 	}
 	answer := make([]byte, 64)
@@ -108,12 +104,9 @@ func (p *purging) inMount(at *mountedStream) (int64, error) {
 }
 
 // purgeLine is the command to a stream's ctl file.
-func purgeLine(p store.Purge) (string, error) {
+func purgeLine(p store.Purge) string {
 	line := "purge"
 	if p.Subject != "" {
-		if len(strings.Fields(p.Subject)) != 1 || strings.TrimSpace(p.Subject) != p.Subject {
-			return "", fmt.Errorf("the subject %q has a space in it, which ctl takes for an end; unmount the store, and give SOURCE/STREAM", p.Subject)
-		}
 		line += " subject=" + p.Subject
 	}
 	if p.Below != 0 {
@@ -122,7 +115,7 @@ func purgeLine(p store.Purge) (string, error) {
 	if p.Keep != 0 {
 		line += fmt.Sprintf(" keep=%d", p.Keep)
 	}
-	return line + "\n", nil
+	return line + "\n"
 }
 
 // control is the path of a control file of the stream.

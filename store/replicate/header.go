@@ -59,7 +59,7 @@ func origin(header []byte) (key string, p place, ok bool) {
 		if !found {
 			continue
 		}
-		fields := strings.Fields(string(value))
+		fields := strings.FieldsFunc(string(value), func(r rune) bool { return r == ' ' }) // other white space may be part of a name
 		if len(fields) < 4 {
 			return "", place{}, false
 		}

@@ -46,6 +46,7 @@ func TestPlacesInHeaders(t *testing.T) {
 		{"of nats-server 2.10", "ORDERS 42 > > orders.new", "ORDERS >", place{Seq: 42}, true},
 		{"of nats-server 2.15, with an identity", "ORDERS 42 a.* > a.b kX9", "ORDERS a.*", place{42, "kX9"}, true},
 		{"of four fields", "ORDERS 42 > >", "ORDERS >", place{Seq: 42}, true},
+		{"with white space in its names", "A\u00a0B 42 a\u2003b > s", "A\u00a0B a\u2003b", place{Seq: 42}, true},
 		{"without a filter", "ORDERS 42", "", place{}, false},
 		{"with a sequence that is none", "ORDERS x > > s", "", place{}, false},
 		{"empty", "", "", place{}, false},

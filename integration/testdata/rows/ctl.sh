@@ -18,6 +18,16 @@ is "$(ls P | wc -l)" 8
 many
 is "$("$JSFS" purge --dry-run --keep=3 P; "$JSFS" purge --keep=3 P; ls P | wc -l)" "$(printf 'would purge 5 messages of P\npurged 5 messages of P\n3')"
 
+# What is no ASCII is part of a subject, also where it is white space.
+n=$(printf 'a\302\240b')
+mkdir W; echo 1 > W/a; echo 2 > "W/$n"
+echo "purge subject=$n" > W/.jsfs/ctl
+is "$(cat W/*)" 1
+printf 'Subject: %s\n\n3' "$n" > W/.jsfs/post
+is "$(tail -n +1 W/3)" 3
+is "$("$JSFS" purge --subject "$n" W)" "purged 1 message of W"
+rm -r W
+
 # compact removes below a number, and lets the next message have it.
 echo 'compact 3' > S/.jsfs/ctl
 is "$(ls S | lines)" "000000000003 000000000004"
