@@ -32,15 +32,16 @@ type payloads struct {
 
 // payload is a message that is loaded, or being loaded.
 type payload struct {
-	node uint64
-	size int64 // what it counts in payloads.bytes
-	once sync.Once
-	data []byte
-	err  error
+	node  uint64
+	size  int64     // what it counts in payloads.bytes
+	begun time.Time // when it was made, to be loaded
+	once  sync.Once
+	data  []byte
+	err   error
 
 	// Guarded by payloads.mu.
 	readers int       // that are reading from it now
-	used    time.Time // when the last one was done
+	used    time.Time // when the last one was done; zero while it is being loaded for the first one
 }
 
 // open notes a handle on a message.
@@ -90,7 +91,7 @@ func (t *payloads) enter(node uint64, size int64) *payload {
 		now := time.Now()
 		wait := t.makeRoomLocked(size, now, !now.Before(last))
 		if wait == 0 {
-			p := &payload{node: node, size: size, readers: 1}
+			p := &payload{node: node, size: size, begun: now, readers: 1}
 			t.m[node] = t.lru.PushFront(p)
 			t.bytes += size
 			t.mu.Unlock()
@@ -109,26 +110,37 @@ func (t *payloads) enter(node uint64, size int64) *payload {
 }
 
 // makeRoomLocked drops payloads that nobody wants any more until another one has room, and returns how long to wait before that is
-// tried again, 0 if there is room. At last what is wanted is dropped, too, and what is being read counts for nothing.
+// tried again, 0 if there is room. At last what is wanted is dropped, too, and loads that hang count for nothing.
 func (t *payloads) makeRoomLocked(size int64, now time.Time, last bool) time.Duration {
 	for t.bytes+size > maxPayloads && t.lru.Len() > 0 {
-		e := t.lru.Back()
-		for e != nil && e.Value.(*payload).readers > 0 {
-			e = e.Prev()
-		}
-		switch {
-		case e == nil && last:
+		p, hang := t.oldestLocked(now, last)
+		if p == nil && last && hang {
 			return 0
-		case e == nil:
+		}
+		if p == nil {
 			return payloadIdle
 		}
-		p := e.Value.(*payload)
 		if idle := now.Sub(p.used); idle < payloadIdle && !last {
 			return payloadIdle - idle
 		}
 		t.dropLocked(p.node)
 	}
 	return 0
+}
+
+// oldestLocked returns the payload that was used least recently of those that may be dropped: at last these are all that are loaded, as
+// who reads one goes on without it. If there is none, hang says whether all are being loaded and none of these loads is a new one.
+func (t *payloads) oldestLocked(now time.Time, last bool) (oldest *payload, hang bool) {
+	hang = true
+	for e := t.lru.Back(); e != nil; e = e.Prev() {
+		p := e.Value.(*payload)
+		loaded := !p.used.IsZero()
+		if p.readers == 0 || last && loaded {
+			return p, false
+		}
+		hang = hang && !loaded && now.Sub(p.begun) >= payloadIdle
+	}
+	return nil, hang
 }
 
 // leave ends what enter began. What could not be loaded is dropped: the next one tries again.
