@@ -76,20 +76,26 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 	}
 	for n < len(p) {
 		i := bytes.IndexByte(p[n:], '\n')
+		end := n + i
 		if i < 0 {
-			if len(w.line)+len(p)-n > maxControl {
-				return n, refuse(syscall.EFBIG, "a command has at most %d bytes", maxControl)
-			}
+			end = len(p)
+		}
+		if len(w.line)+end-n > maxControl {
+			w.line = nil // the beginning of a command may be another one
+			w.failed, w.told = refuse(syscall.EFBIG, "a command has at most %d bytes", maxControl), n == 0
+			return n, w.failed
+		}
+		if i < 0 {
 			w.line = append(w.line, p[n:]...)
 			return len(p), nil
 		}
-		line := string(w.line) + string(p[n:n+i])
+		line := string(w.line) + string(p[n:end])
 		w.line = nil
 		if w.failed = w.do(c, line); w.failed != nil {
 			w.told = n == 0
 			return n, w.failed
 		}
-		n += i + 1
+		n = end + 1
 	}
 	return n, nil
 }

@@ -165,7 +165,9 @@ func (n *draftNode) openDraft(c *call, h handle) (d store.Draft, done func(), er
 		if len(n.opens) == 0 {
 			return nil, nil, errStale
 		}
-		return n.opens[0].d, func() {}, nil
+		lender := n.opens[0]
+		lender.lent.RLock() // at once: who closes it has taken it out of opens before
+		return lender.d, lender.lent.RUnlock, nil
 	}
 	d, err = n.stream.OpenDraft(c, name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -266,6 +268,10 @@ func refuseDraftSize() error {
 }
 
 func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
+	if in.Flags&syscall.O_TRUNC != 0 {
+		n.publishing.RLock()
+		defer n.publishing.RUnlock()
+	}
 	name, unnamed := n.state()
 	if unnamed {
 		return nil, 0, errStale
@@ -321,6 +327,7 @@ func (n *draftNode) removeXattr(_ *call, name string) error {
 type draftHandle struct {
 	node *draftNode
 	d    store.Draft
+	lent sync.RWMutex // held for reading by who borrows d: it is closed when nobody does
 }
 
 // read gives no bytes that stand before a damaged place: the kernel keeps pages, and would take a read that is short for
@@ -363,6 +370,8 @@ func (h *draftHandle) release(c *call) {
 	n.mu.Lock()
 	n.opens = slices.DeleteFunc(n.opens, func(o *draftHandle) bool { return o == h })
 	n.mu.Unlock()
+	h.lent.Lock()
+	defer h.lent.Unlock()
 	if err := h.d.Close(); err != nil {
 		errno, _ := errnoOf(err)
 		c.report(errno, err)

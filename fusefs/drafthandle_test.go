@@ -3,8 +3,11 @@ package fusefs
 import (
 	"context"
 	"errors"
+	"os"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -93,4 +96,68 @@ func TestADraftDoesNotEndBeforeADamagedPlace(t *testing.T) {
 	if got, st := m.readAt(id, out.Fh, 0, 100); st != fuse.EIO {
 		t.Errorf("got %q, %v, want EIO", got, st)
 	}
+}
+
+// lentDraft is a draft that is closed by another while its size is asked for.
+type lentDraft struct {
+	store.Draft
+	meanwhile func()
+	closed    chan struct{}
+}
+
+func (d *lentDraft) Size() (int64, error) {
+	d.meanwhile()
+	select {
+	case <-d.closed:
+		return 0, os.ErrClosed
+	case <-time.After(50 * time.Millisecond): // as long as a fault has to show itself
+	}
+	return d.Draft.Size()
+}
+
+func (d *lentDraft) Close() error {
+	close(d.closed)
+	return d.Draft.Close()
+}
+
+// fstat(2) of a draft without a name works though another descriptor of it is closed at that moment.
+func TestADraftIsNotClosedWhileItIsAskedFor(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S")
+	d, err := s.CreateDraft(t.Context(), ".d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WriteAt([]byte("draft"), 0); err != nil {
+		t.Fatal(err)
+	}
+	id, node := m.enterDraft(s, ".d")
+	lent := &lentDraft{Draft: d, closed: make(chan struct{})}
+	first := m.handles.add(node.enter(lent))
+	released := make(chan struct{})
+	lent.meanwhile = sync.OnceFunc(func() {
+		go func() {
+			defer close(released)
+			m.Release(nil, &fuse.ReleaseIn{InHeader: header(id), Fh: first})
+		}()
+	})
+	second, st := m.openAt(id, syscall.O_RDONLY)
+	if !st.Ok() {
+		t.Fatal(st)
+	}
+	h := header(s.node)
+	if st := m.Unlink(nil, &h, ".d"); !st.Ok() {
+		t.Fatal(st)
+	}
+	in, out := fuse.GetAttrIn{InHeader: header(id)}, fuse.AttrOut{}
+	if st := m.GetAttr(nil, &in, &out); !st.Ok() || out.Size != 5 || out.Nlink != 0 {
+		t.Errorf("got %+v, %v, want 5 bytes and no link", out.Attr, st)
+	}
+	<-released
+	select {
+	case <-lent.closed:
+	default:
+		t.Error("the draft was not closed")
+	}
+	m.Release(nil, &fuse.ReleaseIn{InHeader: header(id), Fh: second.Fh})
 }

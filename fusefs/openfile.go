@@ -65,10 +65,11 @@ func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
 }
 
 func (h *messageHandle) read(c *call, p []byte, off int64) (int, error) {
+	content := h.content.Load() // before erased, which is set before it is taken
 	if h.erased.Load() {
 		return 0, errStale
 	}
-	if content := h.content.Load(); content != nil {
+	if content != nil {
 		if off >= int64(len(*content)) {
 			return 0, nil
 		}
@@ -145,6 +146,9 @@ func (t *openFiles) last(node uint64) *messageHandle {
 
 // erased takes from whoever has it open what a message had that was erased.
 func (fs *FS) erased(s *stream, seq store.Seq) {
+	if id, ok := s.message(seq); ok {
+		fs.big.drop(id) // who writes over it reads from there, too
+	}
 	fs.shown.mu.Lock()
 	defer fs.shown.mu.Unlock()
 	for _, handles := range fs.shown.m {

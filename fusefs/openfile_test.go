@@ -1,8 +1,11 @@
 package fusefs
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -198,4 +201,68 @@ func TestAnOpenFileOfWhatWasErasedIsStale(t *testing.T) {
 		}
 	}
 	m.closeShown(files)
+}
+
+// Who reads a file while its message is erased gets its bytes, or hears that it is gone.
+func TestAFileIsErasedWhileItIsRead(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "secret")
+	for range 2000 {
+		h := m.opened(&messageHandle{stream: s, seq: 1, node: 1, size: 6}, []byte("secret"))
+		reading := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			c, p := m.ownCall("read"), make([]byte, 10)
+			begun := sync.OnceFunc(func() { close(reading) })
+			for {
+				n, err := h.read(c, p, 0)
+				begun()
+				if errors.Is(err, errStale) {
+					return
+				}
+				if n != 6 || err != nil {
+					t.Errorf("got %d bytes, %v", n, err)
+					return
+				}
+			}
+		})
+		<-reading
+		m.erased(s, 1)
+		wg.Wait()
+		h.release(m.ownCall("close"))
+	}
+}
+
+// damagedKept is a stream of which a removed message can't be read.
+type damagedKept struct{ store.Stream }
+
+func (damagedKept) LoadKept(context.Context, store.Seq, []byte) (store.Msg, error) {
+	return store.Msg{}, &store.CorruptError{}
+}
+
+func (damagedKept) StatKept(context.Context, store.Seq) (store.Meta, error) {
+	return store.Meta{}, &store.CorruptError{}
+}
+
+// Damage of a removed message is EIO for who has it open, as it is for a live one.
+func TestAnOpenFileOfWhatIsDamagedAndRemoved(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "one")
+	node := m.walk("S/000000000001").NodeId
+	opened, st := m.openAt(node, syscall.O_RDONLY)
+	if !st.Ok() {
+		t.Fatal(st)
+	}
+	m.remove(s, 1)
+	s.Stream = damagedKept{s.Stream}
+	if got, st := m.readAt(node, opened.Fh, 0, 10); st != fuse.EIO {
+		t.Errorf("read %q, %v, want EIO", got, st)
+	}
+	in, out := fuse.GetAttrIn{InHeader: header(node)}, fuse.AttrOut{}
+	if st := m.GetAttr(nil, &in, &out); st != fuse.EIO {
+		t.Errorf("attributes: %v, want EIO", st)
+	}
+	if got := m.reasons(); len(got) != 2 {
+		t.Errorf("errors: %q, want two", got)
+	}
 }

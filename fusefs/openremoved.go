@@ -14,13 +14,7 @@ import (
 func (fs *FS) loadOpen(ctx context.Context, s *stream, seq store.Seq, buf []byte) (store.Msg, error) {
 	m, err := s.Load(ctx, seq, buf)
 	if errors.Is(err, store.ErrNotFound) {
-		kept, keptErr := s.LoadKept(ctx, seq, buf)
-		if keptErr == nil {
-			return kept, nil
-		}
-		if errors.Is(keptErr, store.ErrClosed) {
-			err = keptErr
-		}
+		m, err = s.LoadKept(ctx, seq, buf)
 	}
 	if errors.Is(err, store.ErrClosed) {
 		return fs.loadRemoved(ctx, s.Incarnation(), seq, buf)
@@ -33,11 +27,10 @@ func (fs *FS) loadOpen(ctx context.Context, s *stream, seq store.Seq, buf []byte
 func statOpen(ctx context.Context, s store.Stream, seq store.Seq) (m store.Meta, removed bool, err error) {
 	m, err = s.Stat(ctx, seq)
 	if errors.Is(err, store.ErrNotFound) {
-		if kept, keptErr := s.StatKept(ctx, seq); keptErr == nil {
-			return kept, true, nil
-		}
+		m, err = s.StatKept(ctx, seq)
+		removed = err == nil
 	}
-	return m, false, gone(err)
+	return m, removed, gone(err)
 }
 
 // loadRemoved reads a message of the removed stream of an incarnation for who has it open, as long as that is kept.

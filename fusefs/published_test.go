@@ -1,13 +1,16 @@
 package fusefs
 
 import (
+	"context"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"jsfs/mapping"
+	"jsfs/store"
 )
 
 // Who still has a draft open that became a message is refused what would change it, and told that by each call.
@@ -69,4 +72,40 @@ func TestAMappedDraftIsPublishedWhole(t *testing.T) {
 	}}
 	wantStatus(t, "rename", m.rename(".d", "x.y", 0), 0)
 	m.wantPayloads("1 x.y page")
+}
+
+// slowStream is a stream in which something is done between the reading of a draft and the message that it becomes.
+type slowStream struct {
+	store.Stream
+	between func()
+}
+
+func (s *slowStream) PublishDraft(ctx context.Context, name string, e store.Entry) (store.Seq, error) {
+	s.between()
+	return s.Stream.PublishDraft(ctx, name, e)
+}
+
+// Who opens a draft and empties it while it becomes a message has not emptied what is one.
+func TestADraftIsNotEmptiedWhileItIsPublished(t *testing.T) {
+	m := newWritingMount(t)
+	node, fh, st := m.open(".d", shellCreate, 0o644)
+	wantStatus(t, "create", st, 0)
+	wantStatus(t, "write", m.write(node, fh, "draft", 0), 0)
+	opened := make(chan fuse.Status, 1)
+	m.s.Stream = &slowStream{m.s.Stream, func() {
+		go func() {
+			_, st := m.openAt(node, syscall.O_WRONLY|syscall.O_TRUNC)
+			opened <- st
+		}()
+		select {
+		case st := <-opened:
+			t.Errorf("it was opened meanwhile: %v", st)
+			opened <- st
+		case <-time.After(50 * time.Millisecond): // as long as a fault has to show itself
+		}
+	}}
+	wantStatus(t, "rename", m.rename(".d", "x.y", 0), 0)
+	wantStatus(t, "open", <-opened, syscall.ESTALE)
+	wantStatus(t, "close", m.close(node, fh), 0)
+	m.wantPayloads("1 x.y draft")
 }

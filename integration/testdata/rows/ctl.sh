@@ -68,6 +68,9 @@ try: os.close(fd)
 except OSError: pass
 else: raise Exception("nobody was told")'
 is "$(ls P | wc -l)" 5
+# Nor is the beginning of one that is too long.
+refused 'File too large' '{ printf purge; head -c 1100000 /dev/zero | tr "\\0" " "; echo keep=9; } | cat > P/.jsfs/ctl'
+is "$(ls P | wc -l)" 5
 exec 3> P/.jsfs/ctl
 ! echo prune >&3 2> /dev/null || wrong
 echo sync >&3
