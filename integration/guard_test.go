@@ -83,3 +83,40 @@ func threadIn(pid int, function string) bool {
 	}
 	return false
 }
+
+// guardOf returns the process that guards the mount of a server.
+func guardOf(pid int) (guard int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range all {
+		if b, _ := os.ReadFile(name); string(b) == fmt.Sprintf("jsfs\x00guard\x00%d\x00", pid) {
+			_, _ = fmt.Sscanf(name, "/proc/%d/", &guard)
+		}
+	}
+	return guard
+}
+
+// ignores says whether a process ignores a signal.
+func ignores(pid int, s syscall.Signal) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, after, _ := strings.Cut(string(b), "SigIgn:")
+	var ignored uint64
+	_, err := fmt.Sscanf(after, "%x", &ignored)
+	return err == nil && ignored>>(s-1)&1 != 0
+}
+
+// The guard ends the mount when its server has ended, and not because somebody tells all processes that a terminal has hung up.
+func TestTheGuardDoesNothingAsLongAsTheServerLives(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S")
+	var guard int
+	eventually(t, 20*time.Second, "a guard is ready", func() bool { guard = guardOf(m.pid()); return guard != 0 && ignores(guard, syscall.SIGHUP) })
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if err := syscall.Kill(guard, s); err != nil {
+			t.Fatal(err)
+		}
+		m.sh("for i in $(seq 50); do echo $i > S/a; done")
+	}
+	if got := guardOf(m.pid()); got != guard {
+		t.Errorf("the guard is process %d, want %d", got, guard)
+	}
+}

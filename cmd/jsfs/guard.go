@@ -37,12 +37,16 @@ func guardCommand() *cobra.Command {
 
 const guardName = "guard"
 
+// serverGone is the signal that the kernel sends the guard. It is a real-time signal, which nobody else sends: it ends a mount.
+const serverGone = syscall.Signal(50)
+
 // guard waits until the server, the process that started it, is gone, and aborts its connection then.
 func guard(server int, abort *os.File) error {
 	runtime.LockOSThread() // the thread that asks for the signal must stay
 	gone := make(chan os.Signal, 1)
-	signal.Notify(gone, syscall.SIGHUP)
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGHUP), 0, 0, 0); err != nil {
+	signal.Notify(gone, serverGone)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT) // who ends a group of processes so means the server
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(serverGone), 0, 0, 0); err != nil {
 		return err
 	}
 	// It may be gone since before that, and its threads take a while to end.
