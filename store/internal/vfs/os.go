@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,9 @@ import (
 // OS is a directory of the operating system. It never reaches outside of it.
 type OS struct {
 	root     *os.Root
+	dir      syscall.RawConn // root's directory
+	opened   *os.File        // what dir is of
+	slowly   atomic.Bool     // there is no openat2(2)
 	readOnly bool
 }
 
@@ -32,11 +36,24 @@ func newOS(path string, readOnly bool) (*OS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &OS{root: root, readOnly: readOnly}, nil
+	o := &OS{root: root, readOnly: readOnly}
+	if o.opened, err = root.Open("."); err == nil {
+		o.dir, err = o.opened.SyscallConn()
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
 }
 
 // Close frees the directory. Files and locks that are open stay so.
-func (o *OS) Close() error { return o.root.Close() }
+func (o *OS) Close() error {
+	err := o.root.Close()
+	if o.opened != nil {
+		err = errors.Join(err, o.opened.Close())
+	}
+	return err
+}
 
 func (o *OS) refuse(op, name string) error {
 	if o.readOnly {
@@ -50,7 +67,7 @@ func (o *OS) Create(name string) (File, error) {
 	if err := o.refuse("create", name); err != nil {
 		return nil, err
 	}
-	f, err := o.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := o.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +89,7 @@ func (o *OS) Open(name string) (File, error) {
 
 // openRegular opens a regular file, and waits for nobody.
 func (o *OS) openRegular(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	f, err := o.root.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
+	f, err := o.openFile(name, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +112,7 @@ var errNoFile = errors.New("it is no regular file")
 
 // openDir opens a directory, and waits for nobody.
 func (o *OS) openDir(dir string) (*os.File, error) {
-	return o.root.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	return o.openFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 }
 
 // Mkdir implements [FS].
@@ -103,7 +120,7 @@ func (o *OS) Mkdir(name string) error {
 	if err := o.refuse("mkdir", name); err != nil {
 		return err
 	}
-	return o.root.Mkdir(name, 0o700)
+	return o.mkdir(name, 0o700)
 }
 
 // Rename implements [FS].
@@ -111,7 +128,7 @@ func (o *OS) Rename(from, to string) error {
 	if err := o.refuse("rename", from); err != nil {
 		return err
 	}
-	return o.root.Rename(from, to)
+	return o.rename(from, to)
 }
 
 // Remove implements [FS].
@@ -119,7 +136,7 @@ func (o *OS) Remove(name string) error {
 	if err := o.refuse("remove", name); err != nil {
 		return err
 	}
-	return o.root.Remove(name)
+	return o.remove(name)
 }
 
 // List implements [FS].

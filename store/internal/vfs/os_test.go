@@ -138,3 +138,105 @@ func TestReadersShareTheLock(t *testing.T) {
 	must(t, err)
 	must(t, l.Close())
 }
+
+// With openat2(2) and without it all is the same.
+func TestOS(t *testing.T) {
+	for how, slowly := range map[string]bool{"openat2": false, "step by step": true} {
+		open := func(t *testing.T, dir string) *vfs.OS {
+			o, err := vfs.NewOS(dir)
+			must(t, err)
+			t.Cleanup(func() { o.Close() })
+			if slowly {
+				o.Slowly()
+			}
+			return o
+		}
+		t.Run(how, func(t *testing.T) {
+			t.Run("links inside", func(t *testing.T) { checkOSFollowsLinksInside(t, open) })
+			t.Run("outside", func(t *testing.T) { checkOSChangesNothingOutside(t, open) })
+			t.Run("closed", func(t *testing.T) { checkAClosedOSDoesNothing(t, open) })
+			t.Run("errors", func(t *testing.T) { checkErrorsOfTheOSAreTheSystems(t, open) })
+		})
+	}
+}
+
+// Links inside of the directory are followed.
+func checkOSFollowsLinksInside(t *testing.T, open func(*testing.T, string) *vfs.OS) {
+	dir := t.TempDir()
+	o := open(t, dir)
+	must(t, o.Mkdir("d"))
+	must(t, os.Symlink("d", filepath.Join(dir, "link")))
+	write(t, o, "link/f", "x", 0)
+	wantList(t, o, "d", "f")
+	must(t, o.Rename("link/f", "link/g"))
+	must(t, o.Rename("link/g", "h"))
+	must(t, o.Rename("h", "link/i"))
+	must(t, o.Mkdir("link/e"))
+	wantList(t, o, "d", "e", "i")
+	must(t, o.Remove("link/e"))
+	must(t, o.Remove("link/i"))
+	wantList(t, o, "d")
+	must(t, o.Remove("link")) // the link itself
+	wantList(t, o, ".", "d")
+}
+
+func checkOSChangesNothingOutside(t *testing.T, open func(*testing.T, string) *vfs.OS) {
+	dir, outside := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(filepath.Join(outside, "f"), []byte("x"), 0o600))
+	must(t, os.Symlink(outside, filepath.Join(dir, "link")))
+	must(t, os.WriteFile(filepath.Join(dir, "mine"), []byte("x"), 0o600))
+	o := open(t, dir)
+	_, err := o.Create("link/new")
+	for what, err := range map[string]error{
+		"create": err, "mkdir": o.Mkdir("link/d"), "remove": o.Remove("link/f"), "remove by ..": o.Remove("../" + filepath.Base(outside) + "/f"),
+		"rename out": o.Rename("mine", "link/mine"), "rename in": o.Rename("link/f", "f"),
+		"rename there": o.Rename("link/f", "link/g"), "sync": o.SyncDir("link"),
+	} {
+		if err == nil {
+			t.Errorf("%s: it was done outside of the root", what)
+		}
+	}
+	left, err := os.ReadDir(outside)
+	must(t, err)
+	if len(left) != 1 || left[0].Name() != "f" {
+		t.Errorf("outside are %v, want f alone", left)
+	}
+}
+
+// A directory that is closed is not mistaken for what has its descriptor by then.
+func checkAClosedOSDoesNothing(t *testing.T, open func(*testing.T, string) *vfs.OS) {
+	dir := t.TempDir()
+	o := open(t, dir)
+	write(t, o, "f", "x", 0)
+	must(t, o.Close())
+	for range 20 { // some of these get the descriptors
+		d, err := os.Open(dir)
+		must(t, err)
+		defer d.Close()
+	}
+	_, err := o.Open("f")
+	wantErr(t, err, fs.ErrClosed)
+	wantErr(t, o.Remove("f"), fs.ErrClosed)
+	wantErr(t, o.Rename("f", "g"), fs.ErrClosed)
+	wantErr(t, o.Mkdir("d"), fs.ErrClosed)
+}
+
+// What a caller learns of an error is what the system says.
+func checkErrorsOfTheOSAreTheSystems(t *testing.T, open func(*testing.T, string) *vfs.OS) {
+	o := open(t, t.TempDir())
+	must(t, o.Mkdir("d"))
+	write(t, o, "d/f", "x", 0)
+	_, err := o.Open("no")
+	wantErr(t, err, fs.ErrNotExist)
+	_, err = o.Create("d/f")
+	wantErr(t, err, fs.ErrExist)
+	_, err = o.Open("d/f/g")
+	wantErr(t, err, syscall.ENOTDIR)
+	wantErr(t, o.Mkdir("d"), fs.ErrExist)
+	wantErr(t, o.Mkdir("no/d"), fs.ErrNotExist)
+	wantErr(t, o.Remove("d"), syscall.ENOTEMPTY)
+	wantErr(t, o.Remove("no"), fs.ErrNotExist)
+	wantErr(t, o.Remove("d/f/g"), syscall.ENOTDIR)
+	wantErr(t, o.Rename("no", "yes"), fs.ErrNotExist)
+	wantErr(t, o.Rename("d/f", "no/f"), fs.ErrNotExist)
+}
