@@ -187,7 +187,7 @@ func (n *draftNode) stat(c *call, h handle, a *fuse.Attr) error {
 		return err
 	}
 	setSize(a, size)
-	mtime, err := n.modTime(c)
+	mtime, err := n.modTime(d)
 	if err != nil {
 		return err
 	}
@@ -200,21 +200,11 @@ func (n *draftNode) stat(c *call, h handle, a *fuse.Attr) error {
 }
 
 // modTime is what utimens asked for, else what the store says.
-func (n *draftNode) modTime(c *call) (int64, error) {
+func (n *draftNode) modTime(d store.Draft) (int64, error) {
 	if ns, ok := n.meta.getModTime(); ok {
 		return ns, nil
 	}
-	list, err := n.stream.ListDrafts(c)
-	if err != nil {
-		return 0, err
-	}
-	name, unnamed := n.state()
-	for _, d := range list {
-		if d.Name == name && !unnamed {
-			return d.ModTime, nil
-		}
-	}
-	return n.fs.now().UnixNano(), nil
+	return d.ModTime()
 }
 
 func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {

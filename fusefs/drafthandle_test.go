@@ -14,7 +14,7 @@ import (
 	"jsfs/store"
 )
 
-// brokenDrafts is a stream whose drafts can be opened, and then neither listed nor truncated. It counts those that are open.
+// brokenDrafts is a stream whose drafts can be opened, and then neither asked for their time nor truncated. It counts those that are open.
 type brokenDrafts struct {
 	store.Stream
 	open int
@@ -32,8 +32,6 @@ func (s *brokenDrafts) OpenDraft(ctx context.Context, name string) (store.Draft,
 	return s.counted(d, err)
 }
 
-func (s *brokenDrafts) ListDrafts(context.Context) ([]store.DraftInfo, error) { return nil, errDisk }
-
 func (s *brokenDrafts) counted(d store.Draft, err error) (store.Draft, error) {
 	if err != nil {
 		return nil, err
@@ -48,6 +46,8 @@ type brokenDraft struct {
 }
 
 func (*brokenDraft) Truncate(int64) error { return errDisk }
+
+func (*brokenDraft) ModTime() (int64, error) { return 0, errDisk }
 
 func (*brokenDraft) ReadAt(p []byte, _ int64) (int, error) { return copy(p, "so far"), errDisk }
 

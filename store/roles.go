@@ -275,6 +275,8 @@ type Draft interface {
 	io.Closer
 	Truncate(size int64) error
 	Size() (int64, error)
+	// ModTime is when the draft was made or changed last, as [DraftInfo] says it.
+	ModTime() (int64, error)
 	// Sync makes the draft's bytes and its name durable.
 	Sync() error
 }

@@ -209,8 +209,9 @@ func (d *fakeDraft) Truncate(size int64) error {
 	return nil
 }
 
-func (d *fakeDraft) Size() (int64, error) { return int64(len(d.b)), nil }
-func (d *fakeDraft) Sync() error          { return nil }
+func (d *fakeDraft) Size() (int64, error)    { return int64(len(d.b)), nil }
+func (d *fakeDraft) ModTime() (int64, error) { return 0, nil }
+func (d *fakeDraft) Sync() error             { return nil }
 
 func (d *fakeDraft) Close() error {
 	if d.scratch {

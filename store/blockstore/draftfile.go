@@ -22,6 +22,7 @@ type draftFile interface {
 	io.Closer
 	Truncate(size int64) error
 	Size() (int64, error)
+	ModTime() (int64, error)
 	Sync() error
 }
 
@@ -82,6 +83,13 @@ func (d *draft) Size() (int64, error) {
 		return 0, err
 	}
 	return d.draftFile.Size()
+}
+
+func (d *draft) ModTime() (int64, error) {
+	if err := d.there(); err != nil {
+		return 0, err
+	}
+	return d.draftFile.ModTime()
 }
 
 // Sync makes the draft's bytes and its name durable.

@@ -273,6 +273,12 @@ func (d *draft) Size() (int64, error) {
 	return int64(len(d.f.data)), d.openLocked()
 }
 
+func (d *draft) ModTime() (int64, error) {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.f.modTime, d.openLocked()
+}
+
 func (d *draft) Sync() error {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()

@@ -125,6 +125,14 @@ func (d *draft) Size() (int64, error) {
 	return n, err
 }
 
+// ModTime implements [store.Draft].
+func (d *draft) ModTime() (int64, error) {
+	start := time.Now()
+	ns, err := d.d.ModTime()
+	d.m.done(opDraftModTime, start, err)
+	return ns, err
+}
+
 // Sync implements [store.Draft].
 func (d *draft) Sync() error {
 	start := time.Now()

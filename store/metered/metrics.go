@@ -64,6 +64,7 @@ const (
 	opDraftWrite    op = "draft_write"
 	opDraftTruncate op = "draft_truncate"
 	opDraftSize     op = "draft_size"
+	opDraftModTime  op = "draft_mod_time"
 	opDraftSync     op = "draft_sync"
 	opDraftClose    op = "draft_close"
 
@@ -94,7 +95,7 @@ var ops = []op{
 	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opTruncate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opCountSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftPublish, opDraftRestore, opDraftList, opDraftScratch,
-	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftSync, opDraftClose,
+	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftModTime, opDraftSync, opDraftClose,
 	opCreateConsumer, opRestoreConsumer, opUpdateConsumer, opDropConsumer, opConsumer, opConsumerNames, opOpen, opInfo, opDeliver, opAck, opNak, opInProgress, opTerm,
 	opScanKept, opLoadKept, opStatKept, opRemoved, opLoadRemoved, opRevive, opReclaim, opDropSealed,
 }

@@ -74,6 +74,12 @@ var draftCases = []testCase{
 			if d.Size != int64(len(d.Name)) || d.ModTime == 0 {
 				b.Errorf("got %+v", d)
 			}
+			open, err := st.OpenDraft(b.ctx, d.Name)
+			b.must(err)
+			if mod, err := open.ModTime(); err != nil || mod != d.ModTime {
+				b.Errorf("open it was changed at %d, %v, and the listing says %+v", mod, err, d)
+			}
+			b.must(open.Close())
 		}
 	}},
 	{name: "a draft's name is any bytes but NUL and slash", run: func(b *bench) {
@@ -132,6 +138,9 @@ var draftCases = []testCase{
 		b.write(d, "d", 3)
 		b.must(d.Sync())
 		b.wantDraft(d, "abcd")
+		if mod, err := d.ModTime(); err != nil || mod == 0 {
+			b.Errorf("it was changed at %d, %v", mod, err)
+		}
 		b.must(d.Close())
 		b.wantDraftNamed(st, ".f", "another")
 	}},

@@ -374,5 +374,8 @@ func (d *Draft) Sync() error {
 	return nil
 }
 
+// ModTime implements [store.Draft].
+func (d *Draft) ModTime() (int64, error) { return d.f.ModTime() }
+
 // Close frees the file. It syncs nothing.
 func (d *Draft) Close() error { return d.f.Close() }
