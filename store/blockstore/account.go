@@ -35,8 +35,15 @@ func (s *Stream) account() {
 	s.countDrafts()
 }
 
-// uncount takes a stream that is closed out of what the store takes.
-func (s *Stream) uncount() { s.st.account.used.Add(-s.bytes.Swap(0)) }
+// uncount takes a stream that is closed out of what the store takes, or lets removed ones take it: others must not take its
+// place while it is on its way. The caller holds wmu.
+func (s *Stream) uncount() {
+	n := s.bytes.Swap(0)
+	if s.leaves {
+		s.st.account.removed.Add(n)
+	}
+	s.st.account.used.Add(-n)
+}
 
 // sizeOf is how many bytes the blocks of n take.
 func sizeOf(n *snapshot) (size int64) {

@@ -74,6 +74,12 @@ func (st *Store) stopReclaiming() {
 	}
 }
 
+// wait waits for who makes room for a draft, which is no call on a stream. He stops soon, and nobody begins any more.
+func (r *reclaimer) wait() {
+	r.roomMu.Lock()
+	defer r.roomMu.Unlock()
+}
+
 // look gives back what is worth it, and more if the disk is getting full.
 func (r *reclaimer) look() {
 	n, err := r.st.reclaim(r.ctx, effort{asOf: r.st.opt.Now()})
@@ -108,6 +114,9 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 	defer r.roomMu.Unlock()
 	if r.made.Load() != before {
 		return true
+	}
+	if r.ctx.Err() != nil {
+		return false
 	}
 	there, known := r.st.leftovers(), &r.st.account.onDisk
 	if e.limited {

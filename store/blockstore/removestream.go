@@ -25,34 +25,22 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	defer st.gate.leave()
 	st.originMu.Lock() // it may be truncated meanwhile
 	defer st.originMu.Unlock()
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if err := st.broken[name]; err != nil {
-		return fmt.Errorf("stream %s can't be removed: %w", name, err)
-	}
-	s := st.streams[name]
-	if s == nil {
-		return fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
-	}
-	if st.opt.ReadOnly {
-		return fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
-	}
-	st.account.removed.Add(s.bytes.Load()) // or others take its place while it is on its way
-	if err := s.retire(whole); err != nil {
-		st.countRemovedLocked()
-		err = fmt.Errorf("remove stream %s: %w", name, err)
-		if s.retired { // what was removed from it may not be on disk
-			delete(st.streams, name)
-			st.links.Drop(s.inc)
-			st.breakLocked(name, err)
-			st.unclean = append(st.unclean, err)
-		}
+	s, err := st.takeOut(name, whole)
+	if err != nil {
 		return err
 	}
-	delete(st.streams, name)
-	st.links.Drop(s.inc)
+	err = s.closeRetired()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err != nil { // what was removed from it may not be on disk
+		st.countRemovedLocked()
+		err = fmt.Errorf("remove stream %s: %w", name, err)
+		st.breakLocked(name, err)
+		st.unclean = append(st.unclean, err)
+		return err
+	}
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
-	err := st.delistLocked(s.inc)
+	err = st.delistLocked(s.inc)
 	if err == nil {
 		err = st.fs.Rename(s.dir, to)
 	}
@@ -72,12 +60,27 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	return err
 }
 
-// retire closes the stream for good, if it is empty, or sealed and whole is set.
-func (s *Stream) retire(whole bool) error {
-	if err := s.retireLocked(whole); err != nil {
-		return err
+// takeOut lets nobody find a stream any more, and nothing come in, if it is empty, or sealed and whole is set. It is to be closed
+// without mu: calls on it that are under way may need that before they end.
+func (st *Store) takeOut(name string, whole bool) (*Stream, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := st.broken[name]; err != nil {
+		return nil, fmt.Errorf("stream %s can't be removed: %w", name, err)
 	}
-	return s.closeRetired()
+	s := st.streams[name]
+	if s == nil {
+		return nil, fmt.Errorf("stream %s: %w", name, store.ErrNotFound)
+	}
+	if st.opt.ReadOnly {
+		return nil, fmt.Errorf("remove stream %s: %w", name, store.ErrReadOnly)
+	}
+	if err := s.retireLocked(whole); err != nil {
+		return nil, fmt.Errorf("remove stream %s: %w", name, err)
+	}
+	delete(st.streams, name)
+	st.links.Drop(s.inc)
+	return s, nil
 }
 
 // retireLocked lets nothing come in any more, if there is nothing. It takes both locks.
@@ -97,7 +100,7 @@ func (s *Stream) retireLocked(whole bool) error {
 	if s.cur.Load().live.Messages > 0 && !whole || len(drafts) > 0 {
 		return store.ErrNotEmpty
 	}
-	s.retired = true
+	s.retired, s.leaves = true, true
 	s.w.failed = fmt.Errorf("stream was removed: %w", store.ErrClosed)
 	return nil
 }

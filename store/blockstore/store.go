@@ -24,7 +24,8 @@ import (
 
 // Store is a set of streams in a directory.
 //
-// Lock order: Store.originMu before Store.mu before a stream's locks.
+// Lock order: Store.originMu before Store.mu before a stream's locks. Nobody waits for the calls on a stream that others share to
+// end while he holds mu: they may need it.
 type Store struct {
 	// Dependencies and constants, set before the Store is shared.
 	fs      vfs.FS
@@ -301,13 +302,15 @@ func (st *Store) Close() error {
 	st.stopReclaiming()
 	st.gate.close()
 	st.mu.Lock()
-	defer st.mu.Unlock()
 	errs := append([]error{st.closeRegister()}, st.unclean...)
-	for _, name := range slices.Sorted(maps.Keys(st.streams)) {
-		if err := st.streams[name].close(); err != nil {
+	streams := maps.Clone(st.streams)
+	st.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(streams)) {
+		if err := streams[name].close(); err != nil {
 			errs = append(errs, fmt.Errorf("close stream %s: %w", name, err))
 		}
 	}
+	st.reclaimer.wait()
 	errs = append(errs, st.lock.Close(), st.closeFS())
 	st.key.Wipe()
 	return errors.Join(errs...)

@@ -52,9 +52,10 @@ type Stream struct {
 	// wmu serialises everything that changes the stream, and is held for the whole
 	// change; while a sync runs only if the policy is SyncAlways. Readers never take it, and nothing
 	// foreign is called under it.
-	wmu sync.Mutex
-	w   writer  // guarded by wmu
-	lim limiter // guarded by wmu
+	wmu    sync.Mutex
+	w      writer  // guarded by wmu
+	lim    limiter // guarded by wmu
+	leaves bool    // guarded by wmu: once it is closed the stream is one that was removed
 
 	// smu makes one change of cur and of the blocks' live totals. It is held for a few
 	// assignments, and by Extents for a loop over the blocks.
