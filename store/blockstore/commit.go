@@ -253,6 +253,9 @@ func (s *Stream) planSyncLocked() {
 
 // planLocked lets what was written be synced after the interval. Nothing else may be planned.
 func (s *Stream) planLocked() {
+	if s.lim.closed { // what is written still is synced by who closes
+		return
+	}
 	s.background.Add(1)
 	s.w.timer = time.AfterFunc(s.opt.Interval, s.syncInBackground)
 }

@@ -124,10 +124,21 @@ func (s *Stream) revive() {
 	s.wmu.Lock()
 	if errors.Is(s.w.failed, store.ErrClosed) {
 		s.w.failed = nil
+		s.planAgainLocked()
 	}
 	failed := s.w.failed != nil
 	s.wmu.Unlock()
 	s.releaseDrafts(failed)
+}
+
+// planAgainLocked plans what was planned before the stream was to be replaced: its time may have come meanwhile.
+func (s *Stream) planAgainLocked() {
+	if len(s.w.spent) > 0 {
+		s.planSpentLocked()
+	} else {
+		s.planSyncLocked()
+	}
+	s.expireLocked()
 }
 
 // closeRetired closes a stream that takes no changes any more.
