@@ -100,13 +100,8 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 	}
 	defer end()
 	file, nameFile := s.draftFiles(name)
-	// Copies of stores tend to lack what was empty.
-	if made, err := mkdirIfMissing(s.fs, s.draftDir()); err != nil {
+	if err := s.makeDraftDir(); err != nil {
 		return nil, draftError("create", name, err)
-	} else if made {
-		if err := s.fs.SyncDir(s.dir); err != nil {
-			return nil, draftError("create", name, err)
-		}
 	}
 	if err := s.keepName(name, nameFile); err != nil {
 		return nil, err
@@ -122,6 +117,16 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 		return &draft{s.shareDraft(s.newSealedDraft(f, s.draftDir()+"/"+file), file), s, file, s.countDraft(file)}, nil
 	}
 	return &draft{f, s, file, s.countDraft(file)}, nil
+}
+
+// makeDraftDir makes the directory of drafts, durably, if it is missing: copies of stores tend to lack what was empty. It is called
+// under draftMu.
+func (s *Stream) makeDraftDir() error {
+	made, err := mkdirIfMissing(s.fs, s.draftDir())
+	if err != nil || !made {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
 }
 
 // keepName writes a name that is too long for a file name into a file, durably.
@@ -291,16 +296,20 @@ func (s *Stream) draftNames() (map[string]string, error) {
 	return names, nil
 }
 
-// draftNamed returns the name of the draft that a file is, if it is one.
+// draftNamed returns the name of the draft that a file is, if it is one: others may have put files there.
 func (s *Stream) draftNamed(file string) (string, bool) {
 	switch file[0] {
 	case draftPlain:
-		return unescapeDraft(file[1:])
+		name, ok := unescapeDraft(file[1:])
+		return name, ok && checkDraftName(name) == nil
 	case draftSealed:
 		b, err := base64.RawURLEncoding.DecodeString(file[1:])
 		name := s.openName(b)
 		return name, err == nil && s.st.key != nil && name != ""
 	case draftLong:
+		if len(file) < 17 {
+			return "", false
+		}
 		b, err := readFile(s.fs, s.draftDir()+"/"+string(draftName)+file[1:])
 		if name := s.openName(b); err == nil && name != "" {
 			return name, true
@@ -337,6 +346,9 @@ func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
 		return nil, err
 	}
 	defer end()
+	if err := s.makeDraftDir(); err != nil {
+		return nil, fmt.Errorf("scratch draft: %w", diskError(err))
+	}
 	name := fmt.Sprintf("%s/%c%d", s.draftDir(), draftScratch, scratches.Add(1))
 	f, err := s.fs.Create(name)
 	if err != nil {
