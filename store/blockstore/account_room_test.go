@@ -245,3 +245,50 @@ func TestRefusalsAtMaxStorageAreCheap(t *testing.T) {
 		t.Errorf("100 refusals wrote %d blocks anew", n)
 	}
 }
+
+// TestRoomIsMadeUntilItIsEnough has much to give back in each of many streams: who needs a little room waits for some of it only.
+func TestRoomIsMadeUntilItIsEnough(t *testing.T) {
+	st, err := Open(vfs.NewMem(), Options{
+		BlockSize: 8 << 10, Sync: SyncNever, asked: true, KeepDeleted: -1, Limits: store.AccountLimits{MaxStorage: 2_000_000},
+	})
+	fatal(t, err)
+	defer func() { fatal(t, st.Close()) }()
+	streams := make([]*Stream, 10)
+	for i := range streams {
+		made, err := st.Create(t.Context(), store.Config{Name: string(rune('A' + i))})
+		fatal(t, err)
+		streams[i] = made.(*Stream)
+	}
+	e := store.Entry{Subject: "x", Data: make([]byte, 500)}
+	n := store.Seq(0)
+	for err == nil {
+		for _, s := range streams {
+			if _, err = s.Append(t.Context(), e); err != nil {
+				break
+			}
+		}
+		n++
+	}
+	if !errors.Is(err, store.ErrLimit) || n < 100 {
+		t.Fatalf("after %d messages in each stream: %v", n, err)
+	}
+	for _, s := range streams {
+		for seq := range n - 1 {
+			if seq%4 != 0 {
+				_, err := s.Remove(t.Context(), seq+1)
+				fatal(t, err)
+			}
+		}
+	}
+	_, err = streams[9].Append(t.Context(), e)
+	fatal(t, err)
+	wrote := 0
+	for _, s := range streams {
+		if s.rewrites.Load() > 0 {
+			wrote++
+		}
+	}
+	if wrote == 0 || wrote > 2 {
+		t.Errorf("%d of %d streams were written anew for one message of 500 bytes", wrote, len(streams))
+	}
+}

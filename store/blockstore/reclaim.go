@@ -59,6 +59,11 @@ const (
 	tooLong    = 10 * time.Second
 )
 
+// isEnough says whether so many bytes that were given back since then are enough for who waits for room.
+func (e *effort) isEnough(gained, blockSize int64, since time.Time) bool {
+	return e.urgent && gained > 0 && (gained >= enoughRoom*blockSize || time.Since(since) > enoughTime)
+}
+
 // renew writes blocks anew for which it is worth it. If room is needed at once, it ends when there is some.
 func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) {
 	groups, err := s.plan(&e)
@@ -87,7 +92,7 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 		if s.mayReclaim(ctx) != nil || s.unsure != nil {
 			break
 		}
-		if took := time.Since(begun); e.urgent && (gained >= enoughRoom*s.opt.BlockSize || took > tooLong || gained > 0 && took > enoughTime) {
+		if e.urgent && time.Since(begun) > tooLong || e.isEnough(gained, s.opt.BlockSize, begun) {
 			break
 		}
 	}
@@ -242,12 +247,16 @@ func (st *Store) reclaim(ctx context.Context, e effort) (gained int64, err error
 	st.mu.RLock()
 	streams := slices.SortedFunc(maps.Values(st.streams), func(a, b *Stream) int { return cmp.Compare(a.inc, b.inc) })
 	st.mu.RUnlock()
+	begun := time.Now()
 	var errs []error
 	for _, s := range streams {
 		n, err := s.reclaim(ctx, e)
 		gained += n
 		if err != nil && !errors.Is(err, store.ErrClosed) {
 			errs = append(errs, err)
+		}
+		if e.isEnough(gained, st.opt.BlockSize, begun) {
+			return gained, errors.Join(errs...)
 		}
 		if st.closing.Load() || ctx.Err() != nil {
 			break
