@@ -26,6 +26,7 @@ type removedStream struct {
 	size int64  // of its files
 	name string // of the stream, once somebody asked; see nameOf
 	told *store.RemovedStream
+	read int // so many read it just now, and it is not taken; guarded by Store.mu
 }
 
 // parseRemoved reads what the name of a directory in removed/ tells.
@@ -159,19 +160,26 @@ func (st *Store) LoadRemoved(ctx context.Context, inc uint64, seq store.Seq, buf
 	st.originMu.Lock() // who was truncated may not be in its place yet
 	defer st.originMu.Unlock()
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	m, err := st.loadRemovedLocked(ctx, inc, seq, buf)
+	r, err := st.findRemovedLocked(inc)
+	if err == nil {
+		r.read++
+	}
+	st.mu.Unlock()
+	var m store.Msg
+	if err == nil { // without mu: others look for streams meanwhile
+		m, err = st.loadRemoved(ctx, r, seq, buf)
+		st.mu.Lock()
+		r.read--
+		st.mu.Unlock()
+	}
 	if err != nil {
 		err = fmt.Errorf("message %d of removed stream %d: %w", seq, inc, err)
 	}
 	return m, err
 }
 
-func (st *Store) loadRemovedLocked(ctx context.Context, inc uint64, seq store.Seq, buf []byte) (store.Msg, error) {
-	r, err := st.findRemovedLocked(inc)
-	if err != nil {
-		return store.Msg{}, err
-	}
+// loadRemoved reads a message of a removed stream, which stays where it is meanwhile.
+func (st *Store) loadRemoved(ctx context.Context, r *removedStream, seq store.Seq, buf []byte) (store.Msg, error) {
 	s, err := st.openStream(r.dir, r.inc)
 	if err != nil {
 		return store.Msg{}, err
@@ -323,7 +331,7 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 		return nil, "", err
 	}
 	for _, r := range removed {
-		if r.isKept(&st.opt, asOf) {
+		if r.isKept(&st.opt, asOf) || r.read > 0 {
 			continue
 		}
 		if err := st.delistLocked(r.inc); err != nil { // it may still be listed, if it went when the disk was full
