@@ -43,6 +43,18 @@ func (c *cache) hold(b *block, open *atomic.Int64) (*lastFile, error) {
 	return l, nil
 }
 
+// letGo lets blocks be what they were before hold, as none was replaced. Who reads one by its last file just now goes on.
+func (s *Stream) letGo(blocks []*block) {
+	s.lastMu.Lock()
+	for _, b := range blocks {
+		if l := b.last.Swap(nil); l != nil {
+			s.lasts = append(s.lasts, l)
+		}
+	}
+	s.lastMu.Unlock()
+	s.release(false)
+}
+
 // dropReplaced forgets what is kept in memory of blocks that were replaced and unpublished. Who reads them goes on with their
 // last files.
 func (s *Stream) dropReplaced(old []*block) {

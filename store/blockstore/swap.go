@@ -30,10 +30,14 @@ func (r *rewriting) swap(name string) error {
 	}
 	for _, b := range r.old {
 		if _, err := s.cache.hold(b, &s.st.held); err != nil {
+			s.letGo(r.old)
 			return err
 		}
 	}
 	if err := s.fs.Rename(name, r.b.name); err != nil {
+		if isNoSpace(err) { // else nobody knows what the name leads to now
+			s.letGo(r.old)
+		}
 		return err
 	}
 	r.takeOver()
