@@ -1,6 +1,8 @@
 package blockstore
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,29 @@ import (
 // TestARemovedStreamIsReadBesidesOthers reads a removed stream while the disk takes its time: streams are found meanwhile, and the one
 // that is read is not taken away, though its time is over.
 func TestARemovedStreamIsReadBesidesOthers(t *testing.T) {
+	readers := map[string]func(ctx context.Context, st *Store, inc uint64) error{
+		"a message": func(ctx context.Context, st *Store, inc uint64) error {
+			m, err := st.LoadRemoved(ctx, inc, 1, nil)
+			if err == nil && string(m.Data) != "data" {
+				err = fmt.Errorf("got %q", m.Data)
+			}
+			return err
+		},
+		"what is told of it": func(ctx context.Context, st *Store, inc uint64) error {
+			list, err := st.RemovedStreams(ctx)
+			if err == nil && (len(list) != 1 || list[0].Incarnation != inc || list[0].Messages != 1 || list[0].Bytes != 4) {
+				err = fmt.Errorf("got %+v", list)
+			}
+			return err
+		},
+	}
+	for what, read := range readers {
+		t.Run(what, func(t *testing.T) { readBesidesOthers(t, read) })
+	}
+}
+
+func readBesidesOthers(t *testing.T, read func(ctx context.Context, st *Store, inc uint64) error) {
+	t.Helper()
 	var now atomic.Int64
 	now.Store(1.7e18)
 	fsys := &hookFS{FS: vfs.NewMem()}
@@ -28,10 +53,11 @@ func TestARemovedStreamIsReadBesidesOthers(t *testing.T) {
 	fatal(t, st.Remove(t.Context(), "S"))
 	_, err = st.Create(t.Context(), store.Config{Name: "OTHER"})
 	fatal(t, err)
-
-	_, err = st.RemovedStreams(t.Context()) // it looks what there is
+	_, err = st.Usage(t.Context()) // it looks how large the removed one is
 	fatal(t, err)
-	opens, goOn, slow := make(chan struct{}), make(chan struct{}), atomic.Bool{}
+
+	opens, goOn := make(chan struct{}), make(chan struct{})
+	var slow atomic.Bool
 	slow.Store(true)
 	fsys.open = func(name string) error {
 		if strings.HasPrefix(name, removedDir+"/") && strings.HasSuffix(name, ".blk") && slow.CompareAndSwap(true, false) {
@@ -40,18 +66,11 @@ func TestARemovedStreamIsReadBesidesOthers(t *testing.T) {
 		}
 		return nil
 	}
-	read := make(chan error, 1)
-	go func() {
-		m, err := st.LoadRemoved(t.Context(), made.Incarnation(), seq, nil)
-		if err == nil && string(m.Data) != "data" {
-			t.Errorf("got %q", m.Data)
-		}
-		read <- err
-	}()
+	done, found := make(chan error, 1), make(chan error, 1)
+	go func() { done <- read(context.Background(), st, made.Incarnation()) }()
 	<-opens
-	found := make(chan error, 1)
 	go func() {
-		_, err := st.Stream(t.Context(), "OTHER")
+		_, err := st.Stream(context.Background(), "OTHER")
 		found <- err
 	}()
 	select {
@@ -71,7 +90,7 @@ func TestARemovedStreamIsReadBesidesOthers(t *testing.T) {
 	}
 	now.Add(-int64(2 * time.Hour))
 	close(goOn)
-	fatal(t, <-read)
+	fatal(t, <-done)
 	now.Add(int64(2 * time.Hour))
 	fatal(t, st.Reclaim(t.Context()))
 	if after, err := fsys.List(removedDir); err != nil || len(after) != 0 {

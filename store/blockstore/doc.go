@@ -23,7 +23,7 @@
 //
 // The files, by what they are about:
 //
-//   - a store and its options: store, options, clock, account, gate, smallfile, quarantine, update, attic
+//   - a store and its options: store, options, clock, account, gate, smallfile, quarantine, update, attic, atticread
 //   - opening it: open, incarnations, sealed, openstreams, survey
 //   - a stream, its blocks, and what readers see of them: stream, current, block, cache, offsets, blockreader, damage, invariants_on, invariants_off
 //   - opening a stream: streamopen, openconfig, blockends, replaced, replay, doubt, recover, statefile, prepare
