@@ -122,7 +122,7 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 }
 
 // writeBack has the kernel write what it has of a draft that somebody has open, and may have mapped: pages that were changed in
-// memory belong to the message. The caller holds no lock. This is the one thing that a handler tells the kernel: who renames
+// memory belong to the message. The caller holds no lock. A handler may tell the kernel this: who renames
 // holds locks of directories and of the draft's inode there, and writing its pages needs none of them.
 func (n *draftNode) writeBack(id uint64) {
 	n.mu.Lock()
