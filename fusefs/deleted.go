@@ -84,11 +84,10 @@ func (fs *FS) openDeleted(c *call, s *stream, p place) (handle, uint32, error) {
 	if err != nil {
 		return nil, 0, gone(err)
 	}
-	h, err := fs.openPayload(c, s, m, p.node(s))
+	h, err := fs.openPayload(c, s, m, p.node(s), true)
 	if err != nil {
 		return nil, 0, err
 	}
-	h.readOnly = true
 	return h, fuse.FOPEN_DIRECT_IO, nil
 }
 

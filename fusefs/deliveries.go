@@ -93,7 +93,7 @@ func (fs *FS) openOpen(c *call, s *stream, p place, consumer store.Consumer, in 
 	if err != nil {
 		return nil, 0, err
 	}
-	h, err := fs.openPayload(c, s, m, p.node(s))
+	h, err := fs.openPayload(c, s, m, p.node(s), false)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -47,8 +47,8 @@ func (fs *FS) opened(h *messageHandle, content []byte) *messageHandle {
 	return h
 }
 
-// openPayload opens the file node, which has the payload of a message.
-func (fs *FS) openPayload(c *call, s *stream, m store.Meta, node uint64) (*messageHandle, error) {
+// openPayload opens the file node, which has the payload of a message. readOnly is what its mode says.
+func (fs *FS) openPayload(c *call, s *stream, m store.Meta, node uint64, readOnly bool) (*messageHandle, error) {
 	var data []byte
 	if m.Size <= maxStateless {
 		loaded, err := fs.loadOpen(c, s, m.Seq, nil)
@@ -57,7 +57,7 @@ func (fs *FS) openPayload(c *call, s *stream, m store.Meta, node uint64) (*messa
 		}
 		data = loaded.Data
 	}
-	return fs.opened(&messageHandle{stream: s, seq: m.Seq, node: node, size: m.Size, mtime: m.Time}, data), nil
+	return fs.opened(&messageHandle{stream: s, seq: m.Seq, node: node, size: m.Size, mtime: m.Time, readOnly: readOnly}, data), nil
 }
 
 func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
@@ -153,7 +153,7 @@ func (fs *FS) erased(s *stream, seq store.Seq) {
 	defer fs.shown.mu.Unlock()
 	for _, handles := range fs.shown.m {
 		for _, h := range handles {
-			if h.stream == s && h.seq == seq {
+			if h.seq == seq && h.stream.Incarnation() == s.Incarnation() { // it may have been removed and brought back
 				h.erased.Store(true)
 				h.content.Store(nil)
 				fs.big.drop(h.key)

@@ -182,7 +182,26 @@ func TestAnOpenFileIsReadWhenItsStreamGoes(t *testing.T) {
 
 // What was erased nobody reads any more.
 func TestAnOpenFileOfWhatWasErasedIsStale(t *testing.T) {
-	m, _, files := openShown(t)
+	for _, back := range []bool{false, true} { // its stream was removed since, and brought back
+		m, s, files := openShown(t)
+		if back {
+			m.remove(s, 1, 2)
+			if err := m.st.Remove(t.Context(), "S"); err != nil {
+				t.Fatal(err)
+			}
+			m.streams.drop(s.Incarnation())
+			if _, err := m.st.Revive(t.Context(), s.Incarnation()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.wantErased(files)
+	}
+}
+
+// wantErased erases what files show, and demands that nobody reads it any more.
+func (m *mounted) wantErased(files []shownFile) {
+	t := m.t
+	t.Helper()
 	ctl := m.walk("S/.jsfs/ctl").NodeId
 	opened, _ := m.openAt(ctl, syscall.O_WRONLY)
 	for _, line := range []string{"erase 1\n", "erase 2\n", "erase 3\n", "erase 4\n"} {

@@ -136,11 +136,10 @@ func (fs *FS) openNewest(c *call, s *stream, p place) (handle, uint32, error) {
 	if err != nil {
 		return nil, 0, gone(err)
 	}
-	h, err := fs.openPayload(c, s, meta, p.node(s))
+	h, err := fs.openPayload(c, s, meta, p.node(s), true)
 	if err != nil {
 		return nil, 0, err
 	}
-	h.readOnly = true
 	return h, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, nil
 }
 
