@@ -171,8 +171,8 @@ func TestManyFilesAreForgottenOldestFirst(t *testing.T) {
 			t.Errorf("file %d became message %d, want %d", i, got, want)
 		}
 	}
-	if len(w.m) != maxWritten || len(w.names) != maxWritten {
-		t.Errorf("%d and %d are remembered", len(w.m), len(w.names))
+	if len(w.m) != maxWritten || w.order.Len() != maxWritten {
+		t.Errorf("%d and %d are remembered", len(w.m), w.order.Len())
 	}
 	if got := w.take("s", fmt.Sprint(maxWritten)); got != maxWritten+1 || w.get("s", fmt.Sprint(maxWritten)) != 0 {
 		t.Errorf("taken: %d", got)

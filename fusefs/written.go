@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"container/list"
 	"sync"
 
 	"jsfs/store"
@@ -15,9 +16,14 @@ const maxWritten = 4096
 type writtenFiles struct {
 	// mu guards all below. It is a leaf.
 	mu    sync.Mutex
-	m     map[string]store.Seq // by subjectName
-	names []string             // a ring of maxWritten, the oldest at next once it is full
-	next  int
+	m     map[string]*list.Element // by subjectName
+	order list.List                // of *writtenFile, what was written last at the back
+}
+
+// writtenFile is a file that became a message.
+type writtenFile struct {
+	name string
+	seq  store.Seq
 }
 
 // add notes that a file became a message; file "" is none.
@@ -28,19 +34,17 @@ func (w *writtenFiles) add(subject, file string, seq store.Seq) {
 	name := subjectName(subject, file)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.m == nil {
-		w.m = map[string]store.Seq{}
+	if e := w.m[name]; e != nil {
+		e.Value.(*writtenFile).seq = seq
+		w.order.MoveToBack(e)
+		return
 	}
-	_, known := w.m[name]
-	w.m[name] = seq
-	switch {
-	case known:
-	case len(w.names) < maxWritten:
-		w.names = append(w.names, name)
-	default:
-		delete(w.m, w.names[w.next])
-		w.names[w.next] = name
-		w.next = (w.next + 1) % maxWritten
+	if w.m == nil {
+		w.m = map[string]*list.Element{}
+	}
+	w.m[name] = w.order.PushBack(&writtenFile{name, seq})
+	if w.order.Len() > maxWritten {
+		delete(w.m, w.order.Remove(w.order.Front()).(*writtenFile).name)
 	}
 }
 
@@ -48,7 +52,10 @@ func (w *writtenFiles) add(subject, file string, seq store.Seq) {
 func (w *writtenFiles) get(subject, file string) store.Seq {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.m[subjectName(subject, file)]
+	if e := w.m[subjectName(subject, file)]; e != nil {
+		return e.Value.(*writtenFile).seq
+	}
+	return 0
 }
 
 // take forgets a file, and returns what get did.
@@ -56,9 +63,10 @@ func (w *writtenFiles) take(subject, file string) store.Seq {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	name := subjectName(subject, file)
-	seq := w.m[name]
-	if seq != 0 {
-		w.m[name] = 0 // its place in the ring stays
+	e := w.m[name]
+	if e == nil {
+		return 0
 	}
-	return seq
+	delete(w.m, name)
+	return w.order.Remove(e).(*writtenFile).seq
 }
