@@ -97,6 +97,14 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// TestModelOfKept is TestModel for what is kept of what was removed.
+func TestModelOfKept(t *testing.T) {
+	for _, k := range kinds {
+		k.opt.KeepDeleted, k.opt.asked = storetest.Keep, true
+		t.Run(k.name, func(t *testing.T) { storetest.KeptModel(t, memEngine(k.opt)) })
+	}
+}
+
 func TestFollowers(t *testing.T) {
 	for _, k := range kinds[:3] {
 		t.Run(k.name, func(t *testing.T) { storetest.Followers(t, memEngine(k.opt)) })

@@ -95,8 +95,10 @@ func (b *block) batches() []*keptBatch {
 // forget notes that the messages from lo to before hi are not removed any more. It is called under Stream.wmu.
 func (b *block) forget(lo, hi int) {
 	for _, e := range b.batches() {
-		for i := lo; i < hi && i/64 < len(e.bits.words); i++ {
-			e.bits.words[i/64].And(^uint64(1 << (i % 64)))
+		for i := lo; i < hi && i/64 < len(e.bits.words); {
+			n := min(64-i%64, hi-i)
+			e.bits.words[i/64].And(^(^uint64(0) >> (64 - n) << (i % 64)))
+			i += n
 		}
 	}
 }
@@ -114,13 +116,21 @@ func (b *block) isKept(i int, now int64) bool {
 	return false
 }
 
+// keptWith returns the batch that message i is kept with, which may be over; nil if there is none.
+func (b *block) keptWith(i int) (found *keptBatch) {
+	for _, e := range b.batches() {
+		if e.bits.get(i) && (found == nil || e.due > found.due) {
+			found = e
+		}
+	}
+	return found
+}
+
 // removedAt returns about when message i was removed, no earlier than it was; over says that it is not kept any more at the
 // time now, if it ever was.
 func (b *block) removedAt(i int, now int64) (at int64, over bool) {
-	for _, e := range b.batches() {
-		if e.due > now && e.bits.get(i) {
-			return e.last.Load(), false
-		}
+	if e := b.keptWith(i); e != nil && e.due > now {
+		return e.last.Load(), false
 	}
 	return 0, true
 }

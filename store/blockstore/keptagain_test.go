@@ -9,11 +9,12 @@ import (
 	"jsfs/store/blockstore"
 )
 
-// TestRemovedTwiceIsKeptSinceTheSecondTime removes a message, brings it back and removes it again; then the block goes that says
-// it was brought back. It is kept for a day since the second removal, also when the store is opened again.
-func TestRemovedTwiceIsKeptSinceTheSecondTime(t *testing.T) {
+// removedTwice is a stream whose message 5 was removed, brought back 1 hour later, and removed again 19 hours later; the block is gone
+// that said it was brought back. Its newest 60 messages are live, and a limit removed the others. forward moves the clock.
+func removedTwice(t *testing.T) (k *stock, forward func(time.Duration)) {
+	t.Helper()
 	now := time.Now().UnixNano()
-	k := newStock(t, variants[0], blockstore.SyncNever, 100)
+	k = newStock(t, variants[0], blockstore.SyncNever, 100)
 	must(t, k.s.Close())
 	k.opt.Now = func() int64 { return now }
 	k.open(t, k.mem)
@@ -41,7 +42,14 @@ func TestRemovedTwiceIsKeptSinceTheSecondTime(t *testing.T) {
 	if after := bytesIn(k.mem); after >= before {
 		t.Fatalf("%d bytes before, %d after: nothing was given back", before, after)
 	}
-	now += int64(20 * time.Hour)
+	return k, func(d time.Duration) { now += int64(d) }
+}
+
+// TestRemovedTwiceIsKeptSinceTheSecondTime demands that such a message is kept for a day since the second removal, also when the store is
+// opened again.
+func TestRemovedTwiceIsKeptSinceTheSecondTime(t *testing.T) {
+	k, forward := removedTwice(t)
+	forward(20 * time.Hour)
 	for range 2 {
 		if _, err := k.st.(store.Keeper).StatKept(bg, 5); err != nil {
 			t.Errorf("20 hours after it was removed: %v", err)
@@ -53,6 +61,26 @@ func TestRemovedTwiceIsKeptSinceTheSecondTime(t *testing.T) {
 	must(t, k.st.Undelete(bg, 5))
 	if lost := k.lost(t, 100); len(lost) > 0 {
 		t.Errorf("%v are lost", lost)
+	}
+	must(t, k.s.Close())
+}
+
+// TestRemovedTwiceComesBackWithItsStream demands that such a message comes back with its stream, which is removed right after it.
+func TestRemovedTwiceComesBackWithItsStream(t *testing.T) {
+	k, _ := removedTwice(t)
+	live := k.state(t).Live.Messages
+	_, err := k.st.Purge(bg, store.Purge{})
+	must(t, err)
+	must(t, k.s.Remove(bg, "S"))
+	list, err := k.s.RemovedStreams(bg)
+	must(t, err)
+	if len(list) != 1 || list[0].Messages != live+1 {
+		t.Fatalf("removed streams: got %+v, want one with %d messages", list, live+1)
+	}
+	k.st, err = k.s.Revive(bg, list[0].Incarnation)
+	must(t, err)
+	if _, err := k.st.StatKept(bg, 5); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("message 5 is kept as a removed one: %v", err)
 	}
 	must(t, k.s.Close())
 }

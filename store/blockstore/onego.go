@@ -36,7 +36,7 @@ func (s *Stream) inOneGo(ctx context.Context, at int64) (*removal, error) {
 		if t < at-store.OneGo || policy.KeptUntil(t, s.opt.KeepDeleted) <= removed { // what was kept no more may have been forgotten
 			break
 		}
-		at = t
+		at = min(at, t) // a message that is ahead of the clock makes removals behind it later than now
 	}
 	r := s.newRemoval()
 	for i := range n.blocks {
@@ -82,6 +82,7 @@ func (s *Stream) removalTimes(ctx context.Context, n *snapshot) (map[*block][]in
 
 // note notes what a range of ct says of the times of removals.
 func (n *snapshot) note(times map[*block][]int64, ct *record.Control, r *record.Range) {
+	all := saysAll(r)
 	for first, count := range r.Runs() {
 		last := first + count - 1
 		for i := max(n.blockOf(first), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= last; i++ {
@@ -97,7 +98,7 @@ func (n *snapshot) note(times map[*block][]int64, ct *record.Control, r *record.
 					in[m] = 0
 				case ct.Erase:
 					in[m] = byLimit // nothing of it comes back
-				case in[m] != 0: // it was removed before
+				case in[m] != 0 && !all: // it was removed before
 				case ct.Discard:
 					in[m] = byLimit
 				default:

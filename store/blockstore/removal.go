@@ -9,7 +9,7 @@ import (
 )
 
 // removal is what one change is to remove, gathered under wmu: live messages in the order of their
-// sequences. It takes memory for the blocks that they are in, and a few bytes for each run of them.
+// sequences, and no others. It takes memory for the blocks that they are in, and a few bytes for each run of them.
 type removal struct {
 	s      *Stream
 	n      int64
@@ -27,8 +27,6 @@ type removal struct {
 type group struct {
 	v view
 	record.Range
-	whole bool    // all live messages of the block: the range covers what was removed before, too
-	was   *bitset // that, as far as somebody will ask; nil is nothing
 }
 
 // placed walks the messages of the group, in runs: those from lo to before hi.
@@ -36,25 +34,6 @@ func (g *group) placed(yield func(lo, hi int) bool) {
 	for first, count := range g.Runs() {
 		if lo, hi := g.v.between(first, first+count-1); lo < hi && !yield(lo, hi) {
 			return
-		}
-	}
-}
-
-// went walks the messages of the group that this change takes, in runs: where a whole block goes, runs of the
-// group cover what had gone before, too.
-func (g *group) went(yield func(lo, hi int) bool) {
-	for lo, hi := range g.placed {
-		for i := lo; i < hi; i++ {
-			if g.was != nil && g.was.get(i) {
-				continue
-			}
-			from := i
-			for i < hi && (g.was == nil || !g.was.get(i)) {
-				i++
-			}
-			if !yield(from, i) {
-				return
-			}
 		}
 	}
 }
@@ -115,12 +94,19 @@ func (r *removal) addPart(ctx context.Context, v *view, first, last uint64) erro
 	return err
 }
 
-// addWhole gathers all live messages of v, which are from lo to end.
+// addWhole gathers all live messages of v, which are from lo to end. It names none that was removed before: who reads that takes the last
+// removal of a message for the one that counts.
 func (r *removal) addWhole(v *view, lo, end int) {
 	r.tell, r.metas = false, nil
-	from := v.seqOf(lo)
-	r.groups = append(r.groups, group{v: *v, whole: true})
-	r.groups[len(r.groups)-1].Add(from, v.seqOf(end)-from+1)
+	r.groups = append(r.groups, group{v: *v})
+	g := &r.groups[len(r.groups)-1]
+	for at := lo; at <= end; at = v.nextLive(at) {
+		for stop := min(v.nextDeleted(at), end+1); at < stop; {
+			seq, to := v.seqOf(at), v.runEnd(at, stop-1)
+			g.Add(seq, to-seq+1)
+			at += int(to-seq) + 1
+		}
+	}
 	r.count(v.block.live)
 }
 
@@ -246,12 +232,8 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
 	old, due := s.cur.Load(), s.keepUntil(at, discard)
 	n := *old
-	counted := s.subjects.listening()
 	for i := range r.groups {
 		g := &r.groups[i]
-		if d := g.v.deleted.Load(); counted && g.whole && d != nil && g.v.dead.Load() > 0 {
-			g.was = d.grown(64 * len(d.words))
-		}
 		for lo, hi := range g.placed {
 			g.v.keepRange(lo, hi, at, due, s.opt.Now)
 			g.v.setRange(lo, hi, true)
@@ -274,8 +256,8 @@ func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
 	s.checkInvariants()
 	for i := range r.groups {
 		g := &r.groups[i]
-		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.went) {
-			s.unindex(&g.v, g.went)
+		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.placed) {
+			s.unindex(&g.v, g.placed)
 		}
 	}
 	if r.n > 0 && !r.tell {

@@ -17,6 +17,7 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			due = math.MinInt64
 		}
 	}
+	again := gone && saysAll(r)
 	n, now := snapshot{blocks: o.blocks}, func() int64 { return o.now }
 	var last *block // that changed
 	changed, named, several := int64(0), uint64(0), false
@@ -28,6 +29,9 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			v := n.view(i)
 			lo, hi := v.between(first, end)
 			present += uint64(hi - lo)
+			if again {
+				v.forget(lo, hi)
+			}
 			v.keepAgain(lo, hi, ct.Time, due, now)
 			k := v.setRange(lo, hi, gone)
 			if !gone && k > 0 || ct.Erase {
@@ -59,6 +63,11 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 		last.live, o.live = last.live.Plus(r.Sums), o.live.Plus(r.Sums)
 	}
 }
+
+// saysAll says whether a range names what its control changed, and nothing else. So a message that was removed already was brought back
+// in between, which a block said that was written anew. Ranges of blocks that were removed whole named what had gone before, too, once;
+// and what of a whole block can't be read is named.
+func saysAll(r *record.Range) bool { return r.Sums.Messages == int64(r.Len()) }
 
 // written says whether one block that was written anew has all of the sequences from first to last, and so says itself
 // what became of them.

@@ -263,10 +263,8 @@ func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error
 // noteGone notes that message i of b, the one that was copied last, was removed, and until when it is kept.
 func (r *rewriting) noteGone(b *block, i int) {
 	due, last := int64(math.MinInt64), r.lastTime // it stays for something else
-	for _, e := range b.batches() {
-		if e.due > r.asOf && e.bits.get(i) {
-			due, last = e.due, e.last.Load()
-		}
+	if e := b.keptWith(i); e != nil && e.due > r.asOf {
+		due, last = e.due, e.last.Load()
 	}
 	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due })
 	if k < 0 {

@@ -80,11 +80,8 @@ func (r *rewriting) takeOver() {
 				continue
 			}
 			if b.isDeleted(m) {
-				for _, e := range b.batches() {
-					if e.bits.get(m) {
-						v.keepRange(to, to+1, e.last.Load(), e.due, never)
-						break
-					}
+				if e := b.keptWith(m); e != nil {
+					v.keepRange(to, to+1, e.last.Load(), e.due, never)
 				}
 				nb.setDeleted(to, v.count, true)
 			}

@@ -56,7 +56,7 @@ func (r *removedStream) inOneGo() []*message {
 		if m.removed < last-store.OneGo {
 			return gone[:i]
 		}
-		last = m.removed
+		last = min(last, m.removed) // a message that is ahead of the clock makes removals behind it later than now
 	}
 	return gone
 }

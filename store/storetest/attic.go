@@ -174,6 +174,20 @@ var atticCases = []testCase{
 		b.must(err)
 		b.wantSeqs(back, store.Query{}, 3)
 	}},
+	{name: "what was removed before a message came that is ahead of the clock comes back with the stream", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 3)
+		b.remove(st, 1, 2)
+		b.restoreOn(st, 4, time.Now().Add(time.Hour).UnixNano(), "x")
+		b.remove(st, 3, 4)
+		b.must(b.s.Remove(b.ctx, "S"))
+		if list := b.removed(); len(list) != 1 || list[0].Messages != 4 {
+			b.Errorf("got %+v, want one with all messages", list)
+		}
+		back, err := b.s.Revive(b.ctx, st.Incarnation())
+		b.must(err)
+		b.wantSeqs(back, store.Query{}, 1, 2, 3, 4)
+	}},
 	{name: "what a limit removed does not come back with the stream", run: func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", MaxMsgs: 2})
 		b.fill(st, 5)
@@ -185,8 +199,9 @@ var atticCases = []testCase{
 	}},
 }
 
-// revive brings a removed stream back in both stores, after comparing what they list.
-func (m *model) revive(rt *rapid.T) {
+// compareRemoved compares the removed streams, and returns those of both stores.
+func (m *model) compareRemoved(rt *rapid.T) (got, want []store.RemovedStream) {
+	rt.Helper()
 	got, gotErr := m.got.RemovedStreams(rt.Context())
 	want, wantErr := m.want.RemovedStreams(rt.Context())
 	check(rt, gotErr)
@@ -200,12 +215,18 @@ func (m *model) revive(rt *rapid.T) {
 			rt.Fatalf("removed streams: got %+v, want %+v", got, want)
 		}
 	}
+	return got, want
+}
+
+// revive brings a removed stream back in both stores.
+func (m *model) revive(rt *rapid.T) {
+	got, want := m.compareRemoved(rt)
 	if len(got) == 0 {
 		return
 	}
 	i := rapid.IntRange(0, len(got)-1).Draw(rt, "which")
-	_, gotErr = m.got.Revive(rt.Context(), got[i].Incarnation)
-	_, wantErr = m.want.Revive(rt.Context(), want[i].Incarnation)
+	_, gotErr := m.got.Revive(rt.Context(), got[i].Incarnation)
+	_, wantErr := m.want.Revive(rt.Context(), want[i].Incarnation)
 	if same(rt, fmt.Sprintf("revive %+v", got[i]), gotErr, wantErr) {
 		m.open(rt, got[i].Name)
 	}

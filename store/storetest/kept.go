@@ -153,6 +153,37 @@ var keptCases = []testCase{
 		pause(28 * time.Hour)
 		b.wantKept(st)
 	}),
+	timed("what went before the others is kept no longer for them", func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 10)
+		b.remove(st, 3, 6)
+		pause(12 * time.Hour)
+		b.wantPurged(st, store.Purge{}, 8)
+		if b.engine.Durable {
+			b.reopen()
+			st = b.open("S")
+		}
+		b.wantKept(st, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+		pause(15 * time.Hour)
+		b.wantKept(st, 1, 2, 4, 5, 7, 8, 9, 10)
+		b.wantNotKept(st, 3, 6)
+		b.reclaim()
+		b.wantErr(st.Undelete(b.ctx, 3), store.ErrNotFound)
+	}),
+	timed("what went before the others is kept no longer for a truncation", func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 12)
+		b.remove(st, 3, 6)
+		pause(12 * time.Hour)
+		_, err := st.RemoveAll(b.ctx, []store.Range{{Last: 10}})
+		b.must(err)
+		pause(15 * time.Hour)
+		b.wantKept(st, 1, 2, 4, 5, 7, 8, 9, 10)
+		st = b.truncate(st, 10)
+		b.wantKept(st, 1, 2, 4, 5, 7, 8, 9, 10)
+		pause(12 * time.Hour)
+		b.wantKept(st)
+	}),
 	timed("what was forgotten leaves gaps that say that it was removed", func(b *bench) {
 		st := b.create("S")
 		b.fill(st, 300)

@@ -17,7 +17,10 @@ import (
 // Model makes random operations on the engine and on a memory store. Results, errors,
 // states, events and contents must be the same after each; a durable engine is
 // reopened now and then. The engine must keep what was removed for Keep. Time is not real: it stands still, but for an operation that lets it go by.
-func Model(t *testing.T, e Engine) {
+func Model(t *testing.T, e Engine) { modelWith(t, e, allActions) }
+
+// modelWith is Model with other operations.
+func modelWith(t *testing.T, e Engine, actions func(*model) map[string]func(*rapid.T)) {
 	root := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(root, "model")
@@ -28,7 +31,7 @@ func Model(t *testing.T, e Engine) {
 		var stop any        // how rapid ends an attempt, which it must see in its own goroutine
 		synctest.Test(t, func(t *testing.T) {
 			defer func() { stop = recover() }()
-			runModel(t, rt, e, dir)
+			runModel(t, rt, e, dir, actions)
 		})
 		// rapid tells failures apart by where they panic, and must not take an attempt that it gave up for one.
 		if fmt.Sprintf("%T", stop) == "rapid.invalidData" {
@@ -40,10 +43,19 @@ func Model(t *testing.T, e Engine) {
 	})
 }
 
-func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
+func runModel(t *testing.T, rt *rapid.T, e Engine, dir string, actions func(*model) map[string]func(*rapid.T)) {
 	m := newModel(t, rt, e, dir)
 	defer m.close()
-	actions := map[string]func(*rapid.T){
+	all := actions(m)
+	if e.Durable {
+		all["reopen"] = m.reopen
+	}
+	rt.Repeat(all)
+	m.compareContents(rt)
+}
+
+func allActions(m *model) map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
 		"":            m.compareStates,
 		"append":      m.append,
 		"append all":  m.appendAll,
@@ -84,11 +96,6 @@ func runModel(t *testing.T, rt *rapid.T, e Engine, dir string) {
 		"ack":         m.acknowledge,
 		"ack again":   m.acknowledge,
 	}
-	if e.Durable {
-		actions["reopen"] = m.reopen
-	}
-	rt.Repeat(actions)
-	m.compareContents(rt)
 }
 
 // model drives two stores alike.

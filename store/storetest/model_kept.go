@@ -1,0 +1,61 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+)
+
+// KeptModel is [Model] with the operations that say what is kept of what was removed, and for how long: it compares that after each.
+func KeptModel(t *testing.T, e Engine) { modelWith(t, e, keptActions) }
+
+func keptActions(m *model) map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"":              m.compareKeptStates,
+		"append":        m.append,
+		"append all":    m.appendAll,
+		"restore":       m.restoreTimed,
+		"restore again": m.restoreTimed,
+		"remove":        m.remove,
+		"remove again":  m.remove,
+		"remove all":    m.removeAll,
+		"purge":         m.purge,
+		"truncate":      m.truncate,
+		"undelete":      m.undelete,
+		"reclaim":       m.reclaim,
+		"revive":        m.revive,
+		"create":        m.create,
+		"drop":          m.drop,
+		"update":        m.update,
+		"erase":         m.erase,
+		"act":           m.appendActing,
+		"skip to":       m.skipTo,
+		"sleep":         m.sleep,
+		"sleep more":    m.sleep,
+	}
+}
+
+// compareKeptStates compares also what is kept.
+func (m *model) compareKeptStates(rt *rapid.T) {
+	m.compareStates(rt)
+	for _, p := range m.subs {
+		p.compareKept(rt)
+	}
+	m.compareRemoved(rt)
+}
+
+// restoreTimed restores a message whose time is about now: what is stored later has no earlier one.
+func (m *model) restoreTimed(rt *rapid.T) {
+	p, e := m.pick(rt), drawEntry(rt)
+	state, err := p.want.State(rt.Context())
+	check(rt, err)
+	ahead := rapid.SampledFrom([]time.Duration{0, 0, tick, 2 * tick, 4 * tick, 10 * tick}).Draw(rt, "ahead")
+	msg := store.Msg{
+		Meta:    store.Meta{Seq: state.Last + store.Seq(rapid.Uint64Range(1, 3).Draw(rt, "up")), Time: time.Now().Add(ahead).UnixNano()},
+		Subject: e.Subject, Header: e.Header, Data: e.Data,
+	}
+	same(rt, "restore", p.got.Restore(rt.Context(), msg), p.want.Restore(rt.Context(), msg))
+}
