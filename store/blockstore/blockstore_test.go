@@ -1,8 +1,10 @@
 package blockstore
 
 import (
+	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
@@ -99,9 +101,11 @@ func TestModel(t *testing.T) {
 
 // TestModelOfKept is TestModel for what is kept of what was removed.
 func TestModelOfKept(t *testing.T) {
-	for _, k := range kinds {
-		k.opt.KeepDeleted, k.opt.asked = storetest.Keep, true
-		t.Run(k.name, func(t *testing.T) { storetest.KeptModel(t, memEngine(k.opt)) })
+	for _, keep := range []time.Duration{storetest.Keep, storetest.LongKeep} {
+		for _, k := range kinds {
+			k.opt.KeepDeleted, k.opt.asked = keep, true
+			t.Run(fmt.Sprint(k.name, ", ", keep), func(t *testing.T) { storetest.KeptModel(t, memEngine(k.opt), keep) })
+		}
 	}
 }
 

@@ -126,15 +126,6 @@ func (b *block) keptWith(i int) (found *keptBatch) {
 	return found
 }
 
-// removedAt returns about when message i was removed, no earlier than it was; over says that it is not kept any more at the
-// time now, if it ever was.
-func (b *block) removedAt(i int, now int64) (at int64, over bool) {
-	if e := b.keptWith(i); e != nil && e.due > now {
-		return e.last.Load(), false
-	}
-	return 0, true
-}
-
 // keepsAny says whether any message of the block may be kept at the time now.
 func (b *block) keepsAny(now int64) bool {
 	for _, e := range b.batches() {

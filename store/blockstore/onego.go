@@ -2,7 +2,6 @@ package blockstore
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"jsfs/store"
@@ -10,9 +9,6 @@ import (
 	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
 )
-
-// byLimit stands for the time of a removal by a limit.
-const byLimit = math.MinInt64
 
 // inOneGo gathers the messages that were removed in one go with the stream, which was removed at the time at: going back
 // from there, each removal by hand that came at most store.OneGo before the one behind it.
@@ -57,56 +53,6 @@ func (s *Stream) inOneGo(ctx context.Context, at int64) (*removal, error) {
 		}
 	}
 	return r, nil
-}
-
-// removalTimes returns when each message was removed, by its block and place: 0 if it was not, byLimit if a limit did.
-func (s *Stream) removalTimes(ctx context.Context, n *snapshot) (map[*block][]int64, error) {
-	times := map[*block][]int64{}
-	for i := range n.blocks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		v := n.view(i)
-		cts, err := s.controlsOf(&v)
-		if err != nil {
-			return nil, err
-		}
-		for k := range cts {
-			for j := range cts[k].Ranges {
-				n.note(times, &cts[k], &cts[k].Ranges[j])
-			}
-		}
-	}
-	return times, nil
-}
-
-// note notes what a range of ct says of the times of removals.
-func (n *snapshot) note(times map[*block][]int64, ct *record.Control, r *record.Range) {
-	all := saysAll(r)
-	for first, count := range r.Runs() {
-		last := first + count - 1
-		for i := max(n.blockOf(first), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= last; i++ {
-			v := n.view(i)
-			if times[v.block] == nil {
-				times[v.block] = make([]int64, v.count)
-			}
-			in := times[v.block]
-			lo, hi := v.between(first, last)
-			for m := lo; m < hi; m++ {
-				switch {
-				case ct.Kind == record.FlagUndelete:
-					in[m] = 0
-				case ct.Erase:
-					in[m] = byLimit // nothing of it comes back
-				case in[m] != 0 && !all: // it was removed before
-				case ct.Discard:
-					in[m] = byLimit
-				default:
-					in[m] = ct.Time
-				}
-			}
-		}
-	}
 }
 
 // controlsOf returns what a block says besides messages.

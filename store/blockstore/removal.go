@@ -21,6 +21,7 @@ type removal struct {
 	subject string
 	at      int64 // when they were removed, in another stream; 0 is now
 	over    bool  // they need not be kept, whatever the options say
+	here    bool  // the tail has them, and is to say so however large it becomes
 }
 
 // group is the messages of one block.
@@ -203,8 +204,10 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 	if r.n == 0 && (next <= w.next || w.next == 0) {
 		return s.writableLocked()
 	}
-	if err := s.placeControlLocked(); err != nil {
-		return err
+	if !r.here {
+		if err := s.placeControlLocked(); err != nil {
+			return err
+		}
 	}
 	ct := record.Control{Kind: record.FlagRemove, Seq: w.next, Discard: r.over || discard && !s.opt.KeepLimits}
 	if r.at != 0 {

@@ -17,7 +17,7 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			due = math.MinInt64
 		}
 	}
-	again := gone && saysAll(r)
+	anew := !gone || ct.Erase || saysAll(r) // nothing that was said before of when it was removed counts
 	n, now := snapshot{blocks: o.blocks}, func() int64 { return o.now }
 	var last *block // that changed
 	changed, named, several := int64(0), uint64(0), false
@@ -29,14 +29,11 @@ func (o *opening) apply(ct *record.Control, r *record.Range) {
 			v := n.view(i)
 			lo, hi := v.between(first, end)
 			present += uint64(hi - lo)
-			if again {
+			if anew {
 				v.forget(lo, hi)
 			}
 			v.keepAgain(lo, hi, ct.Time, due, now)
 			k := v.setRange(lo, hi, gone)
-			if !gone && k > 0 || ct.Erase {
-				v.forget(lo, hi)
-			}
 			if k == 0 {
 				continue
 			}

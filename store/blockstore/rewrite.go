@@ -35,6 +35,8 @@ type rewriting struct {
 	skips    []record.Control // of all blocks, sorted
 	controls []*ownControl    // that other blocks need
 	lastTime int64            // of the last message that the blocks ever had
+	times    removalTimes     // of their messages, as far as they tell themselves
+	instead  map[int64]int64  // which times are written in the place of these
 
 	b    *block
 	f    vfs.File
@@ -51,9 +53,10 @@ type rewriting struct {
 	subjects    *scan.SubjectList
 }
 
-// keptRange is what is kept until the same time, of the messages that stay.
+// keptRange is what was removed at the same time and is kept until the same time, of the messages that stay.
 type keptRange struct {
-	due, last int64
+	due, at int64 // at is 0 where another block tells it
+	last    int64 // when the last of them was removed
 	record.Range
 }
 
@@ -177,7 +180,7 @@ func (r *rewriting) put(ct *record.Control) {
 
 // putKept encodes which of the messages that stay were removed.
 func (r *rewriting) putKept() {
-	slices.SortFunc(r.kept, func(a, b *keptRange) int { return cmp.Compare(a.due, b.due) })
+	slices.SortFunc(r.kept, func(a, b *keptRange) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.last, b.last)) })
 	for _, k := range r.kept {
 		r.put(&record.Control{Kind: record.FlagRemove, Seq: r.old[len(r.old)-1].next, Time: max(k.last, r.b.hdr.Time), Discard: k.due == math.MinInt64, Ranges: []record.Range{k.Range}})
 	}
@@ -260,16 +263,23 @@ func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error
 	return nil
 }
 
-// noteGone notes that message i of b, the one that was copied last, was removed, and until when it is kept.
+// noteGone notes that message i of b, the one that was copied last, was removed, when, and until when it is kept. What a later block tells of
+// that counts when the stream is opened.
 func (r *rewriting) noteGone(b *block, i int) {
-	due, last := int64(math.MinInt64), r.lastTime // it stays for something else
+	due, at, last := int64(math.MinInt64), int64(0), r.lastTime // it stays for something else
 	if e := b.keptWith(i); e != nil && e.due > r.asOf {
 		due, last = e.due, e.last.Load()
+		if t, ok := r.times.since(b, i, e, r.s.opt.KeepDeleted); ok {
+			if in, ok := r.instead[t]; ok {
+				t = in
+			}
+			at, last = t, t
+		}
 	}
-	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due })
+	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due && k.at == at })
 	if k < 0 {
 		k = len(r.kept)
-		r.kept = append(r.kept, &keptRange{due: due})
+		r.kept = append(r.kept, &keptRange{due: due, at: at})
 	}
 	r.kept[k].last = max(r.kept[k].last, last)
 	r.kept[k].Add(uint64(r.meta.Seq), 1)

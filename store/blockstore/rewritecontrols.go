@@ -136,6 +136,7 @@ func (r *rewriting) decide() error {
 		}
 		r.stay, r.gone = append(r.stay, stay), append(r.gone, gone)
 	}
+	r.timeRemovals()
 	controls := len(r.controls)
 	for _, c := range r.controls {
 		r.reduce(s.cur.Load(), c)
@@ -145,6 +146,28 @@ func (r *rewriting) decide() error {
 		return errBusy // there is nothing to gain
 	}
 	return nil
+}
+
+// timeRemovals finds out when what stays was removed, from the controls of the old blocks, and which of these times are to be written.
+func (r *rewriting) timeRemovals() {
+	n := snapshot{blocks: r.old}
+	r.times = removalTimes{}
+	for _, c := range r.controls {
+		for i := range c.Ranges {
+			r.times.note(&n, &c.Control, &c.Ranges[i])
+		}
+	}
+	var all []int64
+	for k, b := range r.old {
+		for i := range r.times[b] {
+			if e := b.keptWith(i); e != nil && e.due > r.asOf && r.gone[k].get(i) {
+				if t, ok := r.times.since(b, i, e, r.s.opt.KeepDeleted); ok {
+					all = append(all, t)
+				}
+			}
+		}
+	}
+	r.instead = standIns(all, r.s.opt.KeepDeleted)
 }
 
 // reduce leaves in a control what is still true of messages of other blocks: a removal of what is removed, or

@@ -17,7 +17,9 @@ type copying struct {
 	from, to *Stream
 	n        *snapshot // of from
 	now      int64     // when it began
-	next     uint64    // the sequence that comes next, of those that are looked at
+	times    removalTimes
+	instead  map[int64]int64 // which times of removals are written in the place of these
+	next     uint64          // the sequence that comes next, of those that are looked at
 	buf      []byte
 	gone     []alike // what is encoded and still to be removed
 	marked   *block  // the last one that says that it is like one that was written anew
@@ -25,7 +27,7 @@ type copying struct {
 
 // how is how a message was removed.
 type how struct {
-	at   int64 // when, about
+	at   int64 // when
 	over bool  // it need not be kept: then nobody knows when
 }
 
@@ -53,6 +55,9 @@ func (s *Stream) copyMessages(ctx context.Context, from *Stream, last uint64) er
 }
 
 func (c *copying) run(ctx context.Context, last uint64) error {
+	if err := c.timeRemovals(ctx); err != nil {
+		return err
+	}
 	for b := range c.n.blocks {
 		v := c.n.view(b)
 		for i := range v.count {
@@ -72,6 +77,39 @@ func (c *copying) run(ctx context.Context, last uint64) error {
 		return err
 	}
 	return c.end(ctx, last+1)
+}
+
+// timeRemovals finds out when the messages were removed that are kept.
+func (c *copying) timeRemovals(ctx context.Context) (err error) {
+	if c.times, err = c.from.removalTimes(ctx, c.n); err != nil {
+		return err
+	}
+	var all []int64
+	for b, in := range c.times {
+		for i := range in {
+			if h := c.howGone(&view{block: b}, i); b.isDeleted(i) && !h.over {
+				all = append(all, h.at)
+			}
+		}
+	}
+	c.instead = standIns(all, c.from.opt.KeepDeleted)
+	return nil
+}
+
+// howGone returns how message i of v was removed.
+func (c *copying) howGone(v *view, i int) how {
+	e := v.keptWith(i)
+	if e == nil || e.due <= c.now {
+		return how{over: true}
+	}
+	at, ok := c.times.since(v.block, i, e, c.from.opt.KeepDeleted)
+	if !ok {
+		at = e.last.Load()
+	}
+	if t, ok := c.instead[at]; ok {
+		at = t
+	}
+	return how{at: at}
 }
 
 // message takes message i of v.
@@ -100,9 +138,7 @@ func (c *copying) message(ctx context.Context, v *view, i int, seq uint64) error
 	s := c.to
 	s.encode(&e, seq, max(m.Time, s.w.time))
 	if gone {
-		var h how
-		h.at, h.over = v.removedAt(i, c.now)
-		c.noteGone(seq, h)
+		c.noteGone(seq, c.howGone(v, i))
 	}
 	return c.flushIfMuch()
 }
@@ -220,7 +256,7 @@ func (c *copying) settle(ctx context.Context) error {
 	s.publishStored()
 	for _, e := range c.gone {
 		r := s.newRemoval()
-		r.at, r.over = e.at, e.over
+		r.at, r.over, r.here = e.at, e.over, true
 		for _, in := range store.MergeRanges(e.ranges) {
 			if err := r.addRange(ctx, uint64(in.First), uint64(in.Last)); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -17,10 +18,10 @@ import (
 // Model makes random operations on the engine and on a memory store. Results, errors,
 // states, events and contents must be the same after each; a durable engine is
 // reopened now and then. The engine must keep what was removed for Keep. Time is not real: it stands still, but for an operation that lets it go by.
-func Model(t *testing.T, e Engine) { modelWith(t, e, allActions) }
+func Model(t *testing.T, e Engine) { modelWith(t, e, Keep, allActions) }
 
-// modelWith is Model with other operations.
-func modelWith(t *testing.T, e Engine, actions func(*model) map[string]func(*rapid.T)) {
+// modelWith is Model with other operations, and an engine that keeps what was removed for keep.
+func modelWith(t *testing.T, e Engine, keep time.Duration, actions func(*model) map[string]func(*rapid.T)) {
 	root := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(root, "model")
@@ -31,7 +32,7 @@ func modelWith(t *testing.T, e Engine, actions func(*model) map[string]func(*rap
 		var stop any        // how rapid ends an attempt, which it must see in its own goroutine
 		synctest.Test(t, func(t *testing.T) {
 			defer func() { stop = recover() }()
-			runModel(t, rt, e, dir, actions)
+			runModel(t, rt, e, dir, keep, actions)
 		})
 		// rapid tells failures apart by where they panic, and must not take an attempt that it gave up for one.
 		if fmt.Sprintf("%T", stop) == "rapid.invalidData" {
@@ -43,8 +44,8 @@ func modelWith(t *testing.T, e Engine, actions func(*model) map[string]func(*rap
 	})
 }
 
-func runModel(t *testing.T, rt *rapid.T, e Engine, dir string, actions func(*model) map[string]func(*rapid.T)) {
-	m := newModel(t, rt, e, dir)
+func runModel(t *testing.T, rt *rapid.T, e Engine, dir string, keep time.Duration, actions func(*model) map[string]func(*rapid.T)) {
+	m := newModel(t, rt, e, dir, keep)
 	defer m.close()
 	all := actions(m)
 	if e.Durable {
@@ -103,6 +104,7 @@ type model struct {
 	tb     testing.TB
 	engine Engine
 	dir    string
+	keep   time.Duration
 	got    store.Store // the engine under test
 	want   store.Store
 	subs   map[string]*pair
@@ -119,10 +121,10 @@ type pair struct {
 	gotAppended, wantAppended store.Totals // likewise
 }
 
-func newModel(tb testing.TB, rt *rapid.T, e Engine, dir string) *model {
-	m := &model{tb: tb, engine: e, dir: dir, subs: map[string]*pair{}, incs: map[uint64]bool{}}
+func newModel(tb testing.TB, rt *rapid.T, e Engine, dir string, keep time.Duration) *model {
+	m := &model{tb: tb, engine: e, dir: dir, keep: keep, subs: map[string]*pair{}, incs: map[uint64]bool{}}
 	m.got = e.Open(tb, dir)
-	m.want = memstore.New(memstore.Options{KeepDeleted: Keep})
+	m.want = memstore.New(memstore.Options{KeepDeleted: keep})
 	m.create(rt)
 	return m
 }

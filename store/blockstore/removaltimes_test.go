@@ -1,0 +1,56 @@
+package blockstore
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+	"jsfs/store/internal/policy"
+)
+
+// TestStandInsAreFew demands that many times of removals are made few, each by a later one of what is kept until the same time, and that what
+// is removed in one go stays the same.
+func TestStandInsAreFew(t *testing.T) {
+	const keep = 80 * time.Minute
+	second := int64(time.Second)
+	goesWith := func(written []int64, at int64) (n int) { // of sorted ones
+		for _, t := range slices.Backward(written) {
+			if t < at-store.OneGo {
+				break
+			}
+			at = min(at, t)
+			n++
+		}
+		return n
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		var times, written []int64
+		for at := 1_000_000 * second; len(times) < 2*fewTimes; {
+			at += rapid.SampledFrom([]int64{1, 1, 1, 2, 10, 59, 60, 61, 200}).Draw(rt, "later") * second
+			times = append(times, at)
+		}
+		in := standIns(times, keep)
+		few := map[int64]bool{}
+		for _, at := range times {
+			if in[at] < at || in[at] > at+store.OneGo || policy.KeptUntil(in[at], keep) != policy.KeptUntil(at, keep) {
+				rt.Fatalf("%d stands for %d", in[at], at)
+			}
+			few[in[at]] = true
+			written = append(written, in[at])
+		}
+		span := times[len(times)-1] - times[0]
+		if most := 2*(span/store.OneGo+1) + 2*(span/int64(keep/8)+2); int64(len(few)) > most {
+			rt.Errorf("%d times are left of %d within %d seconds, want %d at most", len(few), len(times), span/second, most)
+		}
+		slices.Sort(written)
+		for k := 0; k < len(times); k += 7 {
+			at := times[k] + 30*second
+			if got, want := goesWith(written, at), goesWith(times, at); got != want {
+				rt.Fatalf("%d removals are in one go with the stream, want %d", got, want)
+			}
+		}
+	})
+}
