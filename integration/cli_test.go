@@ -38,6 +38,8 @@ func TestCommandLine(t *testing.T) {
 		{"an unknown policy lists the known ones", "mount --sync=often a b", 2, "", "always, interval, interval=200ms or never"},
 		{"a bad log level is refused", "mount --log-level=loud a b", 2, "", "--log-level"},
 		{"a bad umask is refused", "mount --umask=9 a b", 2, "", "octal"},
+		{"a daemon's bad cipher is refused as one", "mount --daemon --key-file=a --cipher=rot13 a b", 2, "", "no cipher"},
+		{"a key file that is not there is named with its flag", "mount --key-file=k a b", 1, "", "flag --key-file: wrong or missing key: open k"},
 		{"check takes no memory store", "check mem:", 2, "", "give a store's directory"},
 		{"check of nothing is an error", "check ./nothing-here", 2, "", "there is no store"},
 	} {

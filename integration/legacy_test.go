@@ -219,3 +219,24 @@ func TestKillingAConversionLosesAndDoublesNothing(t *testing.T) {
 	}
 	t.Logf("%d conversions were killed before they were done", killed)
 }
+
+func TestOneBadLineIsToldAsOne(t *testing.T) {
+	dir := scratch(t)
+	writeFiles(t, dir+"/old", map[string]string{"S/messages.jsonl": oldLine(1, "a", "one\n") + "not a message\n"})
+	r := command{dir: dir}.run(t, `"$JSFS" mount --log-level=error --daemon old mnt && "$JSFS" umount mnt`)
+	if r.code != 0 || !strings.Contains(r.err, "1 line that is no message is kept in quarantine/") {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// Who lost jsfs.store alone is not told to take another directory.
+func TestAStoreWithoutItsMarkerIsTold(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S; echo one > S/x")
+	m.stop()
+	sh(t, "rm "+quoted(m.store+"/jsfs.store"))
+	r := command{dir: m.store + "/.."}.run(t, `"$JSFS" check `+quoted(m.store))
+	if r.code != 2 || !strings.Contains(r.err, "lost its jsfs.store") || !strings.Contains(r.err, "jsfs rescue") {
+		t.Errorf("got %+v, want where to go from here", r)
+	}
+}

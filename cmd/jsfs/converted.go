@@ -45,8 +45,11 @@ func sayConverted(c blockstore.Conversion) string {
 			count(streams, "stream"), count(messages, "message")))
 	}
 	if bad > 0 {
-		parts = append(parts, fmt.Sprintf("%s that are no messages are kept in quarantine/ (%d cut off by a crash), and %s says why",
-			count(bad, "line"), torn, strings.Join(kept, ", ")))
+		what := "lines that are no messages are"
+		if bad == 1 {
+			what = "line that is no message is"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s kept in quarantine/ (%d cut off by a crash), and %s says why", bad, what, torn, strings.Join(kept, ", ")))
 	}
 	if raised > 0 {
 		parts = append(parts, count(raised, "time")+" went backwards and were raised to that of the message before")

@@ -51,10 +51,10 @@ func startDaemon(ctx context.Context, s settings, sourceArg, pointArg string, ou
 	if err != nil {
 		return fmt.Errorf("start the daemon: %w", err)
 	}
-	ended := make(chan struct{})
+	ended := make(chan int, 1)
 	go func() {
 		_ = child.Wait() // its outcome is that it ended too early
-		close(ended)
+		ended <- child.ProcessState.ExitCode()
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -99,8 +99,9 @@ func daemonArgs(args []string, handed string) []string {
 	return slices.Insert(slices.Clone(argv), 1, more...)
 }
 
-// awaitListing returns nil when the daemon has detached and its mount lists.
-func awaitListing(ctx context.Context, pointArg string, said, ended <-chan struct{}) error {
+// awaitListing returns nil when the daemon has detached and its mount lists. said is closed when the daemon has detached or ended; its
+// exit code comes from ended.
+func awaitListing(ctx context.Context, pointArg string, said <-chan struct{}, ended <-chan int) error {
 	select {
 	case <-said:
 	case <-ctx.Done():
@@ -108,8 +109,11 @@ func awaitListing(ctx context.Context, pointArg string, said, ended <-chan struc
 	}
 	for {
 		select {
-		case <-ended:
-			return &exitError{exitFailed, nil} // the child has said why
+		case code := <-ended: // the child has said why
+			if code != exitUsage {
+				code = exitFailed
+			}
+			return &exitError{code, nil}
 		case <-ctx.Done():
 			return fmt.Errorf("the mount did not list within %v", readyWithin)
 		case <-time.After(5 * time.Millisecond):

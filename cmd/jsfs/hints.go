@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -28,6 +29,8 @@ func explainOpen(src source, err error, prefix string) error {
 		hint = "it is in use, and only one process may have it open; unmount it there first"
 	case errors.Is(err, store.ErrVersion):
 		hint = "a newer jsfs wrote it; use that version. Nothing was changed"
+	case errors.Is(err, store.ErrNotStore) && hasBlocks(src.dir):
+		hint = "it has a store's blocks, and lost its jsfs.store: jsfs rescue makes a new store of what is in it. Nothing was changed"
 	case errors.Is(err, store.ErrNotStore):
 		hint = "the directory belongs to something else; give an empty or a new one. Nothing was changed"
 	case errors.Is(err, os.ErrPermission):
@@ -42,6 +45,12 @@ func explainOpen(src source, err error, prefix string) error {
 		return fmt.Errorf("open the store %s: %w", src.name, err)
 	}
 	return fmt.Errorf("open the store %s: %s: %w", src.name, hint, err)
+}
+
+// hasBlocks says whether there are block files in dir, where a store has them.
+func hasBlocks(dir string) bool {
+	blocks, err := fs.Glob(os.DirFS(dir), "streams/*/*.blk")
+	return err == nil && len(blocks) > 0
 }
 
 // findFusermount says how to get fusermount3 if this user needs it and it is missing.

@@ -62,7 +62,11 @@ func (k *keyArgs) read(of string, isNew bool, notIn ...string) (*keys.Secret, er
 			}
 			return keys.ReadDescriptor(fd)
 		}
-		return keys.ReadFile(k.file, notIn...)
+		secret, err := keys.ReadFile(k.file, notIn...)
+		if err != nil {
+			return nil, fmt.Errorf("flag --%skey-file: %w", k.prefix, err)
+		}
+		return secret, nil
 	case k.phrase == "ask":
 		return askPassphrase(of, isNew)
 	case k.phrase != "":

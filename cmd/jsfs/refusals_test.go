@@ -24,7 +24,7 @@ var refusalSources = []string{
 // refusalPlaces begin a sentence that says what it is about; the system's own words follow, or a sentence
 // that has a row of its own.
 var refusalPlaces = regexp.MustCompile(`^(…|(source|destination|backup|mount point|key file|stream|draft|purge|open the store|mount at|read the passphrase` +
-	`|verify stream|flag --|option -o|export … to) ?…?|flag --…cipher|--subject|)$`)
+	`|verify stream|flag --|option -o|export … to) ?…?|flag --…(cipher|key-file)|--subject|)$`)
 
 // Every sentence that a command can end with has a row on the page for people who met it, and every row there is
 // one that a command can end with.

@@ -27,7 +27,7 @@ store's directory can still read that.`,
 			if err := rekey(args[0], &old, &fresh); err != nil {
 				return err
 			}
-			note(c.ErrOrStderr(), "the store %s has another key", args[0])
+			note(c.ErrOrStderr(), "the store %s has its new key; the old one does not unlock it any more", args[0])
 			return nil
 		},
 	}
