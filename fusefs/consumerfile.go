@@ -34,8 +34,10 @@ func (fs *FS) consumerFileAttr(c *call, s *stream, p place, h handle, a *fuse.At
 			return err
 		}
 		fs.fileAttr(a, id, int64(len(mapping.ConsumerInfo(s.name, info))), fs.now().UnixNano())
-	default:
+	default: // next: reading it changes the consumer, so only who may write can read
 		fs.fileAttr(a, id, 0, fs.now().UnixNano())
+		a.Mode = a.Mode&^0o666 | a.Mode&0o222<<1
+		return nil
 	}
 	a.Mode &^= 0o222
 	return nil

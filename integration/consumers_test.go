@@ -174,3 +174,34 @@ func TestWaitingForTheNextMessage(t *testing.T) {
 	m.stop()
 	f.await("end\n")
 }
+
+// Reading next takes a message, so it is for who may write, not for everybody who may read.
+func TestWhoMayOnlyReadTakesNothingFromAConsumer(t *testing.T) {
+	m := mount(t, withArgs("--allow-other"))
+	m.sh("mkdir S; echo one > S/x; mkdir " + billing)
+	for _, name := range []string{"next", "next.json"} {
+		r := command{user: "nobody", dir: m.dir}.run(t, "cat S/1 && ls "+billing+"/pending && timeout 5 cat "+billing+"/"+name)
+		if r.code == 0 || r.out != "one\n" || !strings.Contains(r.err, "Permission denied") {
+			t.Errorf("%s: another user got %+v, want a refusal", name, r)
+		}
+	}
+	if got := m.sh("cat " + billing + "/next; stat -c %a " + billing + "/next"); got != "one\n400\n" {
+		t.Errorf("its owner got %q", got)
+	}
+	shared := mount(t, withSource("mem:"), withArgs("--allow-other", "--umask=0"))
+	shared.sh("mkdir S; echo one > S/x; mkdir " + billing)
+	if r := (command{user: "nobody", dir: shared.dir}).run(t, "cat "+billing+"/next"); r.out != "one\n" {
+		t.Errorf("where all may write another user got %+v", r)
+	}
+}
+
+func TestAConsumersNameIsRefusedAsThat(t *testing.T) {
+	m := mount(t, withSource("mem:"))
+	m.sh("mkdir S")
+	if r := m.try("mkdir 'S/.jsfs/consumers/a b'"); r.code == 0 {
+		t.Error("a name with a space was taken")
+	}
+	if got := m.sh("tail -n 1 .jsfs/errors"); !strings.Contains(got, `consumer name "a b": not valid`) || strings.Contains(got, "stream name") {
+		t.Errorf("the reason: %q", got)
+	}
+}

@@ -11,8 +11,8 @@ import (
 // Check returns nil if c, with its defaults, is a configuration that a consumer can have, else an error
 // that names the field.
 func (c ConsumerConfig) Check() error {
-	if err := CheckName(c.Name); err != nil {
-		return fmt.Errorf("consumer: %w", err)
+	if err := checkName("consumer", c.Name); err != nil {
+		return err
 	}
 	if c.Durable != c.Name {
 		return bad("durable_name", "%q is not the name, which is %q", c.Durable, c.Name)

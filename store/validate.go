@@ -210,18 +210,21 @@ func (c *Config) checkSize(e *Entry) error {
 // CheckName returns nil if a stream may have that name: 1 to 255 bytes of valid UTF-8
 // without white space, control characters, '.', '*', '>', '/' and '\'. Else the
 // error wraps ErrInvalid or ErrNameTooLong.
-func CheckName(name string) error {
+func CheckName(name string) error { return checkName("stream", name) }
+
+// checkName is CheckName for the name of something else that is named by the same rules.
+func checkName(what, name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("stream name: %w: it is empty", ErrInvalid)
+		return fmt.Errorf("%s name: %w: it is empty", what, ErrInvalid)
 	case len(name) > MaxName:
-		return fmt.Errorf("stream name of %d bytes: %w (at most %d)", len(name), ErrNameTooLong, MaxName)
+		return fmt.Errorf("%s name of %d bytes: %w (at most %d)", what, len(name), ErrNameTooLong, MaxName)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("stream name %q: %w: not valid UTF-8", name, ErrInvalid)
+		return fmt.Errorf("%s name %q: %w: not valid UTF-8", what, name, ErrInvalid)
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || strings.ContainsRune(`.*>/\`, r) {
-			return fmt.Errorf("stream name %q: %w: it contains %q", name, ErrInvalid, r)
+			return fmt.Errorf("%s name %q: %w: it contains %q", what, name, ErrInvalid, r)
 		}
 	}
 	return nil
