@@ -88,17 +88,18 @@ func (fs *FS) streamEntry(c *call, s *stream, out *fuse.EntryOut) error {
 	return nil
 }
 
-// streamTime is when something was stored in the stream, or removed from it.
+// streamTime is when something was stored in the stream, or removed from it, drafts included.
 func (fs *FS) streamTime(c *call, s *stream) (int64, error) {
 	st, err := s.State(c)
 	if err != nil {
 		return 0, err
 	}
 	s.lowerFloor(st.First)
-	return fs.modTime(s, st), nil
+	return max(fs.modTime(s, st), s.unnamed.Load()), nil
 }
 
-// modTime is the time of a stream's last change as far as it is known.
+// modTime is when a stream's messages changed last as far as it is known. An editor's drafts come and go beside a log that
+// it has open, which is not changed by that.
 func (fs *FS) modTime(s *stream, st store.State) int64 {
 	if mtime := max(st.LastTime, s.changed.Load()); mtime != 0 {
 		return mtime

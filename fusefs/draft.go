@@ -136,7 +136,7 @@ func (fs *FS) unnameDraft(s *stream, name string) {
 	}
 	fs.objects.unname(key)
 	s.writing.moveDraft(name, "")
-	s.changed.Store(fs.now().UnixNano())
+	s.unnamed.Store(fs.now().UnixNano())
 }
 
 func (n *draftNode) state() (name string, unnamed bool) {

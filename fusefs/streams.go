@@ -32,6 +32,8 @@ type stream struct {
 	broken atomic.Bool
 	// changed is when a message was removed last, in nanoseconds since the Unix epoch.
 	changed atomic.Int64
+	// unnamed is when a draft's name went last, likewise.
+	unnamed atomic.Int64
 
 	// floor is the lowest sequence that the kernel may have been shown, 0 before any was.
 	floor atomic.Uint64

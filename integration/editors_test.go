@@ -60,3 +60,14 @@ func TestEditors(t *testing.T) {
 		})
 	}
 }
+
+// Editors make and remove their own files beside a log that they have open, and compare its time before they save.
+func TestDraftsLeaveTheLogsTime(t *testing.T) {
+	m := mount(t)
+	if got := m.sh(`mkdir S; echo one > S/x; was=$(stat -c %y S/.log S/.jsfs/log.jsonl S/.info); dir=$(stat -c %y S)
+		echo draft > S/..log.swp; rm S/..log.swp
+		test "$(stat -c %y S/.log S/.jsfs/log.jsonl S/.info)" = "$was" && echo same; test "$(stat -c %y S)" != "$dir" && echo the directory changed
+		rm S/1; test "$(stat -c %y S/.log)" != "$(echo "$was" | head -n 1)" && echo changed`); got != "same\nthe directory changed\nchanged\n" {
+		t.Errorf("got %q", got)
+	}
+}
