@@ -51,7 +51,11 @@ func TestPostRefuses(t *testing.T) {
 		{"a rollup", `Subject: a.b\nNats-Rollup: all\n\nx`, "write S/.jsfs/post EPERM"},
 		{"an expectation", `Subject: a.b\nNats-Expected-Last-Sequence: 2\n\nx`, "write S/.jsfs/post EPERM"},
 		{"no blank line", `Subject: a.b\n`, "close S/.jsfs/post EINVAL"},
-		{"an expectation that does not hold", `Jsfs-Apply: true\nSubject: a.b\nNats-Expected-Last-Sequence: 9\n\nx`, "close S/.jsfs/post ECANCELED"},
+		{"an expectation that does not hold", `Jsfs-Apply: true\nSubject: a.b\nNats-Expected-Last-Sequence: 9\n\nx`, "write S/.jsfs/post ECANCELED"},
+		{"one on a subject that does not hold", `Jsfs-Apply: true\nSubject: a.x\nNats-Expected-Last-Subject-Sequence: 2\n\nx`, "write S/.jsfs/post ECANCELED"},
+		{"a TTL that the stream does not allow", `Subject: a.b\nNats-TTL: 5s\n\nx`, "write S/.jsfs/post EPERM"},
+		{"a TTL that is none", `Subject: a.b\nNats-TTL: soon\n\nx`, "write S/.jsfs/post EINVAL header Nats-TTL"},
+		{"a rollup that is none", `Jsfs-Apply: true\nSubject: a.b\nNats-Rollup: some\n\nx`, "write S/.jsfs/post EINVAL header Nats-Rollup"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m.sh(`printf '` + c.text + `' > ../raw`)

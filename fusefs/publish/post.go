@@ -6,6 +6,7 @@ import (
 
 	"jsfs/mapping"
 	"jsfs/store"
+	"jsfs/store/precheck"
 )
 
 // Post is the Target that takes messages in their raw form (see mapping.Raw): subject and headers stand before
@@ -20,7 +21,7 @@ type Post struct {
 
 // judge is a Target that can refuse a message by its first bytes. done says that they are enough for it.
 type judge interface {
-	judge(first []byte) (done bool, err error)
+	judge(ctx context.Context, first []byte) (done bool, err error)
 }
 
 // maxJudged is up to where the beginning of a message may reach.
@@ -42,12 +43,16 @@ func (p Post) Check(ctx context.Context, size int64) error {
 }
 
 // judge refuses a head as soon as it is whole.
-func (p Post) judge(first []byte) (done bool, err error) {
+func (p Post) judge(ctx context.Context, first []byte) (done bool, err error) {
 	end, ok := mapping.RawHead(first)
-	if ok {
-		_, err = p.parse(first[:end])
+	if !ok {
+		return false, nil
 	}
-	return ok, err
+	e, err := p.parse(first[:end])
+	if err != nil {
+		return true, err
+	}
+	return true, precheck.Check(ctx, p.Stream, &e)
 }
 
 // parse reads a message and refuses what can't be stored for certain.

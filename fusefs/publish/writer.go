@@ -80,7 +80,7 @@ func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 			return err
 		}
 	}
-	if err := w.judgeLocked(p, off-base); err != nil {
+	if err := w.judgeLocked(ctx, p, off-base); err != nil {
 		return err
 	}
 	if w.buf.size > 0 && base < w.base {
@@ -96,7 +96,7 @@ func (w *Writer) writeLocked(ctx context.Context, p []byte, off int64) error {
 }
 
 // judgeLocked has the beginning of a message looked at while it is written, until it is judged.
-func (w *Writer) judgeLocked(p []byte, at int64) error {
+func (w *Writer) judgeLocked(ctx context.Context, p []byte, at int64) error {
 	j, ok := w.target.(judge)
 	if !ok || w.judged || at != w.buf.size || at > maxJudged {
 		return nil
@@ -109,7 +109,7 @@ func (w *Writer) judgeLocked(p []byte, at int64) error {
 		}
 		head = append(head, p...)
 	}
-	done, err := j.judge(head)
+	done, err := j.judge(ctx, head)
 	w.judged, w.unfit = done && err == nil, err
 	return err
 }

@@ -45,11 +45,27 @@ func Decide(cfg *store.Config, e *store.Entry, acts *Acts, v View) (dup store.Se
 		if acts.Rollup != "" && !cfg.AllowRollup && e.Sourced {
 			acts.Rollup = "" // it was meant for the origin
 		}
-		if acts.Rollup != "" && !cfg.AllowRollup {
-			return 0, fmt.Errorf("stream %s: %w: it does not allow rollups", cfg.Name, store.ErrDenied)
+		if err := rollup(cfg, acts); err != nil {
+			return 0, err
 		}
 	}
 	return 0, room(cfg, e, acts, v)
+}
+
+// Foresee is the part of Decide that depends on the headers alone, for a message that is not from a source. It calls only
+// v.Last and v.LastOn.
+func Foresee(cfg *store.Config, e *store.Entry, acts *Acts, v View) error {
+	if err := expect(cfg, e, acts, v); err != nil {
+		return err
+	}
+	return rollup(cfg, acts)
+}
+
+func rollup(cfg *store.Config, acts *Acts) error {
+	if acts.Rollup != "" && !cfg.AllowRollup {
+		return fmt.Errorf("stream %s: %w: it does not allow rollups", cfg.Name, store.ErrDenied)
+	}
+	return nil
 }
 
 // expect compares with the stream what the headers expect of it.
