@@ -107,3 +107,17 @@ func TestCheckWithoutTheKeyLooksAtNoStoreThatIsInUse(t *testing.T) {
 		t.Errorf("when nobody has it: got %+v", r)
 	}
 }
+
+// Who presses Ctrl-C at the prompt sees again what he types, and the program has died of it.
+func TestAnInterruptedPromptGivesBackTheEcho(t *testing.T) {
+	needs(t, "script")
+	in := command{dir: scratch(t)}
+	in.ok(t, `"$JSFS" mount --daemon --passphrase=fd:3 store mnt 3<<< secret; "$JSFS" umount mnt; mkfifo keys
+		printf '%s\n' 'trap : INT; "$JSFS" check --passphrase store; echo $? > code; stty -a > modes' > run`)
+	got := in.ok(t, `timeout 20 script -qfc "bash run" said < keys > /dev/null & it=$!; exec 9> keys
+		until grep -q Passphrase said || ! kill -0 $it; do read -t 0.01 < <(:) || true; done
+		printf '\003' >&9; exec 9>&-; wait; cat code; tr ';' '\n' < modes | grep -ow -e '-*echo'`)
+	if got != "130\necho\n" {
+		t.Errorf("got %q, want that it died of the signal, and echo", got)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -103,6 +105,7 @@ func askPassphrase(of string, isNew bool) (*keys.Secret, error) {
 	}
 	defer func() { _ = tty.Close() }()
 	ask := func(prompt string) ([]byte, error) {
+		defer giveBackEcho(tty)()
 		_, _ = fmt.Fprint(tty, prompt)
 		b, err := term.ReadPassword(int(tty.Fd())) //nolint:gosec // a descriptor is small
 		_, _ = fmt.Fprintln(tty)
@@ -122,6 +125,32 @@ func askPassphrase(of string, isNew bool) (*keys.Secret, error) {
 		}
 	}
 	return keys.OfPassphrase(b)
+}
+
+// giveBackEcho sees to it that a signal which ends the program while the terminal shows nothing of what is typed leaves that
+// as it is now. What it returns ends that.
+func giveBackEcho(tty *os.File) (end func()) {
+	fd := int(tty.Fd()) //nolint:gosec // a descriptor is small
+	was, err := term.GetState(fd)
+	if err != nil {
+		return func() {}
+	}
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	go func() {
+		select {
+		case s := <-signals:
+			_ = term.Restore(fd, was)
+			_, _ = fmt.Fprintln(tty)
+			signal.Reset(s)
+			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) // die of it: a shell's loop ends by that
+		case <-ended:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(ended)
+	}
 }
 
 // isNewStore says whether there is no store in dir yet.
