@@ -11,11 +11,12 @@ import (
 )
 
 // How long the kernel may use what it was told. keep is for what never changes, or
-// is notified when it does; fresh for what may change any moment. SEMANTICS.md says
-// which is used where.
+// is notified when it does; fresh for what may change any moment; brief for what changes by requests of the
+// kernel alone, which knows then. SEMANTICS.md says which is used where.
 const (
 	keep  = time.Hour
 	fresh = time.Duration(0)
+	brief = time.Second
 )
 
 const (
@@ -180,7 +181,7 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 		if obj == nil {
 			return errStale
 		}
-		out.SetTimeout(fresh)
+		out.SetTimeout(attrTimeout(obj))
 		fs.fileAttr(&out.Attr, id, 0, fs.started.UnixNano())
 		return obj.stat(c, h, &out.Attr)
 	}

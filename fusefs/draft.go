@@ -276,6 +276,9 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if !wantsWrite(in.Flags) {
+		return n.enter(d), fuse.FOPEN_NOFLUSH, nil // it has nothing to write, not even by a mapping
+	}
 	return n.enter(d), 0, nil
 }
 

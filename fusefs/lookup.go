@@ -156,7 +156,7 @@ func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *f
 func (fs *FS) objectEntry(c *call, id uint64, obj object, h handle, out *fuse.EntryOut) error {
 	out.NodeId = id
 	out.SetEntryTimeout(fresh)
-	out.SetAttrTimeout(fresh)
+	out.SetAttrTimeout(attrTimeout(obj))
 	fs.fileAttr(&out.Attr, id, 0, fs.started.UnixNano())
 	if err := obj.stat(c, h, &out.Attr); err != nil {
 		fs.objects.forget(id, 1)

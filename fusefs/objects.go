@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"sync"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -24,6 +25,15 @@ type object interface {
 	attributes
 	setXattr(c *call, name string, value []byte, flags uint32) error
 	removeXattr(c *call, name string) error
+}
+
+// attrTimeout is how long the kernel may use an object's attributes. A draft has the same for everybody, and whatever changes
+// them (writing, truncating, chmod, utimens, rename, unlink) the kernel asks for itself, by the one node that a draft has.
+func attrTimeout(obj object) time.Duration {
+	if _, ok := obj.(*draftNode); ok {
+		return brief
+	}
+	return fresh
 }
 
 // objectKey is the name of an object.

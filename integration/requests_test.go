@@ -54,6 +54,73 @@ func TestRequestsOfWholeJobs(t *testing.T) {
 	}
 }
 
+// What rsync asks of each file that it makes: its temporary file is looked up six times, the file three times.
+func TestRequestsOfRsync(t *testing.T) {
+	needs(t, "rsync")
+	const n = 300
+	m := mount(t, withArgs("--debug-fuse"))
+	m.sh(`mkdir S ../src; for i in $(seq 300); do echo $i > ../src/f$i; done`)
+	got := m.requests("rsync -a ../src/ S/.jsfs/subjects/x/")
+	most := map[string]int{"LOOKUP": 9 * n, "SETATTR": 3 * n, "CREATE": n, "GETXATTR": n, "WRITE": n, "FLUSH": n, "OPEN": n, "RELEASE": 2 * n, "RENAME": n}
+	for kind, count := range got {
+		if count > most[kind]+n/10 && kind != "FORGET" {
+			t.Errorf("%d %s requests, want at most %d; all: %v", count, kind, most[kind], got)
+		}
+	}
+	if got := m.sh(`ls S | wc -l; cat S/0* | sort -n | tail -n 1`); got != "300\n300\n" {
+		t.Errorf("got %q, want 300 messages", got)
+	}
+}
+
+// A draft's attributes are kept by the kernel. They change with whatever is done to it, by any of its names and descriptors.
+func TestAttributesOfDraftsAreNeverOld(t *testing.T) {
+	needs(t, "python3")
+	m := mount(t)
+	m.sh(`mkdir S`)
+	m.sh(`timeout 60 python3 -c '
+import os
+def is_(what, got, want):
+    assert got == want, (what, got, want)
+a, b = "S/.d", "S/.jsfs/subjects/x/.d"
+for i in range(20):
+    f = os.open(a, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    g = os.open(b, os.O_RDWR)
+    for n in range(1, 20):
+        os.write(f, b"x")
+        is_("size", (os.fstat(g).st_size, os.stat(a).st_size, os.stat(b).st_size), (n, n, n))
+    was = os.fstat(g).st_mtime_ns
+    os.pwrite(f, b"y", 0)
+    assert os.fstat(g).st_mtime_ns > was, "time of a write"
+    os.truncate(b, 5)
+    is_("truncate", os.fstat(f).st_size, 5)
+    os.chmod(a, 0o640)
+    is_("chmod", (os.fstat(g).st_mode & 0o777, os.stat(b).st_mode & 0o777), (0o640, 0o640))
+    os.utime(b, ns=(10**18, 10**18))
+    is_("utime", (os.fstat(f).st_mtime_ns, os.stat(a).st_mtime_ns), (10**18, 10**18))
+    if i % 4 == 0:
+        os.unlink(b)
+        is_("unlink", os.fstat(f).st_nlink, 0)
+    elif i % 4 == 1:
+        os.rename(a, "S/.e")
+        is_("rename", (os.stat("S/.e").st_ino, os.path.exists(b)), (os.fstat(g).st_ino, False))
+        os.rename("S/.e", "S/subject")
+        is_("publish", (os.fstat(f).st_nlink, os.fstat(f).st_size, os.stat("S/subject").st_size), (0, 5, 5))
+    elif i % 4 == 2:
+        h = os.open("S/.over", os.O_RDWR | os.O_CREAT)
+        os.fstat(h)
+        os.rename(b, "S/.over")
+        is_("replace", (os.fstat(h).st_nlink, os.stat("S/.over").st_size), (0, 5))
+        os.unlink("S/.over")
+        os.close(h)
+    else:
+        os.rename(a, "S/.jsfs/subjects/x/file")
+        is_("publish", (os.fstat(g).st_nlink, os.fstat(g).st_size, os.stat("S/.jsfs/subjects/x/file").st_size), (0, 5, 5))
+        assert os.stat("S/.jsfs/subjects/x/file").st_ino != os.fstat(g).st_ino
+    os.close(f)
+    os.close(g)
+'`)
+}
+
 // Payloads that the kernel was given before it asked must be those that it would have got.
 func TestReadingInOrderGivesTheSameBytes(t *testing.T) {
 	needs(t, "python3")
