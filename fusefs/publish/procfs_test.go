@@ -29,8 +29,36 @@ func TestProcFSProcess(t *testing.T) {
 	if got, err := (ProcFS{}).Process(uint32(<-tid)); got != os.Getpid() || err != nil {
 		t.Errorf("got %d, %v; want %d, nil", got, err, os.Getpid())
 	}
-	if _, err := (ProcFS{}).Process(1 << 30); err == nil {
-		t.Error("no error for a process that is not there")
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(tasks) < 2 {
+		t.Fatalf("got %d threads, %v", len(tasks), err)
+	}
+	for _, task := range tasks { // the first of them is the process's first thread
+		id, _ := strconv.Atoi(task.Name())
+		if got, err := (ProcFS{}).Process(uint32(id)); err == nil && got != os.Getpid() {
+			t.Errorf("process of thread %d: got %d, want %d", id, got, os.Getpid())
+		}
+	}
+	if got, err := (ProcFS{}).Process(uint32(os.Getppid())); got != os.Getppid() || err != nil {
+		t.Errorf("process of another one's first thread: got %d, %v, want %d", got, err, os.Getppid())
+	}
+	for _, none := range []uint32{0, 1 << 30} {
+		if _, err := (ProcFS{}).Process(none); err == nil {
+			t.Errorf("no error for process %d, which is not there", none)
+		}
+	}
+}
+
+// Of most threads that call the kernel says at once which process they are; the other way stays for the rest.
+func BenchmarkProcFSProcess(b *testing.B) {
+	for name, dir := range map[string]string{"asked": "", "read": "/proc"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := (ProcFS{Dir: dir}).Process(uint32(os.Getpid())); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
