@@ -22,7 +22,7 @@ var layout = map[string]string{
 	"jsfs/integration":           "std",
 	"jsfs/mapping":               "jsfs/store jsfs/store/jsonl xxhash",
 	"jsfs/store":                 "std",
-	"jsfs/store/blockstore":      "jsfs/store jsfs/store/blockstore/internal/damage jsfs/store/blockstore/internal/firstgen jsfs/store/blockstore/internal/pace jsfs/store/blockstore/internal/reserve jsfs/store/blockstore/internal/scan jsfs/store/blockstore/internal/sealeddraft jsfs/store/blockstore/internal/subjects jsfs/store/jsonl jsfs/store/legacy jsfs/store/replicate jsfs/store/internal/consume jsfs/store/internal/policy jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/internal/watch jsfs/store/keys xxhash x/sys",
+	"jsfs/store/blockstore":      "jsfs/store jsfs/store/blockstore/internal/damage jsfs/store/blockstore/internal/firstgen jsfs/store/blockstore/internal/pace jsfs/store/blockstore/internal/reserve jsfs/store/blockstore/internal/scan jsfs/store/blockstore/internal/sealeddraft jsfs/store/blockstore/internal/subjects jsfs/store/blockstore/internal/summeddraft jsfs/store/jsonl jsfs/store/legacy jsfs/store/replicate jsfs/store/internal/consume jsfs/store/internal/policy jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/internal/watch jsfs/store/keys xxhash x/sys",
 	"jsfs/store/dump":            "jsfs/store jsfs/store/internal/consume jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs jsfs/store/keys",
 	"jsfs/store/internal/policy": "jsfs/store jsfs/store/jsonl",
 	"jsfs/store/internal/record": "jsfs/store jsfs/store/internal/seal s2 xxhash",
@@ -45,6 +45,7 @@ var layout = map[string]string{
 	"jsfs/store/blockstore/internal/reserve":     "jsfs/store/internal/vfs",
 	"jsfs/store/blockstore/internal/scan":        "jsfs/store jsfs/store/internal/record",
 	"jsfs/store/blockstore/internal/subjects":    "jsfs/store",
+	"jsfs/store/blockstore/internal/summeddraft": "jsfs/store jsfs/store/internal/record jsfs/store/internal/vfs",
 	"jsfs/store/blockstore/internal/sealeddraft": "jsfs/store jsfs/store/internal/record jsfs/store/internal/seal jsfs/store/internal/vfs",
 
 	"jsfs/store/internal/consume": "jsfs/store",

@@ -131,7 +131,7 @@ func (s *Stream) check(ctx context.Context) error {
 	return nil
 }
 
-// checkDrafts reads every draft of the stream, and notes those that can't be read. Only those of an encrypted store have checksums.
+// checkDrafts reads every draft of the stream, and notes those that can't be read.
 func (s *Stream) checkDrafts(ctx context.Context) error {
 	drafts, err := s.ListDrafts(ctx)
 	if err != nil {

@@ -34,7 +34,7 @@
 //   - removing: remove, removal, purge, erase, erasecopies
 //   - giving space back: reclaimer, reclaim, waste, rewrite, rewritecontrols, pinned, swap, retired
 //   - streams that go, come back, or are cut off: removestream, onego, removaltimes, truncate, truncatecopy
-//   - drafts: drafts, draftfile, draftsize, draftname, shareddraft, publishdraft, published, spentdrafts
+//   - drafts: drafts, draftfile, draftsize, draftname, plaindraft, draftsums, shareddraft, publishdraft, published, spentdrafts
 //   - consumers, mirrors and sources: consumers, replica
 //   - streams of the first generation: convert, forget
 //   - looking after a store that is not mounted: check, checksums, salvage, rekey

@@ -1,10 +1,12 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"jsfs/store"
+	"jsfs/store/blockstore/internal/summeddraft"
 )
 
 // draft is an open draft.
@@ -36,6 +38,17 @@ func (d *draft) there() error {
 
 // change does what changes the draft's content, while it is not copied. Its size is end then if it is not more.
 func (d *draft) change(end int64, do func() error) error {
+	for {
+		err := d.tryChange(end, do)
+		if p, ok := d.draftFile.(*plainOpening); !ok || !errors.Is(err, summeddraft.ErrKept) {
+			return err
+		} else if err := p.changeable(); err != nil {
+			return fmt.Errorf("remove the checksums of the draft: %w", diskError(err))
+		}
+	}
+}
+
+func (d *draft) tryChange(end int64, do func() error) error {
 	d.s.draftIO.RLock()
 	defer d.s.draftIO.RUnlock()
 	if err := d.there(); err != nil {

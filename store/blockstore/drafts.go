@@ -116,7 +116,7 @@ func (s *Stream) CreateDraft(ctx context.Context, name string) (store.Draft, err
 	if s.st.key != nil {
 		return &draft{s.shareDraft(s.newSealedDraft(f, s.draftDir()+"/"+file), file), s, file, s.countDraft(file)}, nil
 	}
-	return &draft{f, s, file, s.countDraft(file)}, nil
+	return &draft{s.newPlain(f, file), s, file, s.countDraft(file)}, nil
 }
 
 // makeDraftDir makes the directory of drafts, durably, if it is missing: copies of stores tend to lack what was empty. It is called
@@ -180,11 +180,11 @@ func (s *Stream) OpenDraft(ctx context.Context, name string) (store.Draft, error
 		}
 		return &draft{d, s, file, s.draftSizes[file]}, nil
 	}
-	f, err := s.fs.Open(s.draftDir() + "/" + file)
+	d, err := s.openPlain(file)
 	if err != nil {
 		return nil, draftError("open", name, err)
 	}
-	return &draft{f, s, file, s.draftSizes[file]}, nil
+	return &draft{d, s, file, s.draftSizes[file]}, nil
 }
 
 // RenameDraft implements [store.Drafts]. The new name is durable when it returns.
@@ -201,7 +201,7 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 	if err != nil {
 		return draftError("rename", from, err)
 	}
-	_ = f.Close()
+	defer f.Close()
 	if from == to {
 		return nil
 	}
@@ -209,6 +209,9 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 		return err
 	}
 	if err := s.takeName(file); err != nil {
+		return draftError("rename", from, err)
+	}
+	if err := s.loosenSums(f, old); err != nil {
 		return draftError("rename", from, err)
 	}
 	if err := s.fs.Rename(dir+"/"+old, dir+"/"+file); err != nil {
@@ -221,6 +224,7 @@ func (s *Stream) RenameDraft(ctx context.Context, from, to string) error {
 	if err := s.fs.SyncDir(dir); err != nil {
 		return draftError("rename", from, err)
 	}
+	s.sumsDropped = false
 	return nil
 }
 
@@ -236,6 +240,7 @@ func (s *Stream) RemoveDraft(ctx context.Context, name string) error {
 		return draftError("remove", name, err)
 	}
 	s.moveShared(file, "")
+	_ = s.dropSums(file) // what could not be removed is tried again when the name is another draft's
 	if nameFile != "" {
 		_ = s.fs.Remove(s.draftDir() + "/" + nameFile)
 	}
@@ -361,5 +366,5 @@ func (s *Stream) ScratchDraft(ctx context.Context) (store.Draft, error) {
 	if s.st.key != nil {
 		return &draft{s.shareDraft(s.newSealedDraft(f, name), ""), s, "", nil}, nil
 	}
-	return &draft{f, s, "", nil}, nil
+	return &draft{s.newPlain(f, ""), s, "", nil}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/vfs"
 )
 
 // A draft becomes a message in these steps (FORMAT.md section 8): its file gets a name that tells which sequence the
@@ -28,6 +29,7 @@ type becoming struct {
 	file     string // what it is called as a draft
 	nameFile string // … and what has its name, if that is too long
 	marked   string // what it is called while it becomes a message; "" before
+	content  vfs.File
 }
 
 // PublishDraft implements [store.Drafts].
@@ -74,11 +76,12 @@ func (s *Stream) publishOne(name string, encode func() (uint64, error)) (store.S
 	if err != nil {
 		return 0, draftError("publish", name, err)
 	}
-	_ = f.Close()
+	defer f.Close()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	size := s.draftSizes[d.file]
 	own := size.release() // the message may take its room
+	d.content = f
 	seq, err := s.writeDraftLocked(d, encode)
 	if err == nil && s.opt.Sync == SyncAlways {
 		err = s.syncLocked()
@@ -150,6 +153,9 @@ func (s *Stream) needsMarkName(d *becoming) bool { return d.nameFile != "" || le
 // markLocked gives the draft's file the name that tells that it becomes message seq, durably: before the message can be on
 // disk, or a crash would leave both. If lazy, that is left to the next sync: then the message says what it was made of.
 func (s *Stream) markLocked(d *becoming, seq uint64, lazy bool) error {
+	if err := s.loosenSums(d.content, d.file); err != nil {
+		return err
+	}
 	var random [markRandom]byte
 	_, _ = rand.Read(random[:]) // never fails
 	mark := fmt.Sprintf("%016x%s", seq, hex.EncodeToString(random[:]))

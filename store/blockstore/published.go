@@ -33,6 +33,7 @@ func (o *opening) readDrafts() {
 
 // takeMarked takes in the marked drafts among the files, and notes what is to be removed.
 func (o *opening) takeMarked(files []string) error {
+	o.readSumFiles(files)
 	taken := map[string]bool{}
 	for _, file := range files {
 		if name, ok := o.draftNamed(file); ok {
@@ -149,9 +150,13 @@ func (s *Stream) settleDrafts() {
 	defer s.wmu.Unlock()
 	dir := s.draftDir() + "/"
 	for _, file := range s.leftDrafts {
-		_ = s.fs.Remove(dir + file)
+		if removeIfThere(s.fs, dir+file) == nil && s.sumFiles[file] {
+			delete(s.sumFiles, file)
+			s.sumsDropped = true
+		}
 	}
 	s.leftDrafts = nil
+	s.settleSums()
 	if len(s.returning) == 0 || s.w.failed != nil {
 		return
 	}
@@ -174,10 +179,16 @@ func (s *Stream) returnDraft(name, marked string) error {
 	if err := s.keepName(name, nameFile); err != nil {
 		return err
 	}
+	if err := s.freeSums(file); err != nil {
+		return err
+	}
 	if err := s.fs.Rename(s.draftDir()+"/"+marked, s.draftDir()+"/"+file); err != nil {
 		return err
 	}
 	s.moveShared(marked, file)
+	if s.st.key == nil {
+		s.sumsDue(s.knownPlain(file))
+	}
 	s.removeMarkName(marked)
 	return nil
 }

@@ -69,6 +69,7 @@ func (s *Stream) openShared(file string) (*sharedDraft, error) {
 // is called under draftMu.
 func (s *Stream) moveShared(from, to string) {
 	s.moveSize(from, to)
+	s.movePlain(from, to)
 	if old := s.openDrafts[to]; old != nil {
 		old.file = ""
 		delete(s.openDrafts, to)

@@ -56,6 +56,9 @@ func (s *Stream) moveLocked(file string) {
 // takeName sees to it that another draft's file may be called file. Where one had that name until it became a message, a loss of
 // power could leave the other one under it and nothing of the first, so its new name has to be on disk. It is called under draftMu.
 func (s *Stream) takeName(file string) error {
+	if err := s.freeSums(file); err != nil {
+		return err
+	}
 	if s.vacated.moves[file] <= s.moved.Load() {
 		return nil
 	}

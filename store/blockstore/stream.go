@@ -77,7 +77,15 @@ type Stream struct {
 	draftSizes map[string]*draftSize // by the names of their files; guarded by draftMu, nil if nobody counts
 	vacated    vacated               // guarded by draftMu
 	moved      atomic.Uint64         // how many of writer.moves are on disk
-	leftDrafts []string              // files that are no drafts and are to be removed; set before the Stream is shared
+	// plainDrafts are the drafts without encryption that somebody has open or whose checksums are not on disk, by the names of their files,
+	// sumFiles the files of those that are, sumsDropped that one was removed and may still be on disk. All guarded by draftMu.
+	plainDrafts map[string]*plainDraft
+	sumFiles    map[string]bool
+	sumsDropped bool
+	sumsTimer   *time.Timer // until sums are put on disk; guarded by draftMu
+	sumsClosed  bool        // none are any more, but by who closes the stream; guarded by draftMu
+	unsummed    []string    // files of drafts that have no sums on disk; set before the Stream is shared
+	leftDrafts  []string    // files that are no drafts and are to be removed; set before the Stream is shared
 	// draftIO is held for reading while the content of a draft changes, and for writing while all are copied by a truncation; of
 	// those that wait for it none has another lock. draftsHeld, guarded by Store.originMu, says that it is held for writing.
 	draftIO    sync.RWMutex
@@ -347,10 +355,10 @@ func (s *Stream) close() error {
 	s.stopLocked()
 	s.lim.closed = true
 	s.wmu.Unlock()
-	s.background.Wait()
+	sums := s.closeSums()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	err := errors.Join(kept, s.closeWriterLocked())
+	err := errors.Join(kept, sums, s.closeWriterLocked())
 	s.cache.drop(s.cur.Load().blocks)
 	s.cache.pieces.drop(&s.ahead)
 	s.uncount()

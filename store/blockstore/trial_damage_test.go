@@ -88,7 +88,11 @@ func flip(tb testing.TB, f vfs.FS, name string, off int64, bit int) {
 	_, err = file.ReadAt(b[:], off)
 	must(tb, err)
 	b[0] ^= 1 << bit
-	_, err = file.WriteAt(b[:], off)
+	if mem, ok := f.(*vfs.Mem); ok {
+		err = mem.Damage(name, b[:], off)
+	} else {
+		_, err = file.WriteAt(b[:], off)
+	}
 	must(tb, errors.Join(err, file.Close()))
 }
 

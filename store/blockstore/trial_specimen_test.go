@@ -245,8 +245,28 @@ func inspectSums(st store.Stream, some bool) error {
 	if _, err := st.LoadLast(bg, "", nil); err != nil && !errors.As(err, &corrupt) && (some || !errors.Is(err, store.ErrNotFound)) {
 		return fmt.Errorf("load last: %w", err)
 	}
-	if _, err := st.ListDrafts(bg); err != nil {
+	return inspectDrafts(st)
+}
+
+// inspectDrafts reads the drafts, which have the bytes of the specimen's, or are damaged.
+func inspectDrafts(st store.Stream) error {
+	list, err := st.ListDrafts(bg)
+	if err != nil {
 		return fmt.Errorf("list drafts: %w", err)
+	}
+	for _, info := range list {
+		d, err := st.OpenDraft(bg, info.Name)
+		if err != nil {
+			return fmt.Errorf("draft %s: %w", info.Name, err)
+		}
+		b := make([]byte, 20)
+		n, err := d.ReadAt(b, 0)
+		if !errors.As(err, new(*store.CorruptError)) && string(b[:n]) != "a draft" {
+			return fmt.Errorf("draft %s has the wrong bytes %q, %w", info.Name, b[:n], err)
+		}
+		if err := d.Close(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestDraftsThatCantBeReadKeepNothingBack(t *testing.T) {
 	}
 	must(t, os.RemoveAll(dirs[0]))
 	must(t, os.WriteFile(dirs[0], []byte("no directory"), 0o600))
-	drafts, err := filepath.Glob(dirs[1] + "/*")
+	drafts, err := filepath.Glob(dirs[1] + "/d*")
 	must(t, err)
 	must(t, os.Remove(drafts[0]))
 	must(t, os.Mkdir(drafts[0], 0o700))

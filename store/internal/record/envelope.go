@@ -19,13 +19,17 @@ const (
 	MagicOrigins = "JSFSORIG"
 	// MagicConsumer is of a consumer of a stream.
 	MagicConsumer = "JSFSCONS"
+	// MagicSums is of the checksums of a draft.
+	MagicSums = "JSFSSUMS"
 )
 
 const (
-	envelopeHead = 16      // magic, version, length
-	maxEnvelope  = 4 << 20 // of the content
-	copyAlign    = 4096    // the second copy begins at a multiple of it
+	envelopeHead = 16   // magic, version, length
+	copyAlign    = 4096 // the second copy begins at a multiple of it
 )
+
+// MaxEnvelope is how long the content of an envelope is at most, in bytes.
+const MaxEnvelope = 4 << 20
 
 // Envelope returns the bytes of a small file: content twice, each copy with magic,
 // version, length and sum.
@@ -65,7 +69,7 @@ func openCopy(magic string, b []byte) ([]byte, error) {
 		return nil, ErrBad
 	}
 	version, size := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if size > maxEnvelope || int(size) > len(b)-envelopeHead-8 {
+	if size > MaxEnvelope || int(size) > len(b)-envelopeHead-8 {
 		return nil, ErrBad
 	}
 	end := envelopeHead + int(size)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 )
 
 // Crash returns the file system as it may be after a loss of power now. What was synced is
@@ -108,4 +109,23 @@ func (c *copier) copy(i *inode) *inode {
 		op.apply(n.entries)
 	}
 	return n
+}
+
+// Damage puts b at off into a file, as a disk does that loses bits: nobody is told, and the file's time stays. It fails if the file does not
+// reach so far.
+func (m *Mem) Damage(name string, b []byte, off int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ino, err := m.findLocked("damage", name)
+	if err != nil {
+		return err
+	}
+	if ino.entries != nil || off < 0 || off+int64(len(b)) > ino.data.size {
+		return pathError("damage", name, syscall.EINVAL)
+	}
+	for i, x := range b {
+		at := off + int64(i)
+		ino.data.put([]byte{x}, at/pageSize, at%pageSize)
+	}
+	return nil
 }
