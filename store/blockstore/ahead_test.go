@@ -1,6 +1,8 @@
 package blockstore
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -119,5 +121,56 @@ func TestWhoReadsInOrderUsesTheSameMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; s.ahead.piece.Load() == nil || got > 10*aheadRead {
 		t.Errorf("reading %d messages in order took %d bytes of memory, %d for what is read ahead are enough", messages, got, aheadRead)
+	}
+}
+
+// TestWhatWasReadAheadBeforeAnErasureIsNotUsed: a reader has what was read ahead while a message in it is erased. It is not given back
+// then, nor served to one who takes it in the moment before it is dropped.
+func TestWhatWasReadAheadBeforeAnErasureIsNotUsed(t *testing.T) {
+	st, s := openBlocks(t, vfs.NewMem(), 128<<10)
+	defer st.Close()
+	const secret = 5
+	for i := range 10 {
+		if _, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: fmt.Appendf(nil, "message %0100d", i+1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seq := range store.Seq(3) {
+		if _, err := s.Load(t.Context(), seq+1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := s.ahead.piece.Swap(nil)
+	v, i, ok := s.cur.Load().find(secret)
+	if taken == nil || !ok {
+		t.Fatal("nothing is read ahead, or the message is not there")
+	}
+	off, end, err := s.extent(&v, i)
+	size := end - off
+	if err != nil || !taken.has(v.block, off, int(size)) {
+		t.Fatalf("what is read ahead does not have the message: %v", err)
+	}
+	before := make([]byte, size)
+	if err := s.readAt(v.block, before, off); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := s.Erase(t.Context(), secret); !ok || err != nil {
+		t.Fatalf("erase: %v, %v", ok, err)
+	}
+	s.ahead.put(taken)
+	if s.ahead.piece.Load() != nil {
+		t.Error("what was read before the erasure is there to be read")
+	}
+	s.ahead.piece.Store(taken) // as for a moment in put
+	s.ahead.next.Store(secret)
+	got, want := make([]byte, size), make([]byte, size)
+	if err := errors.Join(s.readRecord(&v, got, off, secret), s.readAt(v.block, want, off)); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(want, before) {
+		t.Fatal("the message was not overwritten")
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("a reader gets what the message was before it was erased")
 	}
 }
