@@ -83,7 +83,7 @@ func TestTrialADraftIsPublishedOnce(t *testing.T) {
 			if r.publish(); r.err != nil {
 				t.Fatal(r.err)
 			}
-			for n, sync := range f.Syncs() {
+			for n, sync := range r.f.Syncs() {
 				if n < r.before || n == r.spare || !strings.HasPrefix(sync, "syncdir") || !strings.HasSuffix(sync, "/drafts") {
 					continue
 				}
@@ -105,6 +105,7 @@ type pubRun struct {
 	mem    *vfs.Mem
 	f      *vfs.Fail
 	before int // how many syncs there were before it
+	skip   int // the sync that does not happen
 	spare  int // the one that made a draft durable
 	begun  bool
 
@@ -117,9 +118,11 @@ type pubRun struct {
 
 // try publishes and stops before every change, the n-th sync of all not happening.
 func (p pubOf) try(seed, n int) error {
-	r := &pubRun{pubOf: p, mem: vfs.NewMem()}
+	r := &pubRun{pubOf: p, mem: vfs.NewMem(), skip: n}
 	r.f = vfs.NewFail(r.mem)
-	r.f.SkipSync(n)
+	if !p.killed {
+		r.f.SkipSync(n)
+	}
 	rng := seeded(seed)
 	r.mem.Hook = func(op string) {
 		r.mu.Lock()
@@ -248,6 +251,7 @@ func (r *pubRun) prepared(opt blockstore.Options) (store.Store, store.Stream, er
 	r.mem = r.mem.Kill()
 	r.mem.Hook = hook
 	r.f = vfs.NewFail(r.mem)
+	r.f.SkipSync(r.skip)
 	if s, err = blockstore.Open(r.f, opt); err == nil {
 		st, err = s.Stream(bg, "S")
 	}
