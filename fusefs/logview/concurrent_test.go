@@ -115,7 +115,7 @@ func TestReadersInAStorm(t *testing.T) {
 func testStorm(t *testing.T, s store.Stream) {
 	x := &storm{t: t, s: s, log: logview.New(s, store.Query{}, logview.Payloads), last: 6000}
 	x.log.SetLimits(64, 256)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // who waits for what never comes ends then
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { x.write(ctx) })
@@ -143,6 +143,6 @@ func testStorm(t *testing.T, s store.Stream) {
 	})
 	wg.Wait()
 	if ctx.Err() != nil {
-		t.Error("it took more than a minute")
+		t.Error("it does not end")
 	}
 }

@@ -134,7 +134,7 @@ func TestSignalsThatWaitAreSeen(t *testing.T) {
 	}
 	_ = cmd.Process.Signal(syscall.SIGSTOP)
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	for end := time.Now().Add(10 * time.Second); !signalled(pid); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !signalled(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("with a signal: got false")
 		}
@@ -201,7 +201,7 @@ func TestWhoHasASignalWaitingIsInterrupted(t *testing.T) {
 	}
 	_ = cmd.Process.Signal(syscall.SIGSTOP)
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	for end := time.Now().Add(10 * time.Second); in.seen[5] == 0; w.look(false) {
+	for end := time.Now().Add(time.Minute); in.seen[5] == 0; w.look(false) {
 		if time.Now().After(end) {
 			t.Fatal("with a signal: it was not interrupted")
 		}

@@ -12,6 +12,38 @@ import (
 	"jsfs/store/internal/vfs"
 )
 
+// liveSet is what is certainly there: a message gets in when it is stored, and out before it is removed.
+type liveSet struct {
+	mu sync.Mutex // guards m
+	m  map[store.Seq]bool
+}
+
+func (l *liveSet) set(seq store.Seq, live bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m == nil {
+		l.m = map[store.Seq]bool{}
+	}
+	if live {
+		l.m[seq] = true
+	} else {
+		delete(l.m, seq)
+	}
+}
+
+// of3 returns those on the subject a.3.
+func (l *liveSet) of3() map[store.Seq]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got := map[store.Seq]bool{}
+	for seq := range l.m {
+		if seq%7 == 3 {
+			got[seq] = true
+		}
+	}
+	return got
+}
+
 // TestReadingWhileSpaceIsGivenBackNeverFails has readers, writers and removers at work while blocks are written anew
 // all the time (compact racing store, reader sees a closed file), and demands that the store stays small.
 func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
@@ -36,6 +68,12 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var known liveSet
+	all := make([]store.Seq, live)
+	for i := range all {
+		all[i] = store.Seq(i + 1)
+		known.set(all[i], true)
+	}
 	done := make(chan struct{})
 	var others sync.WaitGroup
 	for w := range 3 {
@@ -57,17 +95,20 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 				if u, err := st.Usage(t.Context()); err != nil || u.Free+u.Used != u.Total {
 					t.Errorf("usage: got %+v, %v", u, err)
 				}
-				seen := 0
+				before, seen := known.of3(), map[store.Seq]bool{}
 				for m, err := range s.Scan(t.Context(), store.Query{Subject: "a.3"}) {
 					if err != nil || m.Seq%7 != 3 {
 						t.Errorf("scan: %+v, %v", m, err)
 						return
 					}
-					seen++
+					seen[m.Seq] = true
 				}
-				if seen < live/20 {
-					t.Errorf("a scan met %d messages", seen)
-					return
+				after := known.of3()
+				for seq := range before {
+					if after[seq] && !seen[seq] {
+						t.Errorf("a scan did not meet message %d, which was there all the time", seq)
+						return
+					}
 				}
 			}
 		})
@@ -87,10 +128,6 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 		}
 	})
 	rng := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // no secret
-	all := make([]store.Seq, live)
-	for i := range all {
-		all[i] = store.Seq(i + 1)
-	}
 	most := int64(0)
 	for range rounds {
 		next := store.Seq(s.cur.Load().last + 1)
@@ -98,7 +135,9 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 		if err != nil || seq != next {
 			t.Fatalf("append: %d, %v", seq, err)
 		}
+		known.set(seq, true)
 		i := rng.IntN(len(all))
+		known.set(all[i], false)
 		if gone, err := s.Remove(t.Context(), all[i]); err != nil || !gone {
 			t.Fatalf("remove of %d: %v, %v", all[i], gone, err)
 		}

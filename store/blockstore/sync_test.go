@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,11 +87,13 @@ func TestWhatASyncPolicyPromises(t *testing.T) {
 	}
 }
 
-// slowSync is a file system whose syncs take a while.
+// slowSync is a file system whose syncs take until all writers of a stream wait for one.
 type slowSync struct {
 	vfs.FS
-	mu    sync.Mutex // guards syncs
-	syncs int
+	writers atomic.Int64            // that have something to write
+	commits atomic.Pointer[commits] // theirs
+	mu      sync.Mutex              // guards syncs
+	syncs   int
 }
 
 type slowFile struct {
@@ -109,16 +112,27 @@ func (s *slowSync) count() int {
 	return s.syncs
 }
 
+// waiting is how many wait for this sync or the next one.
+func (s *slowSync) waiting() int64 {
+	c := s.commits.Load()
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(len(c.waiting) + c.crowd)
+}
+
 func (f slowFile) Sync() error {
-	time.Sleep(5 * time.Millisecond)
+	for f.fs.writers.Load() > f.fs.waiting() {
+		time.Sleep(100 * time.Microsecond)
+	}
 	f.fs.mu.Lock()
 	f.fs.syncs++
 	f.fs.mu.Unlock()
 	return f.File.Sync()
 }
 
-// It runs in real time: in a synctest bubble the clock stands still while the background sync waits for
-// the lock that is held over a sync that sleeps.
 func TestWritersShareASync(t *testing.T) {
 	const writers, each = 16, 50
 	slow := &slowSync{FS: vfs.NewMem()}
@@ -131,9 +145,12 @@ func TestWritersShareASync(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := slow.count()
+	slow.commits.Store(&s.(*Stream).commits)
+	slow.writers.Store(writers)
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
+			defer slow.writers.Add(-1)
 			for i := range each {
 				if _, err := s.Append(t.Context(), store.Entry{Subject: fmt.Sprintf("w.%d.%d", w, i)}); err != nil {
 					t.Error(err)

@@ -315,14 +315,14 @@ func (x stopped) check(s store.Store, policy blockstore.Sync) error {
 	return err
 }
 
-// await waits until good, for 20 s at most.
+// await waits until good, and not for ever.
 func await(good func() (bool, error), st store.Stream) error {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if ok, err := good(); ok || err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("its origins were not followed in 20 s: %+v", st.Origins())
+	return fmt.Errorf("its origins were not followed in two minutes: %+v", st.Origins())
 }
 
 func (x stopped) checkMirror(o, m store.Stream, last store.Seq) error {
