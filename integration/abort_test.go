@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // abort lets the kernel end the connection to the server, which leaves the mount dead.
@@ -31,7 +30,7 @@ func TestAServerWhoseConnectionIsAbortedSaysSo(t *testing.T) {
 		{"umount -f of a mount in use", func() { m.try(`umount -f "$M"`) }}, // who does it works there
 	} {
 		how.do()
-		m.wait(20 * time.Second)
+		m.wait(patience)
 		if code, log := m.proc.ProcessState.ExitCode(), m.serverLog(); code != 1 || strings.Count(log, "the kernel gave up the mount") != 1 {
 			t.Errorf("%s: exit code %d, and %q; want 1, and the reason", how.name, code, lastBytes(log, 500))
 		}
@@ -45,7 +44,7 @@ func TestAServerWhoseConnectionIsAbortedSaysSo(t *testing.T) {
 	}
 	for _, end := range []string{`"$JSFS" umount "$M"`, `umount "$M"`, `umount -l "$M"`} {
 		command{env: m.command().env}.ok(t, end)
-		m.wait(20 * time.Second)
+		m.wait(patience)
 		if code, log := m.proc.ProcessState.ExitCode(), m.serverLog(); code != 0 || strings.Contains(log, "gave up") {
 			t.Errorf("%s: exit code %d, and %q; want 0", end, code, lastBytes(log, 500))
 		}

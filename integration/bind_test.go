@@ -22,5 +22,5 @@ func TestUmountOfABoundMount(t *testing.T) {
 	if r := jsfs(t, "umount", other); r.code != 0 || r.err != "" {
 		t.Errorf("umount of the other: %+v", r)
 	}
-	m.wait(10 * time.Second)
+	m.wait(patience)
 }

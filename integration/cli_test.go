@@ -101,7 +101,7 @@ func TestBadMountsAreRefusedAndChangeNothing(t *testing.T) {
 			}
 			before := checksums(t, dir)
 			for _, how := range []string{"mount", "mount --daemon"} {
-				r := in.run(t, `exec timeout 20 "$JSFS" `+how+" "+quoted(c.source, c.point))
+				r := in.run(t, `exec timeout 100 "$JSFS" `+how+" "+quoted(c.source, c.point))
 				if r.code != 1 || !strings.Contains(r.err, c.want) {
 					t.Errorf("%s: got %+v, want exit code 1 and %q", how, r, c.want)
 				}
@@ -144,7 +144,7 @@ func TestStoreOfAFutureVersionIsRefused(t *testing.T) {
 	sh(t, "cp -r ../store/blockstore/testdata/future "+quoted(dir+"/store"))
 	before := checksums(t, dir)
 	for _, cmd := range []string{"mount store mnt", "mount --daemon store mnt", "mount --read-only store mnt", "check store"} {
-		r := command{dir: dir}.run(t, `exec timeout 20 "$JSFS" `+cmd)
+		r := command{dir: dir}.run(t, `exec timeout 100 "$JSFS" `+cmd)
 		if r.code == 0 || !strings.Contains(r.err, "a newer jsfs wrote it") {
 			t.Errorf("%s: got %+v, want that a newer jsfs is needed", cmd, r)
 		}
@@ -158,7 +158,7 @@ func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 	m := mount(t)
 	m.sh("mkdir S; echo hi > S/x")
 	other := scratch(t)
-	r := command{dir: other}.run(t, `exec timeout 20 "$JSFS" mount "`+m.store+`" mnt`)
+	r := command{dir: other}.run(t, `exec timeout 100 "$JSFS" mount "`+m.store+`" mnt`)
 	if r.code != 1 || !strings.Contains(r.err, "it is in use") || !strings.Contains(r.err, itoa(m.pid())) {
 		t.Errorf("the same store elsewhere: got %+v, want the pid %d", r, m.pid())
 	}
@@ -168,7 +168,7 @@ func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "it is in use") {
 		t.Errorf("check of a mounted store: got %+v, want exit code 2 and that it is in use", r)
 	}
-	r = command{dir: other}.run(t, `exec timeout 20 "$JSFS" mount store2 "`+m.dir+`"`)
+	r = command{dir: other}.run(t, `exec timeout 100 "$JSFS" mount store2 "`+m.dir+`"`)
 	if r.code != 1 || !strings.Contains(r.err, m.store+" is mounted there") {
 		t.Errorf("another store at the same place: got %+v", r)
 	}
@@ -179,7 +179,7 @@ func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 
 func TestDirectoriesAboveAMountAreNotMadeWhereTheyMayNotBe(t *testing.T) {
 	dir := scratch(t)
-	r := command{dir: dir}.run(t, `exec timeout 20 "$JSFS" mount /proc/nothing/store mnt`)
+	r := command{dir: dir}.run(t, `exec timeout 100 "$JSFS" mount /proc/nothing/store mnt`)
 	if r.code != 1 || !strings.Contains(r.err, "make the store's directory") {
 		t.Errorf("got %+v", r)
 	}

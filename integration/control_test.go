@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -32,15 +33,14 @@ func TestCtlRemovesMuchInOneStep(t *testing.T) {
 	f.await("50000\n")
 	start := time.Now()
 	m.sh("echo purge keep=3 > S/.jsfs/ctl")
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("a purge of 50,000 messages took %v", took)
-	}
+	took := time.Since(start)
 	if got, want := m.sh("ls S; cat S/*"), "000000049998\n000000049999\n000000050000\n49998\n49999\n50000\n"; got != want {
 		t.Errorf("left: got %q, want %q", got, want)
 	}
-	eventually(t, 2*time.Second, "what was listed is gone", func() bool { return m.try("stat S/000000000001").code != 0 })
+	eventually(t, patience, "what was listed is gone", func() bool { return m.try("stat S/000000000001").code != 0 })
 	m.sh("echo more >> S/.log")
 	f.await("more\n")
+	quick(t, "a purge of 50,000 messages", took, 2*time.Second, func() { m.fill("T", 50_000) })
 	if strings.Contains(f.text(), "truncated") || strings.Count(f.text(), "50000") != 1 {
 		t.Errorf("tail -f over the purge printed %q", f.text())
 	}
@@ -69,9 +69,17 @@ func TestCtlErasesAMessage(t *testing.T) {
 			t.Errorf("%s can be read: %+v", name, r)
 		}
 	}
-	if got := m.sh("exec 3<S/000000000003; echo erase 3 > S/.jsfs/ctl; sleep 0.2; cat <&3 || echo gone"); strings.Contains(got, "secret") {
-		t.Errorf("who had it open reads %q", got)
+	open, err := os.Open(m.path("S/000000000003"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer func() { _ = open.Close() }()
+	m.sh("echo erase 3 > S/.jsfs/ctl")
+	eventually(t, patience, "who has it open reads it no longer", func() bool { // the kernel hears of it a moment later
+		got := make([]byte, 100)
+		n, _ := open.ReadAt(got, 0)
+		return !strings.Contains(string(got[:n]), "secret")
+	})
 	for _, bad := range []string{"erase", "erase x", "erase 0", "erase 1 2", "erase 99"} {
 		if r := m.try("echo " + bad + " > S/.jsfs/ctl"); r.code == 0 {
 			t.Errorf("%s: got %+v, want a refusal", bad, r)
@@ -120,9 +128,9 @@ func TestControlsCanBeCopiedAndSearched(t *testing.T) {
 	m := mount(t)
 	m.fill("S", 20)
 	before := m.sh("cat S/.log S/.jsfs/config")
-	m.sh("timeout 20 grep -r nothing .jsfs S/.jsfs || test $? = 1")
-	m.sh("timeout 20 cp -r S/.jsfs ../c1; timeout 20 cp -rL .jsfs ../c2; cmp S/.log ../c1/log; cmp S/.jsfs/ctl ../c1/ctl; test -s ../c2/metrics")
-	m.sh("timeout 20 find . .jsfs S/.jsfs -type f -exec cat {} + > /dev/null; timeout 20 tar cf - S/.jsfs | tar tf - | grep -q ctl")
+	m.sh("timeout 100 grep -r nothing .jsfs S/.jsfs || test $? = 1")
+	m.sh("timeout 100 cp -r S/.jsfs ../c1; timeout 100 cp -rL .jsfs ../c2; cmp S/.log ../c1/log; cmp S/.jsfs/ctl ../c1/ctl; test -s ../c2/metrics")
+	m.sh("timeout 100 find . .jsfs S/.jsfs -type f -exec cat {} + > /dev/null; timeout 100 tar cf - S/.jsfs | tar tf - | grep -q ctl")
 	if got := m.sh("cat S/.log S/.jsfs/config"); got != before {
 		t.Errorf("it changed something: %q", got)
 	}

@@ -76,7 +76,7 @@ func TestADiskThatTurnsReadOnly(t *testing.T) {
 			t.Error("a message was removed on a disk that is read-only")
 		}
 		_ = m.proc.Process.Signal(os.Interrupt)
-		m.wait(20 * time.Second)
+		m.wait(patience)
 		if m.mounted() {
 			t.Error("it is still mounted")
 		}
@@ -107,14 +107,16 @@ func TestAStuckDiskHoldsUpWritersOnly(t *testing.T) {
 	if *trials == "quick" {
 		hold = 2 * time.Second
 	}
-	for n := 0; time.Since(stuck) < hold; n++ {
+	fastest := time.Hour // a machine with other work is slow, but not each time
+	for n := 0; time.Since(stuck) < hold || n < 20 && fastest > 2*time.Second; n++ {
 		began := time.Now()
 		if got, want := m.sh(`ls S | wc -l; cat S/000000000050; cat S/77; tail -n 1 S/.log; ls T; stat -c %s S/000000000003; find S -name '*9' | wc -l`), "100\n50\n77\n100\n2\n10\n"; got != want {
 			t.Fatalf("readers of a stuck disk: got %q, want %q", got, want)
 		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Fatalf("reading took %v while the disk is stuck", took)
-		}
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > 2*time.Second {
+		t.Errorf("reading took %v at least while the disk is stuck", fastest)
 	}
 	select {
 	case err := <-written:
@@ -128,7 +130,7 @@ func TestAStuckDiskHoldsUpWritersOnly(t *testing.T) {
 			if err != nil {
 				t.Errorf("a writer that was held up: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("a writer hangs though the disk goes on")
 		}
 	}
@@ -150,12 +152,9 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 			wg.Go(func() { ws[i].run(m.path("S"), 300) })
 		}
 		time.Sleep(time.Duration(20+10*round%100) * time.Millisecond)
-		_ = m.proc.Process.Signal(os.Interrupt)
-		time.Sleep(50 * time.Millisecond)
-		if m.running() {
-			_ = m.proc.Process.Signal(os.Interrupt) // files are open: the second one forces
-		}
-		m.wait(20 * time.Second)
+		m.signal(os.Interrupt)
+		_ = m.proc.Process.Signal(os.Interrupt) // files are open: the second one forces
+		m.wait(patience)
 		wg.Wait() // the mount is gone: the writers' calls fail
 		if m.mounted() {
 			t.Fatal("it is still mounted")

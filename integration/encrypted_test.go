@@ -41,12 +41,12 @@ func TestAnEncryptedStore(t *testing.T) {
 				if strings.HasPrefix(args, "mount --cipher") || strings.Contains(args, "store/lock") {
 					in.ok(t, `chmod 600 store/lock`)
 				}
-				if r := in.run(t, `echo phrase | timeout 20 "$JSFS" `+args); r.code == 0 || !strings.Contains(r.err, want) {
+				if r := in.run(t, `echo phrase | timeout 100 "$JSFS" `+args); r.code == 0 || !strings.Contains(r.err, want) {
 					t.Errorf("%s: got %+v, want %q", args, r, want)
 				}
 			}
 			in.ok(t, `chmod 644 hex`)
-			if r := in.run(t, `timeout 20 "$JSFS" mount --key-file hex store mnt`); r.code == 0 || !strings.Contains(r.err, "make it 0600") {
+			if r := in.run(t, `timeout 100 "$JSFS" mount --key-file hex store mnt`); r.code == 0 || !strings.Contains(r.err, "make it 0600") {
 				t.Errorf("a key that others may read: got %+v", r)
 			}
 			if got := checksums(t, dir+"/store"); got != before {
@@ -68,7 +68,7 @@ func TestAnEncryptedStore(t *testing.T) {
 			if want := "secret payload 1\n100\na secret draft\n000000000001\n000000000003\n"; got != want {
 				t.Errorf("with the passphrase: got %q, want %q", got, want)
 			}
-			if r := in.run(t, `timeout 20 "$JSFS" mount --key-file key store mnt`); r.code == 0 || !strings.Contains(r.err, "a passphrase unlocks it") {
+			if r := in.run(t, `timeout 100 "$JSFS" mount --key-file key store mnt`); r.code == 0 || !strings.Contains(r.err, "a passphrase unlocks it") {
 				t.Errorf("the old key: got %+v", r)
 			}
 		})
@@ -78,11 +78,11 @@ func TestAnEncryptedStore(t *testing.T) {
 func TestAStoreThatWasMadeWithoutAKeyStaysSo(t *testing.T) {
 	in := command{dir: scratch(t)}
 	in.ok(t, `head -c 32 /dev/urandom > key; chmod 600 key; "$JSFS" mount --daemon store mnt; "$JSFS" umount mnt`)
-	r := in.run(t, `timeout 20 "$JSFS" mount --key-file key store mnt`)
+	r := in.run(t, `timeout 100 "$JSFS" mount --key-file key store mnt`)
 	if r.code == 0 || !strings.Contains(r.err, "made without a key") {
 		t.Errorf("got %+v", r)
 	}
-	if r := in.run(t, `timeout 20 "$JSFS" mount --key-file key mem: mnt`); r.code == 0 || !strings.Contains(r.err, "memory store is not encrypted") {
+	if r := in.run(t, `timeout 100 "$JSFS" mount --key-file key mem: mnt`); r.code == 0 || !strings.Contains(r.err, "memory store is not encrypted") {
 		t.Errorf("a memory store: got %+v", r)
 	}
 	if _, err := os.Stat(in.dir + "/store/jsfs.key"); err == nil {

@@ -71,7 +71,7 @@ func TestAWriterThatExecsIsNotWaitedFor(t *testing.T) {
 			in := m.command()
 			in.timeout = 20 * time.Second
 			in.ok(t, c.script)
-			eventually(t, 5*time.Second, "the messages are there", func() bool { return len(m.messages("S")) == len(c.want) })
+			eventually(t, patience, "the messages are there", func() bool { return len(m.messages("S")) == len(c.want) })
 			for i, got := range m.messages("S") {
 				if got != c.want[i] {
 					t.Errorf("message %d: got %q, want %q", i+1, got, c.want[i])

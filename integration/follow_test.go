@@ -69,7 +69,7 @@ func (f *follower) printed() []string {
 // await waits until a line was printed.
 func (f *follower) await(line string) {
 	f.t.Helper()
-	eventually(f.t, 20*time.Second, "the follower prints "+strconv.Quote(line), func() bool {
+	eventually(f.t, patience, "the follower prints "+strconv.Quote(line), func() bool {
 		select {
 		case <-f.done:
 			f.t.Fatalf("the follower ended (%v): %q", f.cmd.ProcessState, f.printed())
@@ -102,7 +102,7 @@ func (f *follower) interrupt() {
 	}
 	select {
 	case <-f.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		f.t.Fatal("Ctrl-C does not end the follower")
 	}
 	if status := f.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
@@ -190,7 +190,7 @@ func TestTailInItsOtherForms(t *testing.T) {
 			if strings.Contains(c.want, "5\n") {
 				f.await("5\n")
 			} else {
-				eventually(t, 20*time.Second, "tail stands at the end", func() bool { return f.standsAt(m.path("S/.log"), 10) })
+				eventually(t, patience, "tail stands at the end", func() bool { return f.standsAt(m.path("S/.log"), 10) })
 			}
 			m.sh(`seq 6 7 >> S/.log`)
 			f.await("7\n")
@@ -215,7 +215,7 @@ func TestLessFollows(t *testing.T) {
 	t.Cleanup(func() { m.sh(`kill "$(cat ../less.pid)" || true`) })
 	shows := func(line string) {
 		t.Helper()
-		eventually(t, 20*time.Second, "less shows "+line, func() bool { return strings.Contains(f.text(), line+"\r\n") })
+		eventually(t, patience, "less shows "+line, func() bool { return strings.Contains(f.text(), line+"\r\n") })
 	}
 	shows("line 50")
 	m.sh(`echo 'line six' >> S/.log`)
@@ -236,7 +236,7 @@ func TestToolsReadTheLog(t *testing.T) {
 	needs(t, "python3")
 	m := mount(t)
 	m.sh(`mkdir S; seq -f 'line %05g' 20000 >> S/.log; printf 'no newline' > S/x; : > S/empty`)
-	eventually(t, 5*time.Second, "the empty message is there", func() bool { return m.sh("tail -c 12 S/.log") == "no newline\n\n" })
+	eventually(t, patience, "the empty message is there", func() bool { return m.sh("tail -c 12 S/.log") == "no newline\n\n" })
 	m.sh(`printf 'bin\0ary' > S/x; rm S/20003; rm S/1 S/777; cp S/.log ../copy`)
 	for _, c := range []struct{ name, script, want string }{
 		{"wc", `wc -lc < S/.log; wc -c S/.log`, " 20000 219990\n219990 S/.log\n"},

@@ -15,7 +15,7 @@ import (
 func (m *mnt) followFile(script, path string) *follower {
 	m.t.Helper()
 	f := m.follow(script)
-	eventually(m.t, 20*time.Second, "it has "+path+" open", func() bool {
+	eventually(m.t, patience, "it has "+path+" open", func() bool {
 		return strings.Contains(sh(m.t, fmt.Sprintf(`for p in $(pgrep -g %d); do readlink /proc/$p/fd/* || true; done 2>/dev/null`, f.cmd.Process.Pid)), m.path(path)+"\n")
 	})
 	return f
@@ -63,7 +63,7 @@ func TestFollowEnds(t *testing.T) {
 			c.end(m)
 			select {
 			case <-f.done:
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("it goes on")
 			}
 			if got := f.text(); got != "new\nend\n" {
@@ -81,16 +81,16 @@ func TestAMountThatIsTakenAwayEndsItsFollowers(t *testing.T) {
 	sh(t, `umount -f `+quoted(m.dir)+` || true; umount -l `+quoted(m.dir)+` || true`)
 	select {
 	case <-f.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it goes on")
 	}
-	m.wait(10 * time.Second)
+	m.wait(patience)
 }
 
 func TestFollowIsNotListed(t *testing.T) {
 	m := mount(t)
 	m.sh(`mkdir S; echo old > S/a`)
-	if got := m.sh(`find S/.jsfs S -name 'follow*' -o -name .follow; stat -c '%s %A' S/.follow; timeout 20 grep -rc old S/.jsfs/ | grep -c follow || true`); got != "0 -r--r--r--\n0\n" {
+	if got := m.sh(`find S/.jsfs S -name 'follow*' -o -name .follow; stat -c '%s %A' S/.follow; timeout 100 grep -rc old S/.jsfs/ | grep -c follow || true`); got != "0 -r--r--r--\n0\n" {
 		t.Errorf("got %q", got)
 	}
 	for _, script := range []string{`echo x > S/.follow`, `echo x >> S/.jsfs/follow`, `rm S/.follow`, `truncate -s 0 S/.follow`, `mv S/.follow S/b`} {
@@ -116,7 +116,7 @@ os.write(1, got)'`, n), "S/.follow")
 	m.sh(fmt.Sprintf(`seq -f 'line %%.0f' %d > ../want; cat ../want >> S/.log`, n))
 	select {
 	case <-f.done:
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it does not get all")
 	}
 	want, err := os.ReadFile(m.path("../want"))
@@ -146,7 +146,7 @@ func TestManyFollowers(t *testing.T) {
 		}
 		cmds = append(cmds, cmd)
 	}
-	eventually(t, 30*time.Second, "all wait", func() bool {
+	eventually(t, patience, "all wait", func() bool {
 		waiting := 0
 		for _, cmd := range cmds {
 			if target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/3", cmd.Process.Pid)); err == nil && target == m.path("S/.follow") {
@@ -200,7 +200,7 @@ print(os.read(fd, 100).decode(), end="")
 try: os.lseek(fd, 0, 0)
 except OSError as e: print(e.errno)'`, "S/.follow")
 	f.await("ready\n")
-	time.Sleep(100 * time.Millisecond) // until it reads: nothing tells
+	eventually(t, patience, "it waits for an answer", func() bool { return threadIn(f.cmd.Process.Pid, "request_wait_answer") })
 	if err := f.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // variety fills the stream A with messages of every sort: binary and empty payloads, no newline at the end,
 // quotes, long ones, headers, subjects that are escaped, and gaps at the front, in the middle and at the end.
 const variety = `mkdir A
 	printf one > A/a.b; printf 'two\n' > A/x; printf 'b\0in\377ary' > A/c; : > A/empty
-	eventually() { for i in $(seq 100); do "$@" && return; sleep 0.05; done; return 1; }
+	eventually() { for i in $(seq 1000); do "$@" && return; sleep 0.05; done; return 1; }
 	eventually test -e A/4
 	printf '"quoted" \\ \t\n\n' > A/d; head -c 100000 /dev/urandom > A/e; seq 20000 > A/f
 	printf 'Subject: h\nNats-Msg-Id: id-1\nA: 1\nA: 2\n\nwith headers' > A/.jsfs/post
@@ -143,7 +142,7 @@ func TestTheLogsOfAStreamAreWrittenAtOnce(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", kind, got, want)
 		}
 	}
-	eventually(t, 5*time.Second, "the logs agree", func() bool {
+	eventually(t, patience, "the logs agree", func() bool {
 		return m.sh(`wc -l < S/.log; wc -l < S/.jsfs/log.jsonl; ls S | wc -l`) == strings.Repeat(fmt.Sprintf("%d\n", 3*n), 3)
 	})
 }

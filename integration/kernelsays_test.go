@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // kernelSays are refusals that no handler gives. The scripts run in the root of a mount whose stream S has "one" on
@@ -54,7 +53,7 @@ func TestWhatTheKernelSays(t *testing.T) {
 	met("Read-only file system", "mkdir on -o ro", ro.try(`mkdir T`))
 	m.kill()
 	var dead result
-	eventually(t, 10*time.Second, "the connection is taken apart", func() bool { // until then, over io_uring, it is another errno
+	eventually(t, patience, "the connection is taken apart", func() bool { // until then, over io_uring, it is another errno
 		dead = command{}.run(t, "ls "+quoted(m.dir))
 		return strings.Contains(dead.err, "not connected")
 	})

@@ -226,9 +226,9 @@ func killWhilePublishing(t *testing.T, m *mnt, n int, restore bool, calls string
 	time.Sleep(300 * time.Millisecond) // what is synced and removed after it
 	_ = tracer.Process.Signal(syscall.SIGINT)
 	_ = tracer.Wait()
-	killed := !m.running()
+	killed := !m.lists() || !m.running() // one that is being killed answers nobody
 	if killed {
-		m.wait(time.Second)
+		m.wait(patience)
 		m.start()
 	}
 	_, err = os.Stat(draft)

@@ -36,7 +36,7 @@ func TestADirectoryOfTheFirstGenerationIsConvertedByMounting(t *testing.T) {
 	writeFiles(t, dir+"/old", map[string]string{"ORDERS/messages.jsonl": orders, "EVENTS/messages.jsonl": events, "EVENTS/index.manifest.json": "{}"})
 	before := checksums(t, dir+"/old")
 	for _, args := range []string{"mount -o ro old mnt", "mount --daemon --read-only old mnt", "check old", "export --jsonl old/ORDERS"} {
-		r := in.run(t, `exec timeout 20 "$JSFS" `+args)
+		r := in.run(t, `exec timeout 100 "$JSFS" `+args)
 		if r.code == 0 || !strings.Contains(r.err, "holds streams of the first generation") || !strings.Contains(r.err, "without --read-only") {
 			t.Errorf("%s: got %+v, want a refusal that says what to do", args, r)
 		}
@@ -105,7 +105,7 @@ func TestWhatIsExportedIsConvertedToTheSame(t *testing.T) {
 		before := checksums(t, dir+"/"+old)
 		if c.mount != "" {
 			for _, wrong := range []string{"", "--legacy-key-file other"} {
-				r := in.run(t, `exec timeout 20 "$JSFS" mount `+wrong+` `+old+` mnt`)
+				r := in.run(t, `exec timeout 100 "$JSFS" mount `+wrong+` `+old+` mnt`)
 				if r.code != 1 || !strings.Contains(r.err, "give their key with --legacy-key-file") || !strings.Contains(r.err, "S/messages.jsonl:1") {
 					t.Errorf("mount with %q: got %+v", wrong, r)
 				}
@@ -152,7 +152,7 @@ func TestBadExportsAreRefused(t *testing.T) {
 		{"a memory store", "--jsonl mem:/S", 1, "a memory store is gone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := in.run(t, `exec timeout 20 "$JSFS" export `+c.args)
+			r := in.run(t, `exec timeout 100 "$JSFS" export `+c.args)
 			if r.code != c.code || !strings.Contains(r.err, c.want) || r.out != "" {
 				t.Errorf("got %+v, want exit code %d and %q", r, c.code, c.want)
 			}

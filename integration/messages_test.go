@@ -2,7 +2,6 @@ package integration
 
 import (
 	"testing"
-	"time"
 )
 
 // What reads the program's messages may go away: the mount stays.
@@ -16,7 +15,7 @@ func TestAMountOutlivesWhoReadsItsMessages(t *testing.T) {
 		`("$JSFS" mount --log-level=debug store mnt 2>&1 & echo $! > pid) | head -n 1`,
 	} {
 		c.run(t, script)
-		eventually(t, 5*time.Second, script+" mounts", func() bool { return c.run(t, "mountpoint -q mnt").code == 0 })
+		eventually(t, patience, script+" mounts", func() bool { return c.run(t, "mountpoint -q mnt").code == 0 })
 		if r := c.run(t, `mkdir -p mnt/S && echo hi > mnt/S/x && sleep 0.2 && cat mnt/S/.last && echo no > mnt/S/1`); r.out != "hi\n" {
 			t.Errorf("%s: the mount gives %+v", script, r)
 		}

@@ -10,7 +10,7 @@ func TestMirrorsAndSourcesFollowUnderTheMount(t *testing.T) {
 	m.sh(`mkdir O M S; echo before > O/o.1
 		echo '{"mirror": {"name": "O"}}' > M/.jsfs/config
 		echo '{"subjects": ["own"], "sources": [{"name": "O", "filter_subject": "o.2"}]}' > S/.jsfs/config`)
-	m.sh(`echo after > O/o.2; for i in $(seq 200); do test -e M/2 && test -e S/1 && break; sleep 0.05; done; cmp O/.log M/.log`)
+	m.sh(`echo after > O/o.2; for i in $(seq 1000); do test -e M/2 && test -e S/1 && break; sleep 0.05; done; cmp O/.log M/.log`)
 	if got := m.sh("cat S/1 M/1"); got != "after\nbefore\n" {
 		t.Errorf("got %q", got)
 	}

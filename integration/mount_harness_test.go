@@ -14,7 +14,7 @@ import (
 )
 
 // readyWithin is how long a mount may take until its first listing works.
-const readyWithin = 20 * time.Second
+const readyWithin = patience
 
 // mnt is one mount of jsfs, served by a process of its own.
 type mnt struct {
@@ -217,7 +217,7 @@ func (m *mnt) stop() {
 	if err := m.proc.Process.Signal(syscall.SIGTERM); err != nil {
 		m.t.Fatalf("SIGTERM to the server: %v (%v)", err, m.proc.ProcessState)
 	}
-	m.wait(30 * time.Second)
+	m.wait(patience)
 	if code := m.proc.ProcessState.ExitCode(); code != 0 {
 		m.t.Errorf("the server ended with %v, want exit code 0", m.proc.ProcessState)
 	}
@@ -230,7 +230,7 @@ func (m *mnt) stop() {
 func (m *mnt) kill() {
 	m.t.Helper()
 	_ = syscall.Kill(-m.pid(), syscall.SIGKILL) // a wrapper and the server are one process group
-	m.wait(30 * time.Second)
+	m.wait(patience)
 }
 
 // wait waits until the server has ended.
@@ -277,12 +277,12 @@ func (m *mnt) cleanup() {
 		_ = m.proc.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-m.done:
-		case <-time.After(20 * time.Second):
-			m.t.Errorf("the server (pid %d) did not end within 20 s of SIGTERM", m.pid())
+		case <-time.After(patience):
+			m.t.Errorf("the server (pid %d) did not end within %v of SIGTERM", m.pid(), patience)
 			_ = m.proc.Process.Signal(syscall.SIGQUIT) // its goroutines go into the log
 			time.Sleep(time.Second)
 			_ = m.proc.Process.Kill()
-			m.wait(10 * time.Second)
+			m.wait(patience)
 		}
 		if m.mounted() {
 			m.t.Errorf("the server ended and left %s mounted", m.dir)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestMountMakesWhatIsMissingAndSaysSo(t *testing.T) {
@@ -77,7 +76,7 @@ func TestStoreOnAReadOnlyDiskIsMountedForReading(t *testing.T) {
 	seed(t, dir+"/disk/store")
 	sh(t, fmt.Sprintf("mount --bind %[1]s %[1]s; mount -o remount,bind,ro %[1]s", quoted(dir+"/disk")))
 	t.Cleanup(func() { sh(t, "umount "+quoted(dir+"/disk")) })
-	r := command{dir: dir}.run(t, `exec timeout 20 "$JSFS" mount disk/store mnt`)
+	r := command{dir: dir}.run(t, `exec timeout 100 "$JSFS" mount disk/store mnt`)
 	if r.code != 1 || !strings.Contains(r.err, "mount it with --read-only") {
 		t.Errorf("read-write: got %+v, want that --read-only is needed", r)
 	}
@@ -104,7 +103,7 @@ func TestSignalsUnmountCleanly(t *testing.T) {
 			if err := m.proc.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			m.wait(20 * time.Second)
+			m.wait(patience)
 			if got := m.proc.ProcessState.ExitCode(); got != 0 {
 				t.Errorf("got exit code %d, want 0", got)
 			}
@@ -128,14 +127,14 @@ func TestSecondSignalForcesABusyMount(t *testing.T) {
 	}
 	defer func() { _ = f.Close() }()
 	_ = m.proc.Process.Signal(syscall.SIGTERM)
-	eventually(t, 10*time.Second, "the server says that the mount is in use", func() bool {
+	eventually(t, patience, "the server says that the mount is in use", func() bool {
 		return strings.Contains(m.serverLog(), "in use")
 	})
 	if !m.running() || !m.mounted() {
 		t.Fatal("after one signal a mount in use is gone")
 	}
 	_ = m.proc.Process.Signal(syscall.SIGTERM)
-	m.wait(20 * time.Second)
+	m.wait(patience)
 	if m.mounted() {
 		t.Error("after two signals it is still mounted")
 	}
@@ -149,14 +148,10 @@ func TestDeadMountIsTakenAway(t *testing.T) {
 	m := mount(t)
 	m.sh("mkdir S; echo hi > S/x; echo there > S/y")
 	m.kill()
-	eventually(t, 10*time.Second, "the mount is dead", func() bool { // the kernel takes a moment to notice
+	eventually(t, patience, "the mount is dead", func() bool { // the kernel takes a moment to notice
 		return strings.Contains(command{}.run(t, "ls "+quoted(m.dir)).err, "not connected")
 	})
-	start := time.Now()
-	m.start()
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("mounting over a dead mount took %v, want 2 s at most", took)
-	}
+	m.startSoon()
 	if got, want := m.sh("cat S/*"), "hi\nthere\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -191,7 +186,7 @@ func TestDaemonReturnsWhenTheFirstListingWorks(t *testing.T) {
 	if r := c.run(t, `"$JSFS" mount --daemon store mnt && cat mnt/S/1 && "$JSFS" umount mnt`); r.code != 0 || r.out != "hi\n" {
 		t.Errorf("right after umount returned, mounting again: %+v", r)
 	}
-	eventually(t, 5*time.Second, "the daemon's process ends", func() bool {
+	eventually(t, patience, "the daemon's process ends", func() bool {
 		_, err := os.Stat("/proc/" + pid)
 		return err != nil
 	})
@@ -225,7 +220,7 @@ func TestUmount(t *testing.T) {
 	if r := jsfs(t, "umount", m.dir); r.code != 0 || m.mounted() {
 		t.Errorf("umount: %+v, mounted: %v", r, m.mounted())
 	}
-	m.wait(10 * time.Second)
+	m.wait(patience)
 	if got := m.proc.ProcessState.ExitCode(); got != 0 {
 		t.Errorf("the server ended with %v, want 0", m.proc.ProcessState)
 	}
@@ -234,7 +229,7 @@ func TestUmount(t *testing.T) {
 	if r := (command{dir: m.dir}).run(t, `"$JSFS" umount --lazy `+quoted(dir+"/link")); r.code != 0 || m.mounted() {
 		t.Errorf("umount --lazy by a symbolic link, with a shell in it: %+v, mounted: %v", r, m.mounted())
 	}
-	m.wait(10 * time.Second)
+	m.wait(patience)
 }
 
 // openFUSE lets every user open /dev/fuse while the test runs, as distributions do.
@@ -260,7 +255,7 @@ func TestUserMountsThroughFusermount(t *testing.T) {
 	if r := c.run(t, `"$JSFS" umount `+quoted(m.dir)); r.code != 0 || m.mounted() {
 		t.Errorf("umount as the user: %+v, mounted: %v", r, m.mounted())
 	}
-	m.wait(10 * time.Second)
+	m.wait(patience)
 }
 
 func TestUserWithoutFusermountIsToldHowToGetIt(t *testing.T) {
@@ -324,13 +319,9 @@ func TestWhatWasNotClosedWhenTheMountIsForcedIsKept(t *testing.T) {
 	if _, err := f.WriteString("half a mess"); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if err := m.proc.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(300 * time.Millisecond)
-	}
-	m.wait(10 * time.Second)
+	m.signal(syscall.SIGTERM)
+	m.signal(syscall.SIGTERM)
+	m.wait(patience)
 	m.start()
 	if got, want := m.sh("ls -A S; cat S/.killed.1"), ".killed.1\n000000000001\nhalf a mess"; got != want && got != "000000000001\n.killed.1\nhalf a mess" {
 		t.Errorf("after a remount: got %q, want %q", got, want)

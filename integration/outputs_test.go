@@ -16,7 +16,7 @@ func TestOutputsReplaceNothing(t *testing.T) {
 			if cmd == "copy st/S dir.jsonl/S" || cmd == "rescue st dir.jsonl" {
 				continue // a directory is what they want
 			}
-			if r := c.run(t, `timeout 20 "$JSFS" `+cmd); r.code != 1 {
+			if r := c.run(t, `timeout 100 "$JSFS" `+cmd); r.code != 1 {
 				t.Errorf("%s: got %+v, want exit code 1", cmd, r)
 			}
 		}

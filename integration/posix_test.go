@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/posixtest"
 )
@@ -87,7 +86,7 @@ func TestPosix(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			cmd := exec.Command(os.Args[0], "-test.run=^TestPosixCase$", "-test.v", "-test.timeout=30s")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestPosixCase$", "-test.v", "-test.timeout=100s")
 			cmd.Env = append(os.Environ(), "JSFS_BIN="+bin, posixCase+"="+name, posixDir+"="+dir)
 			text, err := cmd.CombinedOutput()
 			got := string(text)
@@ -148,7 +147,7 @@ func TestStress(t *testing.T) {
 			if got, want := m.sh("cat KEPT/* | cmp - KEPT/.log && ls KEPT | wc -l"), "100\n"; got != want {
 				t.Errorf("what was there before: got %q, want %q", got, want)
 			}
-			eventually(t, 10*time.Second, "what it left can be removed", func() bool { // an empty message comes a moment after its close
+			eventually(t, patience, "what it left can be removed", func() bool { // an empty message comes a moment after its close
 				return m.try("rm -rf tmp-stress-ng-*").code == 0
 			})
 		})

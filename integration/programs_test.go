@@ -122,7 +122,7 @@ func TestInotifyTellsOfWhatIsDoneHere(t *testing.T) {
 	m := mount(t)
 	got := m.sh(`mkdir S; echo one > S/a
 		inotifywait -q -m -e create,modify,close_write,delete,moved_to --format '%e %f' -o ../events S & watcher=$!
-		sleep 0.5; echo two > S/b; echo three >> S/.log; rm S/1; echo d > S/.d; mv S/.d S/c; sleep 0.5; kill $watcher; wait $watcher 2>/dev/null || true
+		until grep -q inotify /proc/$watcher/fdinfo/*; do sleep 0.05; done; echo two > S/b; echo three >> S/.log; rm S/1; echo d > S/.d; mv S/.d S/c; until grep -q 'MOVED_TO c' ../events; do sleep 0.05; done; kill $watcher; wait $watcher 2>/dev/null || true
 		cat ../events`)
 	want := "CREATE b\nMODIFY b\nCLOSE_WRITE,CLOSE b\nMODIFY .log\nCLOSE_WRITE,CLOSE .log\nDELETE 1\nCREATE .d\nMODIFY .d\nCLOSE_WRITE,CLOSE .d\nMOVED_TO c\n"
 	if got != want {

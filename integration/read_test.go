@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestLargeMessagesReadBackInAnyPieces(t *testing.T) {
@@ -23,7 +22,7 @@ func TestLargeMessagesReadBackInAnyPieces(t *testing.T) {
 		}
 		m.write("S/x", string(data))
 		name := fmt.Sprintf("S/%012d", i+1)
-		eventually(t, time.Second, name+" is there", func() bool { // an empty one is appended just after its close
+		eventually(t, patience, name+" is there", func() bool { // an empty one is appended just after its close
 			_, err := os.Stat(m.path(name))
 			return err == nil
 		})
@@ -113,7 +112,7 @@ func TestARemovedMessageIsGoneByEveryName(t *testing.T) {
 				t.Errorf("cat %s after rm %s: got %v, want not found", name, rm, err)
 			}
 		}
-		eventually(t, time.Second, "stat of "+other+" after rm "+rm+" says so", func() bool {
+		eventually(t, patience, "stat of "+other+" after rm "+rm+" says so", func() bool {
 			_, err := os.Stat(m.path(other))
 			return os.IsNotExist(err)
 		})

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // On a read-only mount the kernel opens no file: reading many takes a few requests cold, and warm none but for the directory's
@@ -27,7 +26,7 @@ func TestAReadOnlyMountIsReadWithoutOpening(t *testing.T) {
 		if got["OPEN"]+got["RELEASE"]+got["FLUSH"] > 0 || got["READ"] > n/3 || got["LOOKUP"] > n/10 { // it is n/70 on an idle machine
 			t.Errorf("%s: got %v, want no OPEN, and few READs", script, got)
 		}
-		eventually(t, 20*time.Second, script+" asks for nothing once more", func() bool { // others may drop caches
+		eventually(t, patience, script+" asks for nothing once more", func() bool { // others may drop caches
 			before := len(m.serverLog())
 			m.sh(script)
 			log := m.serverLog()[before:]
@@ -127,7 +126,7 @@ func TestAReadOnlyMountShowsTheSame(t *testing.T) {
 			t.Errorf("got %s\nwant %s", difference(got, want), difference(want, got))
 		}
 	}
-	if r := m.try("timeout 20 cat S/.follow"); r.code != 0 || r.out != "" {
+	if r := m.try("timeout 100 cat S/.follow"); r.code != 0 || r.out != "" {
 		t.Errorf("following where nothing can come: got %+v, want the end", r)
 	}
 	m.sh(`for p in 1 2 3 4 5 6; do (cat S/0* | md5sum; md5sum < S/.log) & done | sort -u | wc -l > ../n; wait`)
@@ -175,7 +174,7 @@ func TestAReadOnlyMountTellsWhatHappensNow(t *testing.T) {
 		return m.sh(`cat .jsfs/metrics > ../m; test "$(tail -c 1 ../m | od -An -c | tr -d ' ')" = '\n'; ! grep -qaP '\x00' ../m || wrong; grep 'seconds_count{op="load"}' ../m`)
 	}
 	first := loads()
-	eventually(t, 10*time.Second, "metrics tell of new loads", func() bool {
+	eventually(t, patience, "metrics tell of new loads", func() bool {
 		m.sh("for i in $(seq 100 150); do cat S/$i; done > /dev/null")
 		return loads() != first
 	})

@@ -30,7 +30,7 @@ seqs() { ls "${1:-S}" | sed 's/^0*//' | tr '\n' ' ' | sed 's/ $//'; } # the mess
 num() { sed -n 's/^ *"'"$1"'": \([0-9]*\).*/\1/p' "${2:-S/.info}"; }  # a number of an info file
 numbers() { echo "$(num messages "$@") $(num first_seq "$@") $(num last_seq "$@")"; }
 edge() { readlink "$2/.jsfs/$1" | sed 's/.*\///; s/^0*//'; }          # edge first DIRECTORY, or last
-gone() { local i; for i in $(seq 100); do test -e "$1" || return 0; sleep 0.05; done; echo "$1 is still there" >&2; return 1; }
+gone() { local i; for i in $(seq 1000); do test -e "$1" || return 0; sleep 0.05; done; echo "$1 is still there" >&2; return 1; }
 `
 
 // referenceState prints all that a mount has: it must be the same after a crash.

@@ -27,7 +27,7 @@ func (m *mnt) requests(script string) map[string]int {
 // What makes a mount fast is what is not asked. A change that makes the kernel ask more shows here, on
 // every machine.
 func TestRequestsOfWholeJobs(t *testing.T) {
-	const n = 3000
+	const n, remove = 3000, "rm -r S"
 	m := mount(t, withArgs("--debug-fuse"))
 	m.fill("S", n)
 	for _, job := range []struct {
@@ -39,19 +39,31 @@ func TestRequestsOfWholeJobs(t *testing.T) {
 		{"find S -newermt 2001-01-01 > /dev/null", nil},
 		{"cat S/* > /dev/null", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 10}},
 		{"grep -r nothing S || true", map[string]int{"OPEN": n, "RELEASE": n, "READ": n / 10, "FORGET": n}},
-		{"rm -r S", map[string]int{"UNLINK": n, "FORGET": n}},
+		{remove, map[string]int{"UNLINK": n, "FORGET": n}},
 	} {
-		got := m.requests(job.script)
-		for kind, count := range got {
-			most := max(job.most[kind], n/10) // a busy machine is slower to send payloads ahead
-			if kind == "FORGET" {
-				most = 2 * n // the kernel's caches were dropped before
-			}
-			if count > most+most/50 {
-				t.Errorf("%s: %d %s requests, want at most %d; all: %v", job.script, count, kind, most, got)
-			}
+		// On a busy machine a reader may be there before what was sent ahead, but not each time.
+		var got map[string]int
+		for try := 0; try < 1 || try < 10 && job.script != remove && tooMany(got, job.most, n) != ""; try++ {
+			got = m.requests(job.script)
+		}
+		if kind := tooMany(got, job.most, n); kind != "" {
+			t.Errorf("%s: %d %s requests; all: %v", job.script, got[kind], kind, got)
 		}
 	}
+}
+
+// tooMany returns a kind of request that came too often in a job with n messages, and "" if none did.
+func tooMany(got, most map[string]int, n int) string {
+	for kind, count := range got {
+		most := max(most[kind], n/10)
+		if kind == "FORGET" {
+			most = 2 * n // the kernel's caches were dropped before
+		}
+		if count > most+most/50 {
+			return kind
+		}
+	}
+	return ""
 }
 
 // What rsync asks of each file that it makes: its temporary file is looked up six times, the file three times.

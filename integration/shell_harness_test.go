@@ -149,12 +149,30 @@ func quoted(args ...string) string {
 	return b.String()
 }
 
-// eventually waits until cond is true, and fails the test after the time given.
+// patience is how long something that must come is waited for. It bounds tests that hang and says nothing of speed: a machine with other
+// work is many times slower.
+const patience = time.Minute
+
+// eventually waits until cond is true, and fails the test after the time given, which is patience but where more is promised.
 func eventually(t testing.TB, within time.Duration, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(within); !cond(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not within %v: %s", within, what)
 		}
+	}
+}
+
+// quick fails the test if something took longer than limit, unless the machine is slow just now: then it may take ten times as long as
+// usual does, which is something like it.
+func quick(t testing.TB, what string, took, limit time.Duration, usual func()) {
+	t.Helper()
+	if took <= limit {
+		return
+	}
+	begun := time.Now()
+	usual()
+	if limit = max(limit, 10*time.Since(begun)); took > limit {
+		t.Errorf("%s took %v, want %v at most", what, took, limit)
 	}
 }

@@ -51,7 +51,7 @@ func TestSourcesOfTheToolchainComeBackByteForByte(t *testing.T) {
 		name=${f//%/%25}
 		cp -- "$f" "$M/SRC/${name//\//%2F}" || { echo "cp $f" >&2; exit 1; }
 	done`)
-	eventually(t, 5*time.Second, "every file is a message, the empty ones too", func() bool {
+	eventually(t, patience, "every file is a message, the empty ones too", func() bool {
 		return strings.TrimSpace(m.sh("ls SRC | wc -l")) == fmt.Sprint(count)
 	})
 	compare := func(when string) {

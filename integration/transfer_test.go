@@ -17,6 +17,7 @@ func transferStores(t *testing.T, messages int) command {
 		printf 'no newline' > mnt/S/x; head -c 300 /dev/urandom > mnt/S/y; : > mnt/S/z; sync mnt/S
 		cd mnt/S; rm -f 1 2 17 500 "$(ls | tail -n 1)"; cd ../..
 		mkdir mnt/S/.jsfs/consumers/billing mnt/S/.jsfs/consumers/unused; cd mnt/S/.jsfs/consumers/billing
+		echo '{"ack_wait":3600000000000}' > config # what is delivered stays so, however long a test takes
 		for i in 1 2 3 4 5; do cat next > ../../../../../taken.$i; done; rm pending/000000000003 pending/000000000005; mv pending/6 nak/; cat next; cd ../../../../..
 		echo one > mnt/T/a; echo two > mnt/T/b; rm mnt/T/2
 		"$JSFS" umount mnt

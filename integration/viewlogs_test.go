@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"testing"
-	"time"
 )
 
 // The logs of views have the messages of the view, and grow with it.
@@ -51,7 +50,7 @@ func TestTheFollowsOfViews(t *testing.T) {
 		if i == 3 { // the range has ended
 			<-f.done
 		} else {
-			eventually(t, 20*time.Second, "the follower gets all", func() bool { return f.text() == want })
+			eventually(t, patience, "the follower gets all", func() bool { return f.text() == want })
 			f.interrupt()
 		}
 		if f.text() != want {

@@ -174,7 +174,7 @@ func TestWrite(t *testing.T) {
 func awaitMessages(t *testing.T, m *mnt, stream string, want []string) {
 	t.Helper()
 	var got []string
-	for end := time.Now().Add(3 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		got = m.messages(stream)
 		if slices.Equal(got, want) {
 			break

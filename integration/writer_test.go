@@ -167,7 +167,7 @@ while True: all.append(bytearray(b\"x\" * (1 << 20)))"'`, group, i))
 			t.Fatalf("writer %d: exit code %d, %s, want a kill", i, r.code, r.err)
 		}
 	}
-	eventually(t, 20*time.Second, "all drafts are there", func() bool { return m.sh("ls -A S | wc -l") == fmt.Sprintln(n) })
+	eventually(t, patience, "all drafts are there", func() bool { return m.sh("ls -A S | wc -l") == fmt.Sprintln(n) })
 	if got, want := m.sh(`cat S/.killed.* | grep -ao half | wc -l; ls S | wc -l`), fmt.Sprintf("%d\n0\n", n); got != want {
 		t.Errorf("drafts and messages: got %q, want %q", got, want)
 	}
@@ -198,7 +198,7 @@ func killedAfter(t *testing.T, args []string, path string, after time.Duration, 
 
 // eventuallyExists waits until a file is there: made, or a message already.
 func eventuallyExists(t *testing.T, path string) {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if exists(path) {
 			return
 		}

@@ -77,7 +77,7 @@ func TestUserWrites(t *testing.T) {
 	openFUSE(t)
 	m := mount(t, withUser("nobody"))
 	r := m.as("nobody", `mkdir S; (echo a; /bin/echo b; echo c) > S/x; exec 3> S/x; echo d >&3; /bin/echo e >&3; exec 3>&-
-		bash -c 'echo half; kill -9 $$' > S/x; cat S/0*; for i in $(seq 100); do test -e S/.killed.1 && break; sleep 0.02; done; cat S/.killed.1`)
+		bash -c 'echo half; kill -9 $$' > S/x; cat S/0*; for i in $(seq 1000); do test -e S/.killed.1 && break; sleep 0.02; done; cat S/.killed.1`)
 	if want := "a\nb\nc\nd\ne\nhalf\n"; r.out != want {
 		t.Errorf("got %q (%s), want %q", r.out, r.err, want)
 	}

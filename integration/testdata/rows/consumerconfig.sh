@@ -11,7 +11,7 @@ is "$(cat next next next | lines)" "b1 b2 b3"
 rm pending/4
 
 # What is not acknowledged within ack_wait comes again, max_deliver times in all.
-is "$(timeout 20 cat next next | sort | lines)" "b1 b3"
+is "$(timeout 100 cat next next | sort | lines)" "b1 b3"
 timeout -s INT 3 cat next > "$T/third" || is $? 124
 is "$(cat "$T/third")" ""
 is "$(ls pending) $(json 'j["num_pending"]' < info)" " 0"

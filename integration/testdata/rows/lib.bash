@@ -20,13 +20,13 @@ reason() {
 	tail -n 1 "$M/.jsfs/errors" | grep -q -e "$1" || { echo "line ${BASH_LINENO[0]}: $(tail -n 1 "$M/.jsfs/errors"), want $1" >&2; exit 1; }
 }
 
-# eventually COMMAND: it succeeds before 20 s are over.
+# eventually COMMAND: it succeeds before a minute is over.
 eventually() {
-	for _ in $(seq 400); do
+	for _ in $(seq 1200); do
 		if "$@"; then return; fi
 		sleep 0.05
 	done
-	echo "line ${BASH_LINENO[0]}: not within 20 s: $*" >&2
+	echo "line ${BASH_LINENO[0]}: not within a minute: $*" >&2
 	exit 1
 }
 
