@@ -63,7 +63,7 @@ type Store interface {
 // Adopter is a Store in which a stream can be given the configuration of the one that it is a copy of.
 type Adopter interface {
 	// Adopt is Update, but that a change to RetentionInterest removes nothing: a message that no consumer wants is kept as one is that
-	// came with its sequence.
+	// came with its sequence. And it allows what Config.CheckAdopt does.
 	Adopt(ctx context.Context, cfg Config) error
 }
 

@@ -128,6 +128,19 @@ func (c *Config) checkTogether() error {
 // CheckUpdate returns nil if a stream in that state, whose configuration is c, may get the
 // configuration to, which passes Check; else an error that names the field, and wraps ErrDenied.
 func (c Config) CheckUpdate(to Config, state State) error {
+	return c.checkChange(to, state, false)
+}
+
+// CheckAdopt is CheckUpdate for a stream that is a copy and gets the configuration of its original, which it could have been made with: as
+// long as it has no consumer its retention may become or cease to be RetentionWorkQueue, and first_seq may be raised
+// up to the first message.
+func (c Config) CheckAdopt(to Config, state State) error {
+	return c.checkChange(to, state, true)
+}
+
+// checkChange is CheckAdopt for a copy, else CheckUpdate.
+func (c Config) checkChange(to Config, state State, isCopy bool) error {
+	used := state.Last >= c.First()
 	denied := func(field, why string) error { return fmt.Errorf("%s: %w: %s", field, ErrDenied, why) }
 	switch {
 	case to.Name != c.Name:
@@ -140,12 +153,12 @@ func (c Config) CheckUpdate(to Config, state State) error {
 		return denied("deny_purge", "it can't be taken back")
 	case c.AllowMsgTTL && !to.AllowMsgTTL:
 		return denied("allow_msg_ttl", "it can't be taken back")
-	case to.First() != c.First() && state.Last >= c.First():
+	case to.First() != c.First() && used && (!isCopy || to.First() > state.First):
 		return denied("first_seq", "the stream has had a message")
 	case to.First() < c.First():
 		return denied("first_seq", "it can't be lowered")
 	case c.Retention != to.Retention && (c.Retention == RetentionWorkQueue || to.Retention == RetentionWorkQueue) &&
-		(state.Last >= c.First() || state.Consumers > 0):
+		(used && !isCopy || state.Consumers > 0):
 		return denied("retention", fmt.Sprintf("the stream has had a message, or has a consumer, and then it can't be changed to or from %q", RetentionWorkQueue))
 	case c.Mirror != nil && to.Mirror != nil && *c.Mirror != *to.Mirror:
 		return denied("mirror", "it can be taken away, but not changed")

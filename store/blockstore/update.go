@@ -14,16 +14,19 @@ import (
 
 // Update implements [store.Store].
 func (st *Store) Update(ctx context.Context, cfg store.Config) error {
-	return st.configure(ctx, cfg, true)
+	return st.configure(ctx, cfg, store.Config.CheckUpdate, true)
 }
 
 // Adopt implements [store.Adopter].
 func (st *Store) Adopt(ctx context.Context, cfg store.Config) error {
-	return st.configure(ctx, cfg, false)
+	return st.configure(ctx, cfg, store.Config.CheckAdopt, false)
 }
 
-// configure gives a stream another configuration. With sweep, a change of retention removes what no consumer wants.
-func (st *Store) configure(ctx context.Context, cfg store.Config, sweep bool) error {
+// checkChange says whether a stream in that state may get the configuration to.
+type checkChange func(c, to store.Config, state store.State) error
+
+// configure gives a stream another configuration, if check lets it. With sweep, a change of retention removes what no consumer wants.
+func (st *Store) configure(ctx context.Context, cfg store.Config, check checkChange, sweep bool) error {
 	if err := st.enter(ctx); err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (st *Store) configure(ctx context.Context, cfg store.Config, sweep bool) er
 	}
 	was := s.config.Load().Retention
 	if err == nil {
-		err = s.update(cfg)
+		err = s.update(cfg, check)
 	}
 	if err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
@@ -63,15 +66,15 @@ func (st *Store) configure(ctx context.Context, cfg store.Config, sweep bool) er
 	return nil
 }
 
-// update puts cfg in place: on disk first.
-func (s *Stream) update(cfg store.Config) error {
+// update puts cfg in place, if check lets it: on disk first.
+func (s *Stream) update(cfg store.Config, check checkChange) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if err := s.writableLocked(); err != nil {
 		return err
 	}
 	old := s.config.Load()
-	if err := old.CheckUpdate(cfg, s.state(s.cur.Load())); err != nil {
+	if err := check(*old, cfg, s.state(s.cur.Load())); err != nil {
 		return err
 	}
 	if reflect.DeepEqual(*old, cfg) {
@@ -89,9 +92,9 @@ func (s *Stream) update(cfg store.Config) error {
 	return nil
 }
 
-// setFirstLocked lets the sequences begin where cfg says, if old said otherwise: then there never was a message.
+// setFirstLocked lets the sequences begin where cfg says, if old said otherwise and there never was a message.
 func (s *Stream) setFirstLocked(old, cfg *store.Config) {
-	if cfg.First() == old.First() {
+	if cfg.First() == old.First() || s.cur.Load().last >= uint64(old.First()) {
 		return
 	}
 	s.w.next = uint64(cfg.First())

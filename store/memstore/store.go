@@ -162,16 +162,19 @@ func (s *Store) create(cfg store.Config) (*stream, error) {
 
 // Update implements [store.Store].
 func (s *Store) Update(ctx context.Context, cfg store.Config) error {
-	return s.configure(ctx, cfg, true)
+	return s.configure(ctx, cfg, store.Config.CheckUpdate, true)
 }
 
 // Adopt implements [store.Adopter].
 func (s *Store) Adopt(ctx context.Context, cfg store.Config) error {
-	return s.configure(ctx, cfg, false)
+	return s.configure(ctx, cfg, store.Config.CheckAdopt, false)
 }
 
-// configure gives a stream another configuration. With sweep, a change of retention removes what no consumer wants.
-func (s *Store) configure(ctx context.Context, cfg store.Config, sweep bool) error {
+// checkChange says whether a stream in that state may get the configuration to.
+type checkChange func(c, to store.Config, state store.State) error
+
+// configure gives a stream another configuration, if check lets it. With sweep, a change of retention removes what no consumer wants.
+func (s *Store) configure(ctx context.Context, cfg store.Config, check checkChange, sweep bool) error {
 	cfg = cfg.WithDefaults().Clone()
 	if err := cfg.Check(); err != nil {
 		return err
@@ -187,7 +190,7 @@ func (s *Store) configure(ctx context.Context, cfg store.Config, sweep bool) err
 		defer s.links.Start(st)
 	}
 	was := old.Config().Retention
-	if err := s.update(cfg); err != nil {
+	if err := s.update(cfg, check); err != nil {
 		return err
 	}
 	if sweep && cfg.Retention != was {
@@ -196,7 +199,7 @@ func (s *Store) configure(ctx context.Context, cfg store.Config, sweep bool) err
 	return nil
 }
 
-func (s *Store) update(cfg store.Config) error {
+func (s *Store) update(cfg store.Config, check checkChange) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := s.findLocked(cfg.Name)
@@ -206,13 +209,13 @@ func (s *Store) update(cfg store.Config) error {
 	if err := cfg.CheckOrigins(s.configLocked); err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
 	}
-	if err := st.cfg.CheckUpdate(cfg, st.stateLocked()); err != nil {
+	if err := check(st.cfg, cfg, st.stateLocked()); err != nil {
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)
 	}
 	if reflect.DeepEqual(st.cfg, cfg) {
 		return nil
 	}
-	if cfg.First() != st.cfg.First() {
+	if cfg.First() != st.cfg.First() && st.last < st.cfg.First() {
 		st.last = cfg.First() - 1
 	}
 	st.cfg = cfg

@@ -90,6 +90,7 @@ var updateCases = []testCase{
 		b.wantErr(b.s.Update(b.ctx, store.Config{Name: "S", FirstSeq: 100}), store.ErrDenied)
 		b.must(b.s.Update(b.ctx, store.Config{Name: "S", FirstSeq: 70, Description: "the same"}))
 	}},
+	{name: "a copy gets the first_seq of its original, and its retention", run: adoptAsMade},
 }
 
 func firstSeq(b *bench) {
@@ -121,6 +122,49 @@ func firstSeq(b *bench) {
 	}
 	b.restore(st, 1005, "r")
 	b.wantSeqs(st, store.Query{}, 1000, 1005)
+}
+
+// adoptAsMade gives a stream that was restored what only an empty one can get by Update.
+func adoptAsMade(b *bench) {
+	adopt := func(cfg store.Config) error {
+		a, ok := b.s.(store.Adopter)
+		if !ok {
+			b.Fatal("the engine has no Adopt")
+		}
+		return a.Adopt(b.ctx, cfg)
+	}
+	st := b.create("S")
+	b.restore(st, 1000, "a")
+	b.restore(st, 1005, "b")
+	want := store.Config{Name: "S", FirstSeq: 1000, Retention: store.RetentionWorkQueue}
+	b.wantErr(b.s.Update(b.ctx, want), store.ErrDenied)
+	b.wantErr(adopt(store.Config{Name: "S", FirstSeq: 1001}), store.ErrDenied)
+	b.must(adopt(want))
+	look := func(live int64, seqs ...store.Seq) {
+		b.Helper()
+		if d := cmp.Diff(want.WithDefaults(), st.Config()); d != "" {
+			b.Errorf("configuration (-want +got):\n%s", d)
+		}
+		if s := b.check(st); s.Live.Messages != live || s.Lost != 0 {
+			b.Errorf("got %+v, want %d messages", s, live)
+		}
+		b.wantSeqs(st, store.Query{}, seqs...)
+	}
+	look(2, 1000, 1005)
+	if b.engine.Durable {
+		b.reopen()
+		st = b.open("S")
+		look(2, 1000, 1005)
+	}
+	b.wantErr(adopt(store.Config{Name: "S", Retention: store.RetentionWorkQueue}), store.ErrDenied) // lower
+	if seq := b.append(st, "x", "next"); seq != 1006 {
+		b.Errorf("got sequence %d, want 1006", seq)
+	}
+	c := b.consumer(st, store.ConsumerConfig{Name: "c"})
+	b.next(c, 1000, 1)
+	b.ack(c, 1000)
+	look(2, 1005, 1006)
+	b.wantErr(adopt(store.Config{Name: "S", FirstSeq: 1000}), store.ErrDenied) // it has a consumer
 }
 
 func refuseUpdates(b *bench) {
