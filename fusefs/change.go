@@ -42,7 +42,7 @@ func (fs *FS) mkdir(c *call, name string, out *fuse.EntryOut) error {
 	default:
 		return refuse(syscall.EPERM, onlyViews)
 	}
-	made, err := fs.st.Create(c, store.Config{Name: name, Subjects: fs.opt.Subjects})
+	made, err := fs.st.Create(c, fs.newConfig(name))
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (fs *FS) judgeConfig(s *stream) judge {
 		if err != nil {
 			return nil, err
 		}
-		return func(c *call) error { return fs.st.Update(c, cfg) }, s.Config().CheckUpdate(cfg, state)
+		return func(c *call) error { return fs.configure(c, s, cfg) }, s.Config().CheckUpdate(cfg, state)
 	}
 }
 

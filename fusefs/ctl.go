@@ -173,7 +173,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 		}
 		cfg := s.Config()
 		cfg.Sealed = true
-		return w.fs.st.Update(c, cfg)
+		return w.fs.configure(c, s, cfg)
 	}
 	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, truncate, sync, seal and remove are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"jsfs/mapping"
+	"jsfs/store"
 )
 
 // Options say how a store is shown. The zero Options shows it read-write to the
@@ -30,6 +31,8 @@ type Options struct {
 	// Subjects are the patterns that a stream takes which mkdir makes; none is the
 	// engine's default.
 	Subjects []string
+	// Compression is that of a stream which mkdir makes; "" is none.
+	Compression store.Compression
 	// Transport says how requests come from the kernel; "" is TransportAuto.
 	Transport Transport
 	// ListControl lists .jsfs in the streams' own directories.

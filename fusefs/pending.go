@@ -1,10 +1,8 @@
 package fusefs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strconv"
 	"sync"
 	"syscall"
@@ -51,7 +49,7 @@ func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNo
 	if _, ok := s.message(seq); !ok {
 		return 0, nil, fmt.Errorf("sequence %d: %w: it is too high to be shown", seq, store.ErrInvalid)
 	}
-	if s.Config().Sealed {
+	if s.inForce().Sealed {
 		return 0, nil, fmt.Errorf("stream %s: %w", s.name, store.ErrSealed)
 	}
 	node := &pendingNode{fs: fs, stream: s, seq: seq, made: fs.now(), meta: &draftMeta{mode: 0o666 &^ *fs.opt.Umask}}
@@ -179,7 +177,7 @@ func restored(s *stream, meta *draftMeta, seq store.Seq, data []byte, now time.T
 		}
 		m.Header = header
 	}
-	cfg := s.Config().WithDefaults()
+	cfg := s.inForce()
 	return m, cfg.CheckRestore(&store.Entry{Subject: m.Subject, Header: m.Header, Data: data})
 }
 
@@ -274,22 +272,4 @@ func (fs *FS) restoreDraft(c *call, r renaming, data []byte, meta *draftMeta) er
 		return fs.refuseSeq(c, r.to, seq)
 	}
 	return err
-}
-
-// setStreamXattr accepts a configuration that the stream has anyway: whoever copies a stream back
-// sets it.
-func (fs *FS) setStreamXattr(c *call, name string, value []byte) error {
-	s, _, err := fs.splitWritable(c.hdr.NodeId)
-	if err != nil {
-		return err
-	}
-	var cfg store.Config
-	if name != mapping.XattrConfig || json.Unmarshal(value, &cfg) != nil {
-		return refuse(syscall.EPERM, "a stream's only attribute is %s", mapping.XattrConfig)
-	}
-	cfg.Name = s.name
-	if !reflect.DeepEqual(cfg.WithDefaults(), s.Config().WithDefaults()) {
-		return refuse(syscall.EPERM, "the configuration of stream %s differs, and can't be changed", s.name)
-	}
-	return nil
 }

@@ -88,6 +88,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	s.fs.prefetch.wait()
 	s.fs.prune.wait()
 	s.fs.releaseAll()
+	s.fs.finishCopies()
 	s.fs.borrowed.clean(s.fs, true)
 	sub.Close()
 	<-notified
@@ -156,13 +157,14 @@ type drainer interface {
 	drain(c *call)
 }
 
-// drain asks open handles to store what they hold back.
+// drain asks open handles to store what they hold back, and puts in force what copies do.
 func (fs *FS) drain() {
 	for _, fh := range fs.handles.all() {
 		if d, ok := fs.handles.get(fh).(drainer); ok {
 			d.drain(fs.ownCall("unmount"))
 		}
 	}
+	fs.finishCopies()
 }
 
 // releaseAll releases the handles that are still open when the mount has ended: the

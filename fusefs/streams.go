@@ -49,6 +49,7 @@ type stream struct {
 
 	removing removing // who is about to remove a consumer
 
+	copied  copied  // whether it may get the configuration of another stream
 	writing writing // what the writing half remembers of the stream
 	sweep   sweep
 
@@ -121,9 +122,16 @@ func (t *streams) named(ctx context.Context, name string) (*stream, error) {
 // enter returns the entry of a stream, which it makes if there is none.
 func (t *streams) enter(found store.Stream) (*stream, error) {
 	name, num := found.Config().Name, mapping.Incarnation(found.Incarnation())
+	t.mu.RLock()
+	old := t.byNum[num]
+	t.mu.RUnlock()
+	if old != nil && old.Incarnation() == found.Incarnation() {
+		return old, nil
+	}
+	used := everUsed(found)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.byNum[num]
+	old = t.byNum[num]
 	if old != nil && old.Incarnation() == found.Incarnation() {
 		return old, nil
 	}
@@ -133,6 +141,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 	}
 	s := &stream{Stream: found, name: name, num: num, generation: t.dropped, bell: logview.NewBell(found)}
 	s.messages = &messages{stream: s}
+	s.copied.used.Store(used)
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s
 	delete(t.gone, num)

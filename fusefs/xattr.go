@@ -129,7 +129,7 @@ func fit(dest, value []byte) (uint32, fuse.Status) {
 	return uint32(copy(dest, value)), fuse.OK
 }
 
-// SetXAttr sets an extended attribute, which only what is no message yet can have set.
+// SetXAttr sets an extended attribute, which what is no message yet can have set, and a stream that is a copy.
 func (fs *FS) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) (st fuse.Status) {
 	if !strings.HasPrefix(name, mapping.XattrPrefix) {
 		return fuse.Status(syscall.EOPNOTSUPP)
@@ -137,7 +137,7 @@ func (fs *FS) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string,
 	c := fs.call("setxattr", &in.InHeader, cancel, "")
 	defer c.recover(&st)
 	if kind, _, _ := mapping.SplitNode(in.NodeId); kind == mapping.KindStream {
-		return c.status(fs.setStreamXattr(c, name, value))
+		return c.status(fs.setStreamXattr(c, name, value, in.Flags))
 	}
 	obj, err := fs.attributed(c)
 	if err == nil {
@@ -153,6 +153,9 @@ func (fs *FS) RemoveXAttr(cancel <-chan struct{}, hdr *fuse.InHeader, name strin
 	}
 	c := fs.call("removexattr", hdr, cancel, "")
 	defer c.recover(&st)
+	if kind, _, _ := mapping.SplitNode(hdr.NodeId); kind == mapping.KindStream {
+		return c.status(fs.removeStreamXattr(c, name))
+	}
 	obj, err := fs.attributed(c)
 	if err == nil {
 		err = obj.removeXattr(c, name)

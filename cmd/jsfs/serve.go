@@ -36,6 +36,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		SeqWidth:    s.seqWidth,
 		ListControl: s.listed,
 		Subjects:    s.subjects,
+		Compression: s.compression,
 		Transport:   fusefs.Transport(s.transport),
 		Source:      src.name,
 		Settings:    s.ofEngine(src),

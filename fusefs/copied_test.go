@@ -1,0 +1,261 @@
+package fusefs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"jsfs/mapping"
+	"jsfs/store"
+)
+
+func (m *mounted) setConfigXattr(s *stream, value string) fuse.Status {
+	return m.SetXAttr(nil, &fuse.SetXAttrIn{InHeader: header(s.node)}, mapping.XattrConfig, []byte(value))
+}
+
+func (m *mounted) setDirTime(s *stream) fuse.Status {
+	in := &fuse.SetAttrIn{}
+	in.InHeader = header(s.node)
+	in.Valid, in.Mtime = fuse.FATTR_MTIME, 1
+	return m.SetAttr(nil, in, &fuse.AttrOut{})
+}
+
+func (m *mounted) restore(s *stream, seq store.Seq, subject string) {
+	m.t.Helper()
+	if err := s.Restore(m.t.Context(), store.Msg{Meta: store.Meta{Seq: seq, Time: time.Now().UnixNano()}, Subject: subject, Data: []byte("x")}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *mounted) wantReason(text string) {
+	m.t.Helper()
+	if got := m.reasons(); len(got) == 0 || !strings.Contains(got[len(got)-1], text) {
+		m.t.Errorf("got reasons %q, want %q in the last", got, text)
+	}
+}
+
+// copiedConfigs are configurations that a copy may get, before its messages or after them.
+var copiedConfigs = map[string]string{
+	"limits":          `{"name":"OTHER","max_msgs":2,"max_bytes":100000,"max_msgs_per_subject":2,"max_age":360000000000000000,"duplicate_window":1000000000}`,
+	"discard new":     `{"max_msgs":2,"discard":"new","max_msgs_per_subject":1,"discard_new_per_subject":true}`,
+	"first_seq":       `{"first_seq":10}`,
+	"interest":        `{"retention":"interest"}`,
+	"work queue":      `{"retention":"workqueue"}`,
+	"denials":         `{"deny_delete":true,"deny_purge":true,"allow_msg_ttl":true}`,
+	"sealed":          `{"sealed":true}`,
+	"a mirror":        `{"mirror":{"name":"M"}}`,
+	"sources":         `{"subjects":["own.>"],"sources":[{"name":"A"},{"name":"B","filter_subject":"b.>"}]}`,
+	"sealed, sources": `{"sealed":true,"subjects":["own.>"],"sources":[{"name":"A"}]}`,
+	"notes":           `{"description":"d","metadata":{"k":"v"},"compression":"s2","subjects":["a.b","c.>"],"max_msg_size":1000,"storage":"file"}`,
+}
+
+// A copy gets its configuration whether that comes before its messages, as from rsync, or after them, as from cp and tar.
+func TestACopyGetsItsConfiguration(t *testing.T) {
+	for name, value := range copiedConfigs {
+		want, err := store.ParseConfig([]byte(value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"before", "after"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				m := newMounted(t, Options{})
+				s := m.stream("T")
+				if when == "before" {
+					if st := m.setConfigXattr(s, value); !st.Ok() {
+						t.Fatalf("set before the messages: %v, %q", st, m.reasons())
+					}
+					m.setDirTime(s) // as rsync does, at once
+				}
+				m.restore(s, 10, "a.b")
+				m.restore(s, 12, "c.d")
+				if when == "after" {
+					if st := m.setConfigXattr(s, value); !st.Ok() {
+						t.Fatalf("set behind the messages: %v, %q", st, m.reasons())
+					}
+				}
+				for range 2 { // rsync does it again
+					if st := m.setConfigXattr(s, value); !st.Ok() {
+						t.Errorf("set again: %v, %q", st, m.reasons())
+					}
+					if !sameConfig(want, s.Config()) {
+						t.Errorf("got %+v, want %+v", s.Config(), want)
+					}
+					if st := m.setDirTime(s); !st.Ok() {
+						t.Errorf("utimens: %v, %q", st, m.reasons())
+					}
+				}
+				if !sameConfig(want, s.inForce()) || s.copied.held.Load() != nil {
+					t.Errorf("in force is %+v, want %+v", s.inForce(), want)
+				}
+				if st, err := s.State(t.Context()); err != nil || st.Live.Messages != 2 || st.First != 10 || st.Last != 12 {
+					t.Errorf("got %+v, %v, want messages 10 and 12", st, err)
+				}
+			})
+		}
+	}
+}
+
+// What is held back until the messages are there is in force for all but restores, and at the end of the mount for these, too.
+func TestWhatACopyHoldsBackIsInForceForOthers(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("T")
+	if st := m.setConfigXattr(s, `{"sealed":true}`); !st.Ok() {
+		t.Fatal(st)
+	}
+	if _, err := s.Append(t.Context(), store.Entry{Subject: "a"}); err == nil {
+		t.Error("a message was appended to a stream that is sealed")
+	}
+	if n, err := s.AppendAll(t.Context(), []store.Entry{{Subject: "a"}}); err == nil || n != 0 {
+		t.Errorf("%d messages were appended to a stream that is sealed: %v", n, err)
+	}
+	m.restore(s, 3, "a")
+	o := m.stream("O")
+	if st := m.setConfigXattr(o, `{"subjects":["own"],"sources":[{"name":"A"}]}`); !st.Ok() {
+		t.Fatal(st)
+	}
+	if n, err := o.AppendAll(t.Context(), []store.Entry{{Subject: "own"}, {Subject: "other"}, {Subject: "own"}}); n != 1 || !errors.Is(err, store.ErrSubject) {
+		t.Errorf("of three lines, the second on another's subject: got %d, %v, want 1, %v", n, err, store.ErrSubject)
+	}
+	if _, err := s.Remove(t.Context(), 3); err == nil {
+		t.Error("a message of a stream that is sealed was removed")
+	}
+	if s.inForce().Sealed {
+		t.Fatal("it is sealed before its messages are there")
+	}
+	m.drain()
+	if !s.inForce().Sealed || s.copied.held.Load() != nil {
+		t.Errorf("after the mount: got %+v, want a sealed stream", s.inForce())
+	}
+}
+
+// Who writes a configuration has that, whatever was held back.
+func TestAWrittenConfigurationEndsTheHold(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("T")
+	if st := m.setConfigXattr(s, `{"sources":[{"name":"A"}]}`); !st.Ok() {
+		t.Fatal(st)
+	}
+	m.restore(s, 1, "a")
+	want := store.Config{Name: "T", Description: "mine"}
+	if err := m.configure(t.Context(), s, want); err != nil {
+		t.Fatal(err)
+	}
+	m.setDirTime(s)
+	m.drain()
+	if !sameConfig(want, s.Config()) || !sameConfig(want, s.inForce()) {
+		t.Errorf("got %+v, and %+v in force, want %+v", s.Config(), s.inForce(), want)
+	}
+}
+
+// A configuration that somebody chose, and messages that are no copies, are left alone.
+func TestWhatIsNoCopyKeepsItsConfiguration(t *testing.T) {
+	appends := func(m *mounted, s *stream) { m.append(s, "mine") }
+	for name, tt := range map[string]struct {
+		before func(m *mounted, s *stream)
+		value  string
+		st     fuse.Status
+		reason string
+	}{
+		"a configuration that was written": {func(m *mounted, s *stream) {
+			_ = m.configure(m.t.Context(), s, store.Config{Name: "T", Description: "mine"})
+		}, `{"max_msgs":1}`, fuse.EPERM, "stream T has a configuration already"},
+		"one that was copied":         {func(m *mounted, s *stream) { m.setConfigXattr(s, `{"max_msgs":7}`) }, `{"max_msgs":1}`, fuse.EPERM, "has a configuration already"},
+		"messages that were appended": {appends, `{"max_msgs":1}`, fuse.EPERM, "more than a copy"},
+		"a copy that was appended to": {func(m *mounted, s *stream) { m.restore(s, 4, "a"); m.append(s, "mine") }, `{"max_msgs":1}`, fuse.EPERM, "more than a copy"},
+		"a copy some of which was removed": {func(m *mounted, s *stream) {
+			m.restore(s, 4, "a")
+			_, _ = s.Remove(m.t.Context(), 4)
+		}, `{"max_msgs":1}`, fuse.EPERM, "more than a copy"},
+		"the same":             {appends, `{"name":"OLD","subjects":[">"],"max_msgs":-1,"metadata":{},"sources":[]}`, fuse.OK, ""},
+		"no JSON":              {nil, `max_msgs: 1`, fuse.EINVAL, "not valid"},
+		"JSON of another kind": {nil, `[]`, fuse.EINVAL, "no JSON object"},
+		"an unknown field":     {nil, `{"colour":1}`, fuse.EINVAL, "not known: colour"},
+		"a bad value":          {nil, `{"max_msgs":-7}`, fuse.EINVAL, "max_msgs"},
+		"itself as its source": {nil, `{"sources":[{"name":"T"}]}`, fuse.EINVAL, "a cycle"},
+		"itself as its mirror": {func(m *mounted, s *stream) { m.restore(s, 4, "a") }, `{"mirror":{"name":"T"}}`, fuse.EINVAL, "a cycle"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMounted(t, Options{})
+			s := m.stream("T")
+			if tt.before != nil {
+				tt.before(m, s)
+			}
+			was, state := s.Config(), first(s.State(t.Context()))
+			if st := m.setConfigXattr(s, tt.value); st != tt.st {
+				t.Errorf("got %v, want %v", st, tt.st)
+			}
+			if tt.reason != "" {
+				m.wantReason(tt.reason)
+			}
+			if !sameConfig(was, s.Config()) || !sameConfig(was, s.inForce()) {
+				t.Errorf("the configuration was %+v and is %+v", was, s.Config())
+			}
+			if now := first(s.State(t.Context())); now != state {
+				t.Errorf("the state was %+v and is %+v", state, now)
+			}
+		})
+	}
+}
+
+func first[T any](v T, _ error) T { return v }
+
+// What was there before the mount is no copy, as far as it knows.
+func TestWhatWasThereBeforeTheMountIsNoCopy(t *testing.T) {
+	old := newMounted(t, Options{})
+	s := old.stream("T")
+	old.restore(s, 4, "a")
+	old.stream("E")
+	m := mountedOn(t, old.st, Options{})
+	for name, want := range map[string]fuse.Status{"T": fuse.EPERM, "E": fuse.OK} {
+		m.walk(name)
+		s, err := m.streams.named(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := m.setConfigXattr(s, `{"max_msgs":7}`); st != want {
+			t.Errorf("%s: got %v, want %v", name, st, want)
+		}
+	}
+}
+
+// What mkdir gives is nobody's choice, whatever it is.
+func TestWhatMkdirGivesIsReplaced(t *testing.T) {
+	m := newMounted(t, Options{Subjects: []string{"a.>"}, Compression: store.CompressionS2})
+	if st := m.Mkdir(nil, &fuse.MkdirIn{InHeader: header(mapping.Root)}, "T", &fuse.EntryOut{}); !st.Ok() {
+		t.Fatal(st)
+	}
+	s := first(m.streams.named(t.Context(), "T"))
+	if got := s.Config(); got.Compression != store.CompressionS2 || !slices.Equal(got.Subjects, []string{"a.>"}) {
+		t.Errorf("mkdir made %+v", got)
+	}
+	want := store.Config{Name: "T", MaxAge: time.Hour}
+	if st := m.setConfigXattr(s, `{"name":"S","max_age":3600000000000}`); !st.Ok() || !sameConfig(want, s.Config()) {
+		t.Errorf("got %v, %+v, want %+v", st, s.Config(), want)
+	}
+}
+
+// A directory without a configuration is copied onto a stream: rsync -X removes what the original lacks.
+func TestRemovingAConfiguration(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("T", "x")
+	h := header(s.node)
+	if st := m.RemoveXAttr(nil, &h, mapping.XattrConfig); !st.Ok() {
+		t.Errorf("where nobody chose one: got %v", st)
+	}
+	if err := m.configure(t.Context(), s, store.Config{Name: "T", MaxMsgs: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if st := m.RemoveXAttr(nil, &h, mapping.XattrConfig); st != fuse.EPERM {
+		t.Errorf("where somebody chose one: got %v, want EPERM", st)
+	}
+	m.wantReason("which can't be taken away")
+	in := &fuse.SetXAttrIn{InHeader: h, Flags: xattrCreate}
+	if st := m.SetXAttr(nil, in, mapping.XattrConfig, []byte(`{}`)); st != fuse.Status(syscall.EEXIST) {
+		t.Errorf("with XATTR_CREATE: got %v, want EEXIST", st)
+	}
+}
