@@ -120,6 +120,10 @@ var wrongKeys = []struct{ args, want string }{
 	{`rekey --key-file wrong.key --new-key-file two.key one`, "wrong or missing key"},
 	{`rekey --passphrase=fd:5 --new-key-file two.key three 5<<< wrong`, "wrong or missing key"},
 	{`rekey --key-file one.key --new-key-file two.key plain`, "made without a key"},
+	{`mount --key-file "" new mnt`, "nothing would be encrypted"},
+	{`mount --passphrase= new mnt`, "nothing would be encrypted"},
+	{`copy --key-file one.key --dest-key-file= one/S new/`, "nothing would be encrypted"},
+	{`export --jsonl --fsv2 --legacy-key-file= plain/S out`, "nothing would be encrypted"},
 }
 
 func TestWrongKeysAreRefusedAndChangeNothing(t *testing.T) {

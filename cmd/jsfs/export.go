@@ -61,7 +61,7 @@ same cipher. --key-file and --passphrase are for the store, if that is encrypted
 	f := c.Flags()
 	f.BoolVar(&e.jsonl, "jsonl", false, "the form: messages.jsonl of the first generation (there is no other yet)")
 	f.BoolVar(&e.fsv2, "fsv2", false, "put payloads into FSV2 envelopes")
-	f.StringVar(&e.legacyKey, "legacy-key-file", "", "encrypt them with the key in this file: 32 bytes or 64 hex digits")
+	f.Var((*named)(&e.legacyKey), "legacy-key-file", "encrypt them with the key in this file: 32 bytes or 64 hex digits")
 	f.StringVar(&e.cipher, "cipher", "aes", "what to encrypt with: aes (AES-256-GCM) or chacha20 (ChaCha20-Poly1305)")
 	f.StringVar(&e.zip, "compression", "s2", "what to compress with: s2 or none")
 	return c

@@ -29,10 +29,29 @@ type keyArgs struct {
 func (k *keyArgs) add(c *cobra.Command, prefix, what string) {
 	k.prefix = prefix
 	f := c.Flags()
-	f.StringVar(&k.file, prefix+"key-file", "", "the key of "+what+": a file of 32 bytes or 64 hex digits that nobody else may read, or fd:N for a descriptor")
-	f.StringVar(&k.phrase, prefix+"passphrase", "", "the passphrase of "+what+" instead of a key: asked for on the terminal, or read from fd:N")
+	f.Var((*named)(&k.file), prefix+"key-file", "the key of "+what+": a file of 32 bytes or 64 hex digits that nobody else may read, or fd:N for a descriptor")
+	f.Var((*named)(&k.phrase), prefix+"passphrase", "the passphrase of "+what+" instead of a key: asked for on the terminal, or read from fd:N")
 	f.Lookup(prefix + "passphrase").NoOptDefVal = "ask"
 }
+
+// named is the value of a flag that says where a secret is. "" is refused: in a script it is a variable that was not set, and
+// a store that is made without the secret is not encrypted.
+type named string
+
+// Set implements pflag.Value.
+func (n *named) Set(v string) error {
+	if v == "" {
+		return errors.New("it is empty, and nothing would be encrypted: leave the flag out if that is meant")
+	}
+	*n = named(v)
+	return nil
+}
+
+// String implements pflag.Value.
+func (n *named) String() string { return string(*n) }
+
+// Type implements pflag.Value.
+func (*named) Type() string { return "string" }
 
 // addCipher adds the flag for what the store is encrypted with if it is made.
 func (k *keyArgs) addCipher(c *cobra.Command) {

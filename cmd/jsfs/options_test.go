@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -113,5 +115,20 @@ func TestDaemonArgs(t *testing.T) {
 				t.Errorf("the arguments became %q", got)
 			}
 		})
+	}
+}
+
+// A key that a script left empty is no reason to make a store that is not encrypted.
+func TestAnEmptyKeyIsRefused(t *testing.T) {
+	for _, flag := range []string{"--key-file=", "--passphrase="} {
+		dir := t.TempDir() + "/new"
+		var out, said bytes.Buffer
+		code := run(t.Context(), []string{"jsfs", "mount", flag, dir, dir + "-mnt"}, &out, &said)
+		if code != 2 || !strings.Contains(said.String(), "nothing would be encrypted") {
+			t.Errorf("%s: got exit code %d, %q", flag, code, said.String())
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s: a store was made", flag)
+		}
 	}
 }
