@@ -18,7 +18,7 @@ copied() {
 	rsync -aX "$1/" "$T/disk/rsync"
 	rsync -aX "$T/disk/rsync/" "$1-rsync"
 	same "$1" "$1-rsync"
-	is "$(rsync -aX --itemize-changes "$T/disk/rsync/" "$1-rsync" | grep -v '^\.d\.\.t')" ""
+	is "$(rsync -aX --itemize-changes "$T/disk/rsync/" "$1-rsync" | grep -v '^\.d\.\.[t.].* \./$')" ""
 	tar --xattrs --xattrs-include='user.*' --sort=name -C "$T/disk/rsync" -cf "$T/disk/t.tar" .
 	tar --xattrs --xattrs-include='user.*' -C "$1-tar" -xf "$T/disk/t.tar"
 	same "$1" "$1-tar"
