@@ -97,7 +97,7 @@ func (sp *specimen) make(tb testing.TB, seed int) {
 		d, err := st.CreateDraft(bg, ".draft")
 		must(tb, err)
 		_, err = d.WriteAt([]byte("a draft"), 0)
-		must(tb, errors.Join(err, d.Close()))
+		must(tb, errors.Join(err, d.Sync(), d.Close()))
 	}
 	if sp.reclaimed {
 		must(tb, s.Reclaim(bg))

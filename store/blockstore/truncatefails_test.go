@@ -66,6 +66,7 @@ func TestWhatComesWhileATruncationFailsIsNotForgotten(t *testing.T) {
 	if _, err := st.Truncate(t.Context(), "S", 1); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("truncation: got %v, want EIO", err)
 	}
+	fsys.create = nil
 	waitFor(t, "all is synced, and too old", func() bool {
 		s.wmu.Lock()
 		defer s.wmu.Unlock()
