@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,38 +188,43 @@ func TestTrialNoCrashMakesDamageOfADraft(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // faults are no secrets
 		opt := Options{Sync: Sync(seed % 3)}
 		mem := vfs.NewMem()
-		st, s := draftStream(t, oneTime{mem}, opt)
-		op := ""
+		var mu sync.Mutex // guards what the hook uses, as a sync in the background changes files, too
+		var op atomic.Value
+		cut := rand.New(rand.NewPCG(seed, 8)) //nolint:gosec // faults are no secrets
 		mem.Hook = func(change string) {
-			if !strings.Contains(change, "/drafts") {
+			if op.Load() == nil || !strings.Contains(change, "/drafts") {
 				return
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			stops++
-			noDamage(t, oneTime{mem.Crash(rng, rng.IntN(3)*50)}, fmt.Sprintf("seed %d: %s: power lost before %s", seed, op, change))
+			noDamage(t, oneTime{mem.Crash(cut, cut.IntN(3)*50)}, fmt.Sprintf("seed %d: %s: power lost before %s", seed, op.Load(), change))
 		}
+		st, s := draftStream(t, oneTime{mem}, opt)
+		op.Store("open")
 		for range 150 {
 			name, other := fmt.Sprintf(".d%d", rng.IntN(3)), fmt.Sprintf(".d%d", rng.IntN(3))
 			switch p := rng.IntN(20); {
 			case p < 8:
-				op = "write"
+				op.Store("write")
 				changeDraft(t, rng, s, name)
 			case p < 10:
-				op = "rename"
+				op.Store("rename")
 				ignoreMissing(t, s.RenameDraft(t.Context(), name, other))
 			case p < 11:
-				op = "remove"
+				op.Store("remove")
 				ignoreMissing(t, s.RemoveDraft(t.Context(), name))
 			case p < 13:
-				op = "publish"
+				op.Store("publish")
 				_, err := s.PublishDraft(t.Context(), name, store.Entry{Subject: "x", Data: []byte("y")})
 				ignoreMissing(t, err)
 			case p < 19:
-				op = "keep"
+				op.Store("keep")
 				if err := s.keepSums(0, time.Time{}); err != nil {
 					t.Fatal(err)
 				}
 			default:
-				op = "reopen"
+				op.Store("reopen")
 				if err := st.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -227,7 +234,6 @@ func TestTrialNoCrashMakesDamageOfADraft(t *testing.T) {
 				return
 			}
 		}
-		mem.Hook = nil
 		if err := st.Close(); err != nil {
 			t.Fatal(err)
 		}
