@@ -99,6 +99,17 @@ func (t *handles) remove(fh uint64) handle {
 	return h
 }
 
+// swap puts another handle in the place of the one with a number and returns that, nil if there is none.
+func (t *handles) swap(fh uint64, by handle) handle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.m[fh]
+	if ok {
+		t.m[fh] = by
+	}
+	return h
+}
+
 // all returns the numbers of the open handles, oldest first.
 func (t *handles) all() []uint64 {
 	t.mu.RLock()

@@ -92,6 +92,9 @@ func (h *logWriter) drain(c *call) {
 	}
 }
 
+// abandon says nothing to the lines: what there is of one is a message, as at a close.
+func (h *logWriter) abandon() {}
+
 func (h *logWriter) release(c *call) {
 	c.reportOutcome(h.stream, h.lines.Release(c))
 	if h.reader != nil {

@@ -175,18 +175,35 @@ func (fs *FS) releaseAll() {
 	}
 }
 
-// abandoner is a handle whose writer can be told to be gone.
-type abandoner interface{ abandon() }
+// abandoner is a handle that holds written bytes back, and can be told that its writer will not get to its close. After its release
+// its other methods still tell what came of them.
+type abandoner interface {
+	handle
+	abandon()
+}
 
-// abandonAll keeps what open handles hold back in drafts: their writers will not get to close them.
+// taken is the handle of a file whose mount was taken away: it was released, and whoever closes the file now hears what came of it.
+type taken struct{ abandoner }
+
+func (taken) read(*call, []byte, int64) (int, error) { return 0, errStale }
+func (taken) release(*call)                          {}
+
+// abandonAll keeps what open handles hold back in drafts: their writers will not get to close them. A close that comes nevertheless, as
+// the kernel lets go of a mount that is in use later, must not be told that all is well.
 func (fs *FS) abandonAll() {
 	for _, fh := range fs.handles.all() {
-		h := fs.handles.remove(fh)
-		if a, ok := h.(abandoner); ok {
-			a.abandon()
-		}
-		if h != nil {
-			h.release(fs.ownCall("unmount"))
+		h := fs.handles.get(fh)
+		switch h := h.(type) {
+		case *ctlWriter, *configWriter: // what they were told they do at their close, or refuse
+		case abandoner:
+			if fs.handles.swap(fh, taken{h}) != nil {
+				h.abandon()
+				h.release(fs.ownCall("unmount"))
+			}
+		default:
+			if h = fs.handles.remove(fh); h != nil {
+				h.release(fs.ownCall("unmount"))
+			}
 		}
 	}
 }

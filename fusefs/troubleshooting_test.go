@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"jsfs/fusefs/publish"
 	"jsfs/store"
 )
 
@@ -38,6 +39,7 @@ func TestTroubleshootingHasEveryRefusal(t *testing.T) {
 		want = append(want, unix.ErrnoName(e.errno)+" "+e.err.Error())
 	}
 	want = append(want, "EIO "+strings.TrimSuffix((&store.CorruptError{Err: os.ErrInvalid}).Error(), os.ErrInvalid.Error())+"…")
+	want = append(want, "EIO "+publish.ErrTaken.Error())
 	known := describeDamage(store.Damage{File: "…", Cause: "…"})
 	want = append(want, "ENFILE "+syscall.EMFILE.Error(), "EIO …", "EIO "+strings.ReplaceAll(known, "0", "…"))
 	for _, r := range want {

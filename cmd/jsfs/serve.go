@@ -139,10 +139,13 @@ func awaitEnd(ctx context.Context, srv *fusefs.Server, src source, path string, 
 			}()
 			continue
 		}
-		if err := srv.Detach(); err != nil {
+		switch err := srv.Detach(); {
+		case err == nil:
+			return nil
+		case isShown(src, path):
 			return fmt.Errorf("force the unmounting of %s: %w", path, err)
 		}
-		return nil
+		// The first signal took it away meanwhile: what was closed a moment ago is being stored.
 	}
 }
 

@@ -47,6 +47,9 @@ func (d *Desk) newLines(s store.Stream, to sink, o Open) *Lines {
 func (l *Lines) Write(ctx context.Context, p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return 0, ErrTaken
+	}
 	if err := l.pending; err != nil {
 		l.pending = nil
 		return 0, err

@@ -38,7 +38,13 @@ type open struct {
 	judged    bool // the message's beginning was found good; see judge
 	// unfit is why it was found bad: what is written behind it has the same answer.
 	unfit error
+	// ended says that Release was called. lost is why it did not append what was left: who closes the file then is told.
+	ended bool
+	lost  error
 }
+
+// ErrTaken is what Flush, Fsync and writes give after Release, where the mount was taken away under the writer.
+var ErrTaken = errors.New("the mount was taken away before the file was closed, so it is no message; what was written is kept as a draft")
 
 func (d *Desk) open(s store.Stream, t Target, o Open) *open {
 	return &open{
@@ -64,6 +70,9 @@ func (o *open) OpenedBy(tid uint32, pid int) bool {
 func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.ended {
+		return 0, o.lost
+	}
 	due := o.dirty || o.spoiled != nil
 	if o.rule.flush(tid, due, o.empty) != closed || !due {
 		return 0, nil
@@ -88,6 +97,9 @@ func (o *open) Fsync(ctx context.Context) (store.Seq, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var seq store.Seq
+	if o.ended {
+		return 0, o.lost
+	}
 	if o.spoiled != nil {
 		return 0, o.spoiled
 	}
@@ -100,14 +112,26 @@ func (o *open) Fsync(ctx context.Context) (store.Seq, error) {
 	return seq, o.stream.Sync(ctx)
 }
 
-// Release is told that the last descriptor is closed. It commits what is left, or keeps it
-// as a draft. The open is not used after it.
+// Release is told that the last descriptor is closed, or that the mount is taken away. It commits what is left, or keeps it
+// as a draft. Then nothing can be written any more, and Flush and Fsync tell why what was left was not appended.
 func (o *open) Release(ctx context.Context) Outcome {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.ended {
+		return Outcome{}
+	}
+	o.ended = true
 	ctx = context.WithoutCancel(ctx)
 	o.rule.leave()
 	out := o.leftLocked(ctx)
+	switch {
+	case out.Err != nil:
+		o.lost = out.Err
+	case o.spoiled != nil:
+		o.lost = o.spoiled
+	case o.rule.killed && o.dirty:
+		o.lost = ErrTaken
+	}
 	if err := o.buf.close(); err != nil && out.Err == nil && out.Seq == 0 && out.Size > 0 {
 		out.Err = err
 	}

@@ -39,6 +39,9 @@ func (w *Writer) Write(ctx context.Context, tid uint32, p []byte, off int64, atE
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if w.ended {
+		return 0, ErrTaken
+	}
 	if atEnd {
 		off = w.base + w.buf.size
 	}
@@ -122,6 +125,8 @@ func (w *Writer) Truncate(ctx context.Context, size int64) error {
 	defer w.mu.Unlock()
 	end := w.base + w.buf.size
 	switch {
+	case w.ended:
+		return ErrTaken
 	case size < 0:
 		return store.ErrInvalid
 	case size <= w.base:
@@ -180,7 +185,7 @@ func (w *Writer) Fresh() bool {
 func (w *Writer) ReadAt(p []byte, off int64) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if off < w.base {
+	if off < w.base || w.ended {
 		return 0, io.EOF
 	}
 	return w.buf.ReadAt(p, off-w.base)

@@ -311,3 +311,31 @@ func TestReleaseTellsWhatIsLost(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 }
+
+// Who writes or closes when the mount was taken away must not believe that a message came of it.
+func TestWhoClosesATakenFileIsTold(t *testing.T) {
+	s := newScript(t, false)
+	s.step("w:half")
+	s.w.Abandon()
+	if out := s.w.Release(t.Context()); out.Draft != ".killed.1" || out.Err != nil {
+		t.Fatalf("got %+v", out)
+	}
+	if _, err := s.w.Flush(t.Context(), 1); !errors.Is(err, ErrTaken) {
+		t.Errorf("close: got %v, want %v", err, ErrTaken)
+	}
+	if _, err := s.w.Fsync(t.Context()); !errors.Is(err, ErrTaken) {
+		t.Errorf("fsync: got %v, want %v", err, ErrTaken)
+	}
+	if n, err := s.w.Write(t.Context(), 1, []byte("more"), 4, false); n != 0 || !errors.Is(err, ErrTaken) {
+		t.Errorf("write: got %d, %v, want %v", n, err, ErrTaken)
+	}
+	if err := s.w.Truncate(t.Context(), 0); !errors.Is(err, ErrTaken) {
+		t.Errorf("truncate: got %v, want %v", err, ErrTaken)
+	}
+	if out := s.w.Release(t.Context()); out != (Outcome{}) {
+		t.Errorf("released twice: got %+v", out)
+	}
+	if got, want := s.stream.messages(), []string{`.killed.1 "half"`}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
