@@ -129,17 +129,32 @@ func (s *Server) Unmount() error {
 	return nil
 }
 
+// lastReleases is how long Detach waits for the end of a mount that was taken away already: what was closed a moment ago is being stored.
+const lastReleases = time.Second
+
 // Detach takes the mount out of the tree whoever uses it. It ends when the last of
-// them closes its files, or with the process. What was written and not closed is kept in drafts.
+// them closes its files, or with the process. What was written and not closed is kept in drafts, also where the mount can't be taken
+// away, or was by somebody else, which is an error.
 func (s *Server) Detach() error {
 	s.fs.stopping.Store(true)
 	s.fs.endFollowing()
 	s.fs.drain()
 	err := disconnect(s.mountpoint, true)
-	if err == nil {
-		s.fs.abandonAll()
+	if err != nil && s.endsWithin(lastReleases) {
+		return nil
 	}
+	s.fs.abandonAll()
 	return err
+}
+
+// endsWithin waits for the end of the mount, and says whether it has come.
+func (s *Server) endsWithin(patience time.Duration) bool {
+	select {
+	case <-s.ended:
+		return true
+	case <-time.After(patience):
+		return s.hasEnded()
+	}
 }
 
 func (s *Server) hasEnded() bool {

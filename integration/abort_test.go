@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,5 +50,32 @@ func TestAServerWhoseConnectionIsAbortedSaysSo(t *testing.T) {
 			t.Errorf("%s: exit code %d, and %q; want 0", end, code, lastBytes(log, 500))
 		}
 		m.start()
+	}
+}
+
+// Two signals end a server whose mount somebody took out of the tree while a file was open, and what is in that is kept.
+func TestSignalsEndAServerWhoseMountIsOutOfTheTree(t *testing.T) {
+	m := mount(t)
+	m.sh("mkdir S")
+	f, err := os.Create(m.path("S", "late"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("half"); err != nil {
+		t.Fatal(err)
+	}
+	command{env: m.command().env}.ok(t, `umount -l "$M"`)
+	m.signal(os.Interrupt)
+	_ = m.proc.Process.Signal(os.Interrupt)
+	m.wait(patience)
+	if code := m.proc.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0; the log: %s", code, m.serverLog())
+	}
+	if err := f.Close(); err == nil {
+		t.Error("the close of a file that became no message: got no error")
+	}
+	m.start()
+	if got, want := m.sh("ls -A S; cat S/.killed.1"), ".killed.1\nhalf"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

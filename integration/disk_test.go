@@ -156,6 +156,9 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 		_ = m.proc.Process.Signal(os.Interrupt) // files are open: the second one forces
 		m.wait(patience)
 		wg.Wait() // the mount is gone: the writers' calls fail
+		if code := m.proc.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("round %d: exit code %d, want 0", round, code)
+		}
 		if m.mounted() {
 			t.Fatal("it is still mounted")
 		}

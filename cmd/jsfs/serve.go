@@ -139,13 +139,10 @@ func awaitEnd(ctx context.Context, srv *fusefs.Server, src source, path string, 
 			}()
 			continue
 		}
-		switch err := srv.Detach(); {
-		case err == nil:
-			return nil
-		case isShown(src, path):
+		if err := srv.Detach(); err != nil && isShown(src, path) {
 			return fmt.Errorf("force the unmounting of %s: %w", path, err)
 		}
-		// The first signal took it away meanwhile: what was closed a moment ago is being stored.
+		return nil // where it was taken away before, too
 	}
 }
 
