@@ -29,6 +29,7 @@ func TestCheckSaysWhatAppendSays(t *testing.T) {
 		{name: "the subject's holds", header: "Nats-Expected-Last-Subject-Sequence: 1"},
 		{name: "it does not hold", header: "Nats-Expected-Last-Subject-Sequence: 2", want: store.ErrExpected},
 		{name: "that of a pattern holds", header: "Nats-Expected-Last-Subject-Sequence: 2\r\nNats-Expected-Last-Subject-Sequence-Subject: >"},
+		{name: "a repetition, which does nothing, asks for what is not allowed", header: "Nats-Msg-Id: of b\r\nNats-Rollup: sub"},
 		{name: "another stream is expected", header: "Nats-Expected-Stream: T", want: store.ErrExpected},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,7 +39,7 @@ func TestCheckSaysWhatAppendSays(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, subject := range []string{"a", "b"} {
-				if _, err := s.Append(t.Context(), store.Entry{Subject: subject}); err != nil {
+				if _, err := s.Append(t.Context(), store.Entry{Subject: subject, Header: []byte("NATS/1.0\r\nNats-Msg-Id: of " + subject + "\r\n\r\n")}); err != nil {
 					t.Fatal(err)
 				}
 			}

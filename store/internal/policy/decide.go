@@ -55,8 +55,8 @@ func Decide(cfg *store.Config, e *store.Entry, acts *Acts, v View) (dup store.Se
 // Foresee is the part of Decide that depends on the headers alone, for a message that is not from a source. It calls only
 // v.Last and v.LastOn.
 func Foresee(cfg *store.Config, e *store.Entry, acts *Acts, v View) error {
-	if err := expect(cfg, e, acts, v); err != nil {
-		return err
+	if err := expect(cfg, e, acts, v); err != nil || acts.ID != "" {
+		return err // one with an id may be a repetition, which asks for nothing
 	}
 	return rollup(cfg, acts)
 }
