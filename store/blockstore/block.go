@@ -230,13 +230,17 @@ func (v *view) seqOf(i int) uint64 {
 	return v.runs[r].Seq + uint64(i) - uint64(v.runs[r].Index)
 }
 
+// allDead says whether it is known that no message of the view is live. In the tail nothing is: there the
+// block counts what was removed behind the view's end, too.
+func (v *view) allDead() bool { return !v.known && v.dead.Load() >= int64(v.count) }
+
 // nextLive returns the lowest live message from i on, or count.
 func (v *view) nextLive(i int) int {
 	d := v.deleted.Load()
 	if d == nil {
 		return min(i, v.count)
 	}
-	if v.dead.Load() >= int64(v.count) {
+	if v.allDead() {
 		return v.count
 	}
 	for i < v.count {
@@ -291,10 +295,19 @@ func (v *view) nextDeleted(i int) int {
 
 // prevLive returns the highest live message up to i, or -1.
 func (v *view) prevLive(i int) int {
-	if v.dead.Load() >= int64(v.count) {
+	d := v.deleted.Load()
+	if d == nil || i < 0 {
+		return i
+	}
+	if v.allDead() {
 		return -1
 	}
-	for ; i >= 0 && v.isDeleted(i); i-- {
+	for i >= 0 && i/64 < len(d.words) {
+		w := ^d.words[i/64].Load() << (63 - i%64)
+		if w != 0 {
+			return i - bits.LeadingZeros64(w)
+		}
+		i -= i%64 + 1
 	}
 	return i
 }
