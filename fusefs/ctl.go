@@ -188,12 +188,16 @@ func (w *ctlWriter) erase(c *call, line string, args []string) error {
 		return err
 	}
 	n := int64(0)
+	m, _, _ := statOpen(c, w.stream, seq) // what is not there any more is erased nowhere
+	w.stream.erasing.add(seq)
 	live, err := w.stream.Erase(c, seq)
 	if err == nil {
-		w.fs.erased(w.stream, seq)
+		w.fs.erased(w.stream, seq, m.Time)
 	}
 	if live {
 		n = 1
+	} else {
+		w.stream.erasing.take(seq) // nobody is told that it was removed
 	}
 	return w.removed(line, n, err)
 }

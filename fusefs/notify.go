@@ -84,10 +84,14 @@ func (n *notifier) tell(events []store.Event) {
 		case store.Deleted:
 			s.changed.Store(n.fs.now().UnixNano())
 			n.deleted(s, e.Meta.Seq)
+			if s.erasing.take(e.Meta.Seq) {
+				n.erased(s, e.Meta.Seq)
+			}
 		case store.Erased: // who had it open when it was removed has its pages
 			if id, ok := s.message(e.Meta.Seq); ok {
 				n.kernel.InodeNotify(id, 0, 0)
 			}
+			n.erased(s, e.Meta.Seq)
 		case store.Undeleted:
 			s.lowerFloor(e.Meta.Seq)
 			if id, ok := s.message(e.Meta.Seq); ok {
@@ -114,6 +118,15 @@ func (n *notifier) deleted(s *stream, seq store.Seq) {
 	n.kernel.InodeNotify(id, 0, 0)
 }
 
+// erased tells that a message is gone in what its stream was before it was truncated, too: who has it open there has its pages.
+func (n *notifier) erased(s *stream, seq store.Seq) {
+	for _, num := range n.fs.streams.goneOf(s.name) {
+		if id, ok := mapping.Node(mapping.KindMessage, num, uint64(seq)); ok {
+			n.kernel.InodeNotify(id, 0, 0)
+		}
+	}
+}
+
 // maxRetold bounds the names of one stream that are gone through after a loss.
 const maxRetold = 1 << 20
 
@@ -126,6 +139,7 @@ func (n *notifier) afterLoss(ctx context.Context) {
 	n.kernel.InodeNotify(mapping.Root, -1, 0)
 	for _, s := range n.fs.streams.all() {
 		s.unlinked.clear()
+		s.erasing.clear()
 		s.changed.Store(n.fs.now().UnixNano())
 		if !all { // what is not in use goes with the name of the directory
 			n.kernel.EntryNotify(mapping.Root, s.name)

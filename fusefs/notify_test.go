@@ -107,6 +107,24 @@ func TestNotifications(t *testing.T) {
 				m.streams.drop(s.Incarnation()) // so that its messages are not told of, too
 			},
 			[]string{"entry root/S", "inode root -1 0"}},
+		{"an erasure is told of what its stream was before it was truncated, too",
+			func(_ *testing.T, m *mounted, s *stream) {
+				if _, err := m.st.Truncate(t.Context(), "S", 2); err != nil {
+					t.Fatal(err)
+				}
+				m.streams.drop(s.Incarnation())
+				m.ctl("S", "erase 1\n")
+			},
+			[]string{"entry root/S", "delete T/000000000001 T/1", "inode T/1 0 0", "inode S/1 0 0", "inode root -1 0", "inode T -1 0"}},
+		{"so is that of a message that had been removed",
+			func(_ *testing.T, m *mounted, s *stream) {
+				if _, err := m.st.Truncate(t.Context(), "S", 2); err != nil {
+					t.Fatal(err)
+				}
+				m.streams.drop(s.Incarnation())
+				m.ctl("S", "purge seq=2\n", "erase 1\n")
+			},
+			[]string{"entry root/S", "delete T/000000000001 T/1", "inode T/1 0 0", "inode T/1 0 0", "inode S/1 0 0", "inode root -1 0", "inode T -1 0"}},
 		{"what nobody looked up is not told",
 			func(t *testing.T, m *mounted, s *stream) {
 				m.streams.drop(s.Incarnation())
@@ -119,6 +137,13 @@ func TestNotifications(t *testing.T) {
 			sub := m.st.Watch()
 			tt.do(t, m, s)
 			rec := newRecorder(s)
+			for _, now := range m.streams.all() {
+				if now != s && now.name == "S" {
+					rec.names[now.node] = "T"
+					id, _ := now.message(1)
+					rec.names[id] = "T/1"
+				}
+			}
 			n := &notifier{fs: m.FS, kernel: rec}
 			events, lost := sub.Take(nil)
 			if lost {

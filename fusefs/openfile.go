@@ -144,16 +144,16 @@ func (t *openFiles) last(node uint64) *messageHandle {
 	return nil
 }
 
-// erased takes from whoever has it open what a message had that was erased.
-func (fs *FS) erased(s *stream, seq store.Seq) {
-	if id, ok := s.message(seq); ok {
-		fs.big.drop(id) // who writes over it reads from there, too
-	}
+// erased takes from whoever has it open what a message had that was erased, in s or before its stream was truncated: what has
+// that time in an earlier stream of the name is the same message.
+func (fs *FS) erased(s *stream, seq store.Seq, time int64) {
+	fs.big.dropMessages(seq) // who writes over it reads from there, too
 	fs.shown.mu.Lock()
 	defer fs.shown.mu.Unlock()
 	for _, handles := range fs.shown.m {
 		for _, h := range handles {
-			if h.seq == seq && h.stream.Incarnation() == s.Incarnation() { // it may have been removed and brought back
+			same := h.stream.Incarnation() == s.Incarnation() // it may have been removed and brought back
+			if h.seq == seq && (same || h.stream.name == s.name && h.mtime == time) {
 				h.erased.Store(true)
 				h.content.Store(nil)
 				fs.big.drop(h.key)

@@ -180,11 +180,11 @@ func TestAnOpenFileIsReadWhenItsStreamGoes(t *testing.T) {
 	}
 }
 
-// What was erased nobody reads any more.
+// What was erased nobody reads any more, whatever became of the stream in which he opened it.
 func TestAnOpenFileOfWhatWasErasedIsStale(t *testing.T) {
-	for _, back := range []bool{false, true} { // its stream was removed since, and brought back
-		m, s, files := openShown(t)
-		if back {
+	for name, meanwhile := range map[string]func(*mounted, *stream){
+		"nothing": func(*mounted, *stream) {},
+		"its stream was removed and brought back": func(m *mounted, s *stream) {
 			m.remove(s, 1, 2)
 			if err := m.st.Remove(t.Context(), "S"); err != nil {
 				t.Fatal(err)
@@ -193,23 +193,77 @@ func TestAnOpenFileOfWhatWasErasedIsStale(t *testing.T) {
 			if _, err := m.st.Revive(t.Context(), s.Incarnation()); err != nil {
 				t.Fatal(err)
 			}
-		}
-		m.wantErased(files)
+		},
+		"its stream was truncated": func(m *mounted, s *stream) {
+			m.truncated(s)
+			m.streams.drop(s.Incarnation())
+		},
+		"its stream was truncated, and nobody told of it": (*mounted).truncated,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, s, files := openShown(t)
+			meanwhile(m, s)
+			m.wantErased(files)
+		})
 	}
+}
+
+// truncated puts another stream in the place of s, whose four messages it has.
+func (m *mounted) truncated(s *stream) {
+	m.t.Helper()
+	m.append(s, "five")
+	if _, err := m.st.Truncate(m.t.Context(), "S", 4); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// A message that only has the number of one that was erased, in a stream that had the name before, is read on.
+func TestAnOpenFileIsNoOtherMessagesErasure(t *testing.T) {
+	m := newMounted(t, Options{SeqWidth: 1})
+	s := m.stream("S", "kept")
+	files := []shownFile{{path: "S/a.b"}, {path: "S/.jsfs/msg/1/raw"}}
+	for i := range files {
+		f := &files[i]
+		f.all = m.cat(f.path)
+		f.node = m.walk(f.path).NodeId
+		opened, st := m.openAt(f.node, syscall.O_RDONLY)
+		wantStatus(t, "open", st, 0)
+		f.fh = opened.Fh
+	}
+	m.remove(s, 1)
+	if err := m.st.Remove(t.Context(), "S"); err != nil {
+		t.Fatal(err)
+	}
+	m.streams.drop(s.Incarnation())
+	m.stream("S", "erased")
+	m.ctl("S", "erase 1\n")
+	for _, f := range files {
+		if got, st := m.readAt(f.node, f.fh, 0, 100); got != f.all || !st.Ok() {
+			t.Errorf("%s: got %q, %v, want %q", f.path, got, st, f.all)
+		}
+	}
+	m.closeShown(files)
+}
+
+// ctl has commands done in a stream.
+func (m *mounted) ctl(name string, lines ...string) {
+	t := m.t
+	t.Helper()
+	ctl := m.walk(name + "/.jsfs/ctl").NodeId
+	opened, _ := m.openAt(ctl, syscall.O_WRONLY)
+	for _, line := range lines {
+		if _, st := m.FS.Write(nil, &fuse.WriteIn{InHeader: header(ctl), Fh: opened.Fh}, []byte(line)); !st.Ok() {
+			t.Fatalf("%s: %v", line, st)
+		}
+	}
+	m.Release(nil, &fuse.ReleaseIn{InHeader: header(ctl), Fh: opened.Fh})
 }
 
 // wantErased erases what files show, and demands that nobody reads it any more.
 func (m *mounted) wantErased(files []shownFile) {
 	t := m.t
 	t.Helper()
-	ctl := m.walk("S/.jsfs/ctl").NodeId
-	opened, _ := m.openAt(ctl, syscall.O_WRONLY)
-	for _, line := range []string{"erase 1\n", "erase 2\n", "erase 3\n", "erase 4\n"} {
-		if _, st := m.FS.Write(nil, &fuse.WriteIn{InHeader: header(ctl), Fh: opened.Fh}, []byte(line)); !st.Ok() {
-			t.Fatalf("%s: %v", line, st)
-		}
-	}
-	m.Release(nil, &fuse.ReleaseIn{InHeader: header(ctl), Fh: opened.Fh})
+	m.ctl("S", "erase 1\n", "erase 2\n", "erase 3\n", "erase 4\n")
 	for _, f := range files {
 		if got, st := m.readAt(f.node, f.fh, 0, 10); st != fuse.Status(syscall.ESTALE) {
 			t.Errorf("%s: read %q, %v, want ESTALE", f.path, got, st)
@@ -246,7 +300,7 @@ func TestAFileIsErasedWhileItIsRead(t *testing.T) {
 			}
 		})
 		<-reading
-		m.erased(s, 1)
+		m.erased(s, 1, 0)
 		wg.Wait()
 		h.release(m.ownCall("close"))
 	}

@@ -4,6 +4,9 @@ import (
 	"container/list"
 	"sync"
 	"time"
+
+	"jsfs/mapping"
+	"jsfs/store"
 )
 
 const (
@@ -159,6 +162,17 @@ func (t *payloads) drop(node uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.dropLocked(node)
+}
+
+// dropMessages drops the payloads of the messages of a sequence, in whatever stream, as drop does.
+func (t *payloads) dropMessages(seq store.Seq) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for node := range t.m {
+		if kind, _, n := mapping.SplitNode(node); kind == mapping.KindMessage && n == uint64(seq) {
+			t.dropLocked(node)
+		}
+	}
 }
 
 func (t *payloads) dropLocked(node uint64) {

@@ -56,6 +56,8 @@ type stream struct {
 	// unlinked are the messages that the kernel asked to remove under their listed names,
 	// from before the removal until its event was taken: the kernel knows of them.
 	unlinked seqSet
+	// erasing are those that are being erased, until the events of their removals were taken.
+	erasing seqSet
 }
 
 // message returns the node number of a message, ok is false if it has none.
@@ -91,8 +93,14 @@ type streams struct {
 	mu      sync.RWMutex
 	byNum   map[uint64]*stream
 	dropped uint64 // how many were dropped
-	// gone are the incarnations of those that were dropped and whose number no other one has, of which there are 2^18.
-	gone map[uint64]uint64
+	// gone are those that were dropped and whose number no other one has, of which there are 2^18.
+	gone map[uint64]goneStream
+}
+
+// goneStream is a stream that was removed.
+type goneStream struct {
+	incarnation uint64
+	name        string
 }
 
 // byNode returns the stream to which a node belongs, nil if it was removed.
@@ -106,8 +114,21 @@ func (t *streams) byNode(num uint64) *stream {
 func (t *streams) removed(num uint64) (incarnation uint64, ok bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	incarnation, ok = t.gone[num]
-	return incarnation, ok
+	gone, ok := t.gone[num]
+	return gone.incarnation, ok
+}
+
+// goneOf returns the numbers of the streams that had a name before and were removed.
+func (t *streams) goneOf(name string) []uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var nums []uint64
+	for num, s := range t.gone {
+		if s.name == name {
+			nums = append(nums, num)
+		}
+	}
+	return nums
 }
 
 // named returns the stream that has a name now; store.ErrNotFound if there is none.
@@ -157,9 +178,9 @@ func (t *streams) drop(incarnation uint64) {
 		delete(t.byNum, num)
 		t.dropped++
 		if t.gone == nil {
-			t.gone = map[uint64]uint64{}
+			t.gone = map[uint64]goneStream{}
 		}
-		t.gone[num] = incarnation
+		t.gone[num] = goneStream{incarnation, s.name}
 		s.bell.End()
 	}
 }

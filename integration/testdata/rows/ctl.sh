@@ -51,6 +51,19 @@ echo 'truncate 4 force' > P/.jsfs/ctl
 echo five > P/x
 is "$(cat P/5; cat P/0* | lines)" "$(printf 'five\n1 1 2 2 five')"
 
+# erase takes a message from who had it open before its stream was truncated, too.
+mkdir E; echo a-secret > E/a; echo goes > E/b
+exec 4< E/1 5< E/.jsfs/msg/1/raw 6< E/a
+is "$(cat E/1)" a-secret
+echo 'truncate 1 force' > E/.jsfs/ctl
+echo 'erase 1' > E/.jsfs/ctl
+refused 'Stale file handle' 'cat <&5'
+refused 'Stale file handle' 'cat <&6'
+stale() { ! python3 -c 'import os; os.pread(4, 1, 0)' 2> /dev/null; }
+eventually stale
+exec 4<&- 5<&- 6<&-
+rmdir E
+
 # An unknown command does nothing.
 refused 'Invalid argument' 'echo prune > P/.jsfs/ctl'
 reason 'is no command'
