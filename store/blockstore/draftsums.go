@@ -228,11 +228,20 @@ func (s *Stream) syncDropped() error {
 	return nil
 }
 
-// freeSums sees to it that another draft's file may be called file: sums of the one that was called so must not be there. It is
-// called under draftMu.
+// freeSums sees to it that another draft's file may be called file: sums of the one that is called so must not be there. That one has
+// them in memory, as it may keep its name. It is called under draftMu.
 func (s *Stream) freeSums(file string) error {
-	if err := s.dropSums(file); err != nil {
-		return err
+	if s.sumFiles[sumsFile(file)] {
+		f, err := s.fs.Open(s.draftDir() + "/" + file)
+		switch {
+		case err == nil:
+			err = errors.Join(s.loosenSums(f, file), f.Close())
+		case errors.Is(err, fs.ErrNotExist):
+			err = s.dropSums(file)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return s.syncDropped()
 }

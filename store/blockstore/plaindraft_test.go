@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"jsfs/store"
 	"jsfs/store/internal/vfs"
 )
 
@@ -75,4 +79,58 @@ func TestSumsArePutWhileDraftsAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	noDamage(t, mem, "closed")
+}
+
+// renamesFail is a disk on which no file gets another name any more, once on is set.
+type renamesFail struct {
+	*vfs.Mem
+	on *atomic.Bool
+}
+
+func (f renamesFail) Rename(from, to string) error {
+	if f.on.Load() {
+		return &fs.PathError{Op: "rename", Path: from, Err: syscall.EIO}
+	}
+	return f.Mem.Rename(from, to)
+}
+
+// TestADraftThatKeepsItsNameKeepsItsSums: where another draft was to get a draft's name, and did not, that one is as it was, and damage
+// in it is told.
+func TestADraftThatKeepsItsNameKeepsItsSums(t *testing.T) {
+	refused := map[string]func(s *Stream, on *atomic.Bool) error{
+		"a draft of that name is made": func(s *Stream, _ *atomic.Bool) error {
+			if _, err := s.CreateDraft(t.Context(), ".d"); !errors.Is(err, store.ErrExists) {
+				return fmt.Errorf("got %w, want ErrExists", err)
+			}
+			return nil
+		},
+		"another one can't get the name": func(s *Stream, on *atomic.Bool) error {
+			on.Store(true)
+			defer on.Store(false)
+			if err := s.RenameDraft(t.Context(), ".e", ".d"); !errors.Is(err, syscall.EIO) {
+				return fmt.Errorf("got %w, want EIO", err)
+			}
+			return nil
+		},
+	}
+	for name, do := range refused {
+		f := renamesFail{vfs.NewMem(), new(atomic.Bool)}
+		st, s := draftStream(t, f, Options{})
+		putDraft(t, s, ".d", []byte("a draft"))
+		putDraft(t, s, ".e", []byte("another"))
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		st, s = draftStream(t, f, Options{})
+		if err := do(s, f.on); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		flipByte(t, f.Mem, "streams/0000000000000001/drafts/d.d", 0)
+		if got, err := getDraft(t, s, ".d"); !errors.As(err, new(*store.CorruptError)) {
+			t.Errorf("%s: a damaged draft reads as %q, %v", name, got, err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
