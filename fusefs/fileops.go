@@ -168,8 +168,12 @@ func (fs *FS) Flush(cancel <-chan struct{}, in *fuse.FlushIn) (st fuse.Status) {
 func (fs *FS) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) (st fuse.Status) {
 	c := fs.call("fsync", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	if h := fs.handles.get(in.Fh); h != nil {
+	h := fs.handles.get(in.Fh)
+	switch {
+	case h != nil:
 		return c.status(h.fsync(c))
+	case in.Fh != 0:
+		return c.status(refuse(syscall.EIO, "the mount was taken away, and the file let go of, before it was synced"))
 	}
 	return c.status(fs.syncNode(c))
 }

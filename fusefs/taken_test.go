@@ -41,3 +41,29 @@ func TestACommandOfATakenMountIsDoneAtItsClose(t *testing.T) {
 	wantStatus(t, "close", m.close(node, fh), 0)
 	m.wantPayloads()
 }
+
+// An empty message is due when its file is closed: before that it is none, and its writer is told; behind that it is one.
+func TestAnEmptyMessageOfATakenMountIsOneIfItWasClosed(t *testing.T) {
+	m := newWritingMount(t)
+	closedNode, closed, st := m.open("a.closed", shellCreate, 0o644)
+	wantStatus(t, "open", st, 0)
+	wantStatus(t, "close", m.Flush(nil, &fuse.FlushIn{InHeader: m.header(closedNode), Fh: closed}), 0)
+	node, fh, st := m.open("a.open", shellCreate, 0o644)
+	wantStatus(t, "open", st, 0)
+	m.abandonAll()
+	m.wantPayloads("1 a.closed ")
+	wantStatus(t, "close behind", m.close(node, fh), syscall.EIO)
+	m.wantPayloads("1 a.closed ")
+}
+
+// A draft that is open is let go of, and nobody is told that what he wrote is durable.
+func TestADraftOfATakenMountIsNotSynced(t *testing.T) {
+	m := newWritingMount(t)
+	node, fh, st := m.open(".d", syscall.O_CREAT|syscall.O_RDWR, 0o644)
+	wantStatus(t, "open", st, 0)
+	wantStatus(t, "write", m.write(node, fh, "draft", 0), 0)
+	m.abandonAll()
+	wantStatus(t, "write behind", m.write(node, fh, "more", 5), syscall.EBADF)
+	wantStatus(t, "fsync", m.Fsync(nil, &fuse.FsyncIn{InHeader: m.header(node), Fh: fh}), syscall.EIO)
+	wantStatus(t, "close", m.close(node, fh), 0)
+}

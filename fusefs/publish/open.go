@@ -22,8 +22,8 @@ type open struct {
 	rule rule
 	buf  buffer // what was written since the last commit
 	// dirty says that there is something to commit; empty that there is not, and that an empty
-	// message is due at release.
-	dirty, empty bool
+	// message is due at release; closed that its writer was told that he has closed the file.
+	dirty, empty, closed bool
 	// base is the offset in the file of buf's first byte. settled says that there was a commit;
 	// before the first one base is 0, after it a message begins where its first byte is written.
 	base    int64
@@ -74,7 +74,11 @@ func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
 		return 0, o.lost
 	}
 	due := o.dirty || o.spoiled != nil
-	if o.rule.flush(tid, due, o.empty) != closed || !due {
+	if o.rule.flush(tid, due, o.empty) != closed {
+		return 0, nil
+	}
+	if !due {
+		o.closed = true
 		return 0, nil
 	}
 	if err := o.spoiled; err != nil {
@@ -129,7 +133,7 @@ func (o *open) Release(ctx context.Context) Outcome {
 		o.lost = out.Err
 	case o.spoiled != nil:
 		o.lost = o.spoiled
-	case o.rule.killed && o.dirty:
+	case o.rule.killed && (o.dirty || o.empty):
 		o.lost = ErrTaken
 	}
 	if err := o.buf.close(); err != nil && out.Err == nil && out.Seq == 0 && out.Size > 0 {
@@ -140,10 +144,11 @@ func (o *open) Release(ctx context.Context) Outcome {
 
 func (o *open) leftLocked(ctx context.Context) Outcome {
 	out := Outcome{Size: o.buf.size}
+	killed := o.rule.killed && !(o.empty && o.closed) // an empty message is whole then
 	switch {
-	case o.rule.killed && o.buf.size == 0, !o.dirty && !o.empty:
+	case killed && o.buf.size == 0, !o.dirty && !o.empty:
 		return out
-	case o.rule.killed:
+	case killed:
 		out.Killed = true
 		out.Draft, out.Err = o.keepLocked(ctx, ".killed.")
 		return out
