@@ -25,6 +25,8 @@ var writeCases = []struct {
 	{"exec 3>, closed", nil, `exec 3> S/x; echo a >&3; /bin/echo b >&3; echo c >&3; exec 3>&-; test "$(ls S)" = 000000000001`, []string{"a\nb\nc\n"}},
 	{"exec 3>, left open", nil, `exec 3> S/x; echo a >&3; /bin/echo b >&3`, []string{"a\nb\n"}},
 	{"exec 3> in dash", []string{"dash"}, `dash -c 'exec 3> S/x; echo a >&3; (echo sub) >&3; /bin/echo b >&3; exec 3>&-'`, []string{"a\nsub\nb\n"}},
+	{"exec 3> while another process has the one before", nil,
+		`echo old > S/x; exec 3>> S/x; sleep 1 & exec 3>&-; exec 3> S/x; echo a >&3; echo b >&3; exec 3>&-; wait`, []string{"old\n", "a\nb\n"}},
 	{"a loop", nil, `for i in 1 2 3; do echo $i; done > S/x`, []string{"1\n2\n3\n"}},
 	{"a pipe", nil, `seq 3 | while read i; do echo $i; done | cat > S/x`, []string{"1\n2\n3\n"}},
 	{"a background job that goes on", nil, `(echo a; sleep 0.2; echo b) > S/x & wait`, []string{"a\nb\n"}},

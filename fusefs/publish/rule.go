@@ -1,7 +1,5 @@
 package publish
 
-import "sync"
-
 // verdict is what a FLUSH means for an open.
 type verdict uint8
 
@@ -21,6 +19,7 @@ type rule struct {
 	thread uint32 // that called open(2); 0 if it is not known. Never changed
 	opener int    // its process; 0 if it is not known. Never changed
 	gone   bool   // the opener has closed its last descriptor
+	place  *place // among its peers; nil if the opener is not known
 	killed bool
 	wrote  writers // since the last commit
 	// leaving says that the caller of the last FLUSH had no descriptors at all any more: it
@@ -33,7 +32,13 @@ func newRule(proc Proc, ps *peers, inode uint64, tid uint32) rule {
 	if tid != 0 {
 		if pid, err := proc.Process(tid); err == nil {
 			r.opener = pid
-			ps.add(peer{inode, pid}, 1)
+			p := peer{inode, pid}
+			if known, unsure := ps.known(p); unsure {
+				if n, _, err := proc.Writable(tid, inode, known); err == nil && n < known {
+					ps.dropUnsure(p)
+				}
+			}
+			r.place = ps.enter(p)
 		}
 	}
 	return r
@@ -56,9 +61,10 @@ func (r *rule) flush(tid uint32, due, emptyDue bool) verdict {
 	if pid != r.opener || r.gone {
 		return r.foreign(pid, due)
 	}
-	others := r.peers.count(peer{r.inode, r.opener}) - 1
+	others := r.peers.others(peer{r.inode, r.opener}, r.place)
 	if !due && !emptyDue && others == 0 {
-		return goesOn // whether it is the last close makes no difference
+		r.peers.unsure(r.place) // whether it is the last close makes no difference, but to the next open
+		return goesOn
 	}
 	if k, err := r.proc.Killed(pid); err == nil && k {
 		r.killed, r.leaving = true, true
@@ -151,36 +157,7 @@ func (r *rule) foreign(pid int, due bool) verdict {
 // leave notes that the opener has no descriptor left.
 func (r *rule) leave() {
 	if !r.gone && r.opener != 0 {
-		r.peers.add(peer{r.inode, r.opener}, -1)
+		r.peers.leave(peer{r.inode, r.opener}, r.place)
 	}
 	r.gone = true
-}
-
-// peer names the opens of one file by one process.
-type peer struct {
-	inode  uint64
-	opener int
-}
-
-// peers counts, for each peer, the opens whose opener is not known to be gone.
-type peers struct {
-	mu sync.Mutex
-	n  map[peer]int // guarded by mu; no entry is 0
-}
-
-func (ps *peers) add(p peer, d int) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if ps.n == nil {
-		ps.n = map[peer]int{}
-	}
-	if ps.n[p] += d; ps.n[p] == 0 {
-		delete(ps.n, p)
-	}
-}
-
-func (ps *peers) count(p peer) int {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	return ps.n[p]
 }

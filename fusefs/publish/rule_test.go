@@ -205,9 +205,9 @@ func TestRule(t *testing.T) {
 			if !slices.Equal(s.errs, test.errs) {
 				t.Errorf("got errors %q, want %q", s.errs, test.errs)
 			}
-			if len(s.desk.peers.n) != 0 || s.desk.budget.used != 0 || s.desk.budget.loads != 0 || s.stream.scratch != 0 {
+			if len(s.desk.peers.m) != 0 || s.desk.budget.used != 0 || s.desk.budget.loads != 0 || s.stream.scratch != 0 {
 				t.Errorf("left behind: peers %v, memory %d, loads %d, scratch drafts %d",
-					s.desk.peers.n, s.desk.budget.used, s.desk.budget.loads, s.stream.scratch)
+					s.desk.peers.m, s.desk.budget.used, s.desk.budget.loads, s.stream.scratch)
 			}
 		})
 	}
@@ -228,4 +228,54 @@ func TestTwoOpensOfOneProcess(t *testing.T) {
 	if seq, err := other.Flush(t.Context(), 11); seq != 2 || err != nil {
 		t.Errorf("got %d, %v; want 2, nil", seq, err)
 	}
+}
+
+// TestAnOpenThatAnotherProcessStillHas is exec 3>>x; sleep 9 & exec 3>&-: the shell has closed the file with nothing to be stored, and
+// its release comes when the other process has closed it. What the shell writes through its next open is one message.
+func TestAnOpenThatAnotherProcessStillHas(t *testing.T) {
+	tests := []struct {
+		name  string
+		steps string // of the second open, with what the process has left of all
+	}{
+		{"nothing is left of the first", "w:a f1/1 w:b f1/0 end"},
+		{"its release comes in between", "w:a release1 f1/1 w:b f1/0 end"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newScript(t, false)
+			first := s.w
+			s.step("f1/0")
+			s.w = s.desk.NewWriter(s.stream, Subject{Stream: s.stream, Name: "x"}, Open{Inode: 7, Thread: 1, Empty: true})
+			for word := range strings.FieldsSeq(test.steps) {
+				if word == "release1" {
+					first.Release(t.Context())
+					continue
+				}
+				s.step(word)
+			}
+			first.Release(t.Context())
+			if got, want := s.stream.messages(), []string{`"ab"`}; !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			if len(s.desk.peers.m) != 0 {
+				t.Errorf("left behind: peers %v", s.desk.peers.m)
+			}
+		})
+	}
+}
+
+// TestAnOpenThatIsStillThere closed one of its two descriptors with nothing to be stored: the next open's close is told from it.
+func TestAnOpenThatIsStillThere(t *testing.T) {
+	s := newScript(t, false)
+	s.step("f1/1")
+	first := s.w
+	s.w = s.desk.NewWriter(s.stream, Subject{Stream: s.stream, Name: "x"}, Open{Inode: 7, Thread: 1, Empty: true})
+	for _, word := range []string{"w:a", "f1/1"} {
+		s.step(word)
+	}
+	if got, want := s.stream.messages(), []string{`"a"`}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	first.Release(t.Context())
+	s.step("end")
 }
