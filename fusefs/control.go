@@ -307,13 +307,14 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 		start, _ := fs.errors.extent()
 		return &errorsHandle{start: start}, fuse.FOPEN_DIRECT_IO, nil
 	}
+	erasures := fs.shown.erasures.Load()
 	content, mtime, err := fs.made(c, s, p)
 	if err != nil {
 		return nil, 0, err
 	}
 	if p.control().IsPart() {
 		h := &messageHandle{stream: s, seq: p.msgSeq(), part: p.control(), node: p.node(s), size: int64(len(content)), mtime: mtime, readOnly: true}
-		return fs.opened(h, content), fuse.FOPEN_DIRECT_IO, nil
+		return fs.opened(c, h, content, erasures), fuse.FOPEN_DIRECT_IO, nil
 	}
 	return &bytesHandle{content: content, mtime: mtime}, fuse.FOPEN_DIRECT_IO, nil
 }

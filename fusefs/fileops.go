@@ -64,7 +64,8 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	if m.Size <= maxStateless {
 		return nil, flags, nil
 	}
-	return fs.opened(&messageHandle{stream: s, seq: seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}, nil), flags, nil
+	h := &messageHandle{stream: s, seq: seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}
+	return fs.opened(c, h, nil, fs.shown.erasures.Load()), flags, nil
 }
 
 // Read reads from a file.

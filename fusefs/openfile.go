@@ -32,8 +32,8 @@ type messageHandle struct {
 }
 
 // opened makes h, of which all is set but content and key, an open file. The bytes of content are the handle's; they may be missing
-// if the file has more than maxStateless.
-func (fs *FS) opened(h *messageHandle, content []byte) *messageHandle {
+// if the file has more than maxStateless. erasures is what openFiles.erasures was before they were loaded.
+func (fs *FS) opened(c *call, h *messageHandle, content []byte, erasures uint64) *messageHandle {
 	if h.size <= maxStateless {
 		h.content.Store(&content)
 	} else {
@@ -44,12 +44,18 @@ func (fs *FS) opened(h *messageHandle, content []byte) *messageHandle {
 		fs.big.open(h.key)
 	}
 	fs.shown.add(h)
+	if fs.shown.erasures.Load() != erasures { // maybe of this message, and who erased it did not see h
+		if _, err := fs.loadOpen(c, h.stream, h.seq, nil); errors.Is(err, errStale) {
+			fs.erase(h)
+		}
+	}
 	return h
 }
 
 // openPayload opens the file node, which has the payload of a message. readOnly is what its mode says.
 func (fs *FS) openPayload(c *call, s *stream, m store.Meta, node uint64, readOnly bool) (*messageHandle, error) {
 	var data []byte
+	erasures := fs.shown.erasures.Load()
 	if m.Size <= maxStateless {
 		loaded, err := fs.loadOpen(c, s, m.Seq, nil)
 		if err != nil {
@@ -57,7 +63,7 @@ func (fs *FS) openPayload(c *call, s *stream, m store.Meta, node uint64, readOnl
 		}
 		data = loaded.Data
 	}
-	return fs.opened(&messageHandle{stream: s, seq: m.Seq, node: node, size: m.Size, mtime: m.Time, readOnly: readOnly}, data), nil
+	return fs.opened(c, &messageHandle{stream: s, seq: m.Seq, node: node, size: m.Size, mtime: m.Time, readOnly: readOnly}, data, erasures), nil
 }
 
 func (h *messageHandle) write(*call, []byte, int64, bool) (int, error) {
@@ -109,6 +115,9 @@ func (h *messageHandle) attr(fs *FS, a *fuse.Attr) {
 
 // openFiles are the open files that show a message, by their nodes: fstat(2) tells a node, and no handle.
 type openFiles struct {
+	// erasures counts what was erased, each before it is taken from those below.
+	erasures atomic.Uint64
+
 	// mu guards m. It is a leaf.
 	mu sync.Mutex
 	m  map[uint64][]*messageHandle
@@ -148,16 +157,22 @@ func (t *openFiles) last(node uint64) *messageHandle {
 // that time in an earlier stream of the name is the same message.
 func (fs *FS) erased(s *stream, seq store.Seq, time int64) {
 	fs.big.dropMessages(seq) // who writes over it reads from there, too
+	fs.shown.erasures.Add(1)
 	fs.shown.mu.Lock()
 	defer fs.shown.mu.Unlock()
 	for _, handles := range fs.shown.m {
 		for _, h := range handles {
 			same := h.stream.Incarnation() == s.Incarnation() // it may have been removed and brought back
 			if h.seq == seq && (same || h.stream.name == s.name && h.mtime == time) {
-				h.erased.Store(true)
-				h.content.Store(nil)
-				fs.big.drop(h.key)
+				fs.erase(h)
 			}
 		}
 	}
+}
+
+// erase takes from an open file what it has.
+func (fs *FS) erase(h *messageHandle) {
+	h.erased.Store(true)
+	h.content.Store(nil)
+	fs.big.drop(h.key)
 }

@@ -2,10 +2,8 @@ package fusefs
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -274,36 +272,6 @@ func (m *mounted) wantErased(files []shownFile) {
 		}
 	}
 	m.closeShown(files)
-}
-
-// Who reads a file while its message is erased gets its bytes, or hears that it is gone.
-func TestAFileIsErasedWhileItIsRead(t *testing.T) {
-	m := newMounted(t, Options{})
-	s := m.stream("S", "secret")
-	for range 2000 {
-		h := m.opened(&messageHandle{stream: s, seq: 1, node: 1, size: 6}, []byte("secret"))
-		reading := make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			c, p := m.ownCall("read"), make([]byte, 10)
-			begun := sync.OnceFunc(func() { close(reading) })
-			for {
-				n, err := h.read(c, p, 0)
-				begun()
-				if errors.Is(err, errStale) {
-					return
-				}
-				if n != 6 || err != nil {
-					t.Errorf("got %d bytes, %v", n, err)
-					return
-				}
-			}
-		})
-		<-reading
-		m.erased(s, 1, 0)
-		wg.Wait()
-		h.release(m.ownCall("close"))
-	}
 }
 
 // damagedKept is a stream of which a removed message can't be read.

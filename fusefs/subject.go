@@ -336,6 +336,7 @@ func (n *subjectNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 
 // openNewest opens the newest message, whatever is appended later.
 func (n *subjectNode) openNewest(c *call) (handle, error) {
+	erasures := n.fs.shown.erasures.Load()
 	m, err := n.load(c, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return &bytesHandle{}, nil // it is being written for the first time
@@ -343,7 +344,8 @@ func (n *subjectNode) openNewest(c *call) (handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.fs.opened(&messageHandle{stream: n.stream, seq: m.Seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}, m.Data), nil
+	h := &messageHandle{stream: n.stream, seq: m.Seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}
+	return n.fs.opened(c, h, m.Data, erasures), nil
 }
 
 // openWriter opens it for a new message. made says that the open made or emptied the file.
