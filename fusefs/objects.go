@@ -78,6 +78,20 @@ func (t *objects) enter(key objectKey, create func() object) (uint64, object) {
 	return e.id, e.obj
 }
 
+// enterAs is enter for an object that is there already. Another one that had the name loses it.
+func (t *objects) enterAs(key objectKey, obj object) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.byKey[key]
+	if e == nil || e.obj != obj {
+		t.unnameLocked(key)
+		e = &entry{id: t.freeLocked(key), key: key, obj: obj}
+		t.byID[e.id], t.byKey[key] = e, e
+	}
+	e.lookups++
+	return e.id
+}
+
 // freeLocked chooses a node number: the same one for the same name as long as no
 // other object has it.
 func (t *objects) freeLocked(key objectKey) uint64 {
@@ -139,6 +153,15 @@ func (t *objects) unname(key objectKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unnameLocked(key)
+}
+
+// unnameIf is unname if the name is still that object's.
+func (t *objects) unnameIf(key objectKey, obj object) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.byKey[key]; e != nil && e.obj == obj {
+		t.unnameLocked(key)
+	}
 }
 
 func (t *objects) unnameLocked(key objectKey) {

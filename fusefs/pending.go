@@ -56,8 +56,7 @@ func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNo
 	if !s.writing.addPending(node) {
 		return 0, nil, refuse(syscall.EEXIST, "somebody makes message %d already", seq)
 	}
-	id, obj := fs.objects.enter(fs.pendingKey(s, seq), func() object { return node })
-	return id, obj.(*pendingNode), nil
+	return fs.objects.enterAs(fs.pendingKey(s, seq), node), node, nil
 }
 
 // addPending enters a node, and forgets those that nobody came back to.
@@ -91,7 +90,7 @@ func (n *pendingNode) isOpen() bool {
 	return len(n.opens) > 0
 }
 
-// drop takes the node's name away.
+// drop takes the node's name away, if it has that: somebody else may make the message since.
 func (n *pendingNode) drop() {
 	w := &n.stream.writing
 	w.mu.Lock()
@@ -99,7 +98,7 @@ func (n *pendingNode) drop() {
 		delete(w.pending, n.seq)
 	}
 	w.mu.Unlock()
-	n.fs.objects.unname(n.fs.pendingKey(n.stream, n.seq))
+	n.fs.objects.unnameIf(n.fs.pendingKey(n.stream, n.seq), n)
 }
 
 func (w *writing) pendingAt(seq store.Seq) *pendingNode {
@@ -114,8 +113,7 @@ func (fs *FS) lookupPending(s *stream, seq store.Seq) (uint64, object, error) {
 	if node == nil {
 		return 0, nil, errAbsent
 	}
-	id, obj := fs.objects.enter(fs.pendingKey(s, seq), func() object { return node })
-	return id, obj, nil
+	return fs.objects.enterAs(fs.pendingKey(s, seq), node), node, nil
 }
 
 // unlinkPending gives up making a message, and says whether somebody did.
@@ -138,7 +136,7 @@ func (fs *FS) createPending(c *call, s *stream, seq store.Seq, in *fuse.CreateIn
 		return 0, nil, nil, 0, err
 	}
 	node.meta.setMode(in.Mode)
-	return id, node, node.openWriter(c, in.Flags), fuse.FOPEN_DIRECT_IO, nil
+	return id, node, node.openWriter(c, id, in.Flags), fuse.FOPEN_DIRECT_IO, nil
 }
 
 func (fs *FS) mknodPending(c *call, s *stream, seq store.Seq) (uint64, object, error) {
@@ -226,11 +224,10 @@ func (n *pendingNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	if !wantsWrite(in.Flags) {
 		return &bytesHandle{}, fuse.FOPEN_DIRECT_IO, nil
 	}
-	return n.openWriter(c, in.Flags), fuse.FOPEN_DIRECT_IO, nil
+	return n.openWriter(c, c.hdr.NodeId, in.Flags), fuse.FOPEN_DIRECT_IO, nil
 }
 
-func (n *pendingNode) openWriter(c *call, flags uint32) *pendingHandle {
-	id, _ := n.fs.objects.find(n.fs.pendingKey(n.stream, n.seq))
+func (n *pendingNode) openWriter(c *call, id uint64, flags uint32) *pendingHandle {
 	h := &pendingHandle{
 		node: n, readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
 		w: n.fs.pub.begin().NewWriter(n.stream, pendingTarget{n}, publish.Open{Inode: id, Thread: c.hdr.Pid, Due: true}),

@@ -10,7 +10,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"jsfs/mapping"
 	"jsfs/store"
 )
 
@@ -290,67 +289,6 @@ func TestDraftRefusedStays(t *testing.T) {
 		t.Errorf("the draft has %d bytes, want 100", len(got))
 	}
 	wantStatus(t, "rm", m.unlink(".d"), 0)
-	m.wantPayloads("1 a.b one")
-}
-
-func TestPendingRestore(t *testing.T) {
-	set := func(m *writingMount, node uint64, name, value string) {
-		t.Helper()
-		wantStatus(t, name, m.SetXAttr(nil, &fuse.SetXAttrIn{InHeader: m.header(node)}, name, []byte(value)), 0)
-	}
-	tests := []struct {
-		name  string
-		attrs map[string]string
-		want  syscall.Errno
-		msgs  []string
-	}{
-		{"with its attributes", map[string]string{mapping.XattrSeq: "7", mapping.XattrSubject: "r.s"}, 0, []string{"1 a.b one", "7 r.s text"}},
-		{"without any", nil, syscall.EPERM, []string{"1 a.b one"}},
-		{"without a subject", map[string]string{mapping.XattrSeq: "7"}, syscall.EPERM, []string{"1 a.b one"}},
-		{"with another's number", map[string]string{mapping.XattrSeq: "8", mapping.XattrSubject: "r.s"}, syscall.EPERM, []string{"1 a.b one"}},
-		{"with a wildcard", map[string]string{mapping.XattrSeq: "7", mapping.XattrSubject: "r.*"}, syscall.EINVAL, []string{"1 a.b one"}},
-		{"with a time that is none", map[string]string{mapping.XattrSeq: "7", mapping.XattrSubject: "r", mapping.XattrTime: "noon"}, syscall.EINVAL, []string{"1 a.b one"}},
-	}
-	for _, test := range tests {
-		for _, how := range []string{"by CREATE", "by MKNOD", "by RENAME"} {
-			t.Run(test.name+" "+how, func(t *testing.T) {
-				m := newWritingMount(t, "one")
-				name := "000000000007"
-				if how == "by RENAME" {
-					name = ".d"
-				}
-				if how == "by MKNOD" {
-					var out fuse.EntryOut
-					wantStatus(t, "mknod", m.Mknod(nil, &fuse.MknodIn{InHeader: m.header(m.s.node), Mode: syscall.S_IFREG | 0o644}, name, &out), 0)
-				}
-				node, fh, st := m.open(name, shellCreate, 0o644)
-				wantStatus(t, "open", st, 0)
-				for k, v := range test.attrs {
-					set(m, node, k, v)
-				}
-				wantStatus(t, "write", m.write(node, fh, "text", 0), 0)
-				st = m.close(node, fh)
-				if how == "by RENAME" {
-					st = m.rename(name, "7", 0)
-				}
-				wantStatus(t, "the end", st, test.want)
-				m.wantPayloads(test.msgs...)
-				if _, st := m.lookupAt(m.s.node, "000000000007"); st.Ok() != (test.want == 0) {
-					t.Errorf("lookup afterwards: %v", st)
-				}
-			})
-		}
-	}
-}
-
-func TestPendingGivenUp(t *testing.T) {
-	m := newWritingMount(t, "one")
-	node, fh, st := m.open("4913", syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL, 0o644)
-	wantStatus(t, "create", st, 0)
-	wantStatus(t, "a second one", m.put("4913", "", syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL), syscall.EEXIST)
-	wantStatus(t, "unlink", m.unlink("4913"), 0)
-	wantStatus(t, "close", m.close(node, fh), 0)
-	wantStatus(t, "unlink again", m.unlink("4913"), syscall.ENOENT)
 	m.wantPayloads("1 a.b one")
 }
 
