@@ -17,7 +17,7 @@ import (
 
 // refusalSources are the files whose sentences people meet on the command line, besides this package's own.
 var refusalSources = []string{
-	"../../store/keys/*.go", "../../store/transfer/backupwrite.go", "../../store/transfer/copy.go", "../../store/transfer/rescue.go",
+	"../../store/keys/*.go", "../../store/transfer/backupwrite.go", "../../store/transfer/backupagain.go", "../../store/transfer/copy.go", "../../store/transfer/rescue.go",
 	"../../store/dump/dump.go", "../../store/dump/unlock.go", "../../fusefs/uring/available.go",
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,8 +75,8 @@ func (w *fileWriter) write(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.f.Close()) }()
-	if err := syscall.Flock(int(w.f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is small
-		return fmt.Errorf("%s: somebody else writes this backup, or it can't be locked: %w", part, err)
+	if err := lockPart(w.f, part); err != nil {
+		return err
 	}
 	if !w.opt.Plain {
 		w.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -109,30 +108,27 @@ func (w *fileWriter) write(ctx context.Context) (err error) {
 	return syncDir(filepath.Dir(w.name))
 }
 
+// lockPart sees to it that nobody else writes the file that was opened as part, nor has finished it meanwhile: it has the backup's name then.
+func lockPart(f *os.File, part string) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is small
+		return fmt.Errorf("%s: somebody else writes this backup, or it can't be locked: %w", part, err)
+	}
+	locked, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Stat(part); err != nil || !os.SameFile(locked, named) {
+		return fmt.Errorf("%s: somebody else has just finished this backup: %w", part, store.ErrExists)
+	}
+	return nil
+}
+
 func syncDir(name string) error {
 	d, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// openOld opens what an earlier call left, if it is in the form that is asked for now.
-func (w *fileWriter) openOld(part string) {
-	b, err := Open(part)
-	if err != nil {
-		return
-	}
-	if w.old = b; (b.text.zstd == nil) != w.opt.Plain {
-		w.dropOld()
-	}
-}
-
-func (w *fileWriter) dropOld() {
-	if w.old != nil {
-		_ = w.old.Close()
-		w.old = nil
-	}
 }
 
 // header is the first line of a stream's part, and what it tells of.
@@ -234,64 +230,6 @@ func (p *partWriter) begin() error {
 	return nil
 }
 
-// takeOver looks at what the file has of the part already, and goes on behind it. It says whether that
-// is all.
-func (p *partWriter) takeOver(ctx context.Context, st store.Stream) (done bool, err error) {
-	w := p.w
-	if w.old == nil {
-		return false, nil
-	}
-	old, err := w.old.Next()
-	if err != nil || !p.head.same(&old.head) {
-		w.dropOld()
-		return false, nil //nolint:nilerr // what can't be read is written anew
-	}
-	whole, err := p.compareOld(ctx, st, old)
-	if err != nil {
-		return false, err
-	}
-	if !whole {
-		w.dropOld()
-		return false, nil
-	}
-	w.off = old.good
-	w.opt.Done(old.result(p.tally.Messages))
-	return true, nil
-}
-
-// compareOld compares an old part with the stream, and takes over what is good of it: nothing if anything
-// differs. It says whether that is all of the part.
-func (p *partWriter) compareOld(ctx context.Context, st store.Stream, old *Part) (whole bool, err error) {
-	off := p.w.off
-	if consumers, err := old.consumers(); err != nil || !sameConsumers(consumers, p.head.consumers) {
-		return false, nil // what is damaged is written anew
-	}
-	if old.good > off { // the header and the consumers
-		p.begun, p.sum, p.w.off = true, old.sum, old.good
-	}
-	c := newComparison(readBatches(ctx, st, 1, p.head.Last))
-	defer c.stop()
-	t := newTally()
-	for ms, err := range old.batches() {
-		if err != nil {
-			return false, nil // what is damaged is written anew
-		}
-		for i := range ms {
-			if c.same(old.Stream(), &ms[i]) != nil { // the stream is another one now
-				p.tally, p.sum, p.resumed, p.begun, p.w.off = newTally(), newSum(), 0, false, off
-				return false, ctx.Err()
-			}
-			t.add(&ms[i])
-		}
-		if old.good > p.w.off { // what follows can be written there
-			taken := *t
-			p.tally, p.sum, p.resumed, p.begun, p.w.off = &taken, old.sum, t.Messages, true, old.good
-		}
-		p.w.opt.progress(t.Messages, p.head.Messages)
-	}
-	return true, nil
-}
-
 func newSum() (d xxhash.Digest) {
 	d.Reset()
 	return d
@@ -339,43 +277,6 @@ func (p *partWriter) write(line []byte) error {
 	}
 	w.off += int64(n)
 	p.text = p.text[:0]
-	return nil
-}
-
-// compare demands that the file that exists is a backup of the same streams in the same state.
-func (w *fileWriter) compare(ctx context.Context) error {
-	refuse := func(why string) error { return fmt.Errorf("%s %w: %s", w.name, store.ErrExists, why) }
-	b, err := Open(w.name)
-	if err != nil {
-		return refuse("it is no backup that could be gone on with")
-	}
-	defer b.Close()
-	for _, name := range w.streams {
-		p, err := b.Next()
-		if err != nil {
-			return refuse("it is no whole backup of these streams")
-		}
-		st, err := w.s.Stream(ctx, name)
-		if err != nil {
-			return err
-		}
-		h, err := w.header(ctx, st)
-		if err != nil {
-			return err
-		}
-		if consumers, err := p.consumers(); err != nil || !p.head.same(&h) || !sameConsumers(consumers, h.consumers) {
-			return refuse(fmt.Sprintf("it is a backup of stream %s in another state", p.Stream()))
-		}
-		r, err := p.Check(ctx, w.opt.Options)
-		if err != nil {
-			return err
-		}
-		r.Resumed = r.Messages
-		w.opt.Done(r)
-	}
-	if _, err := b.Next(); !errors.Is(err, io.EOF) {
-		return refuse("it has more than these streams")
-	}
 	return nil
 }
 
