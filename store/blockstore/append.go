@@ -304,10 +304,7 @@ func (s *Stream) publishStored() {
 	if len(w.metas) == 0 {
 		return
 	}
-	if s.subjects.listening() { // first: who sees a message must find it by its subject
-		s.subjects.stored(w.tail, w.told)
-	}
-	rev := s.publishGrown()
+	rev := s.publishToldLocked()
 	if clear(w.told); cap(w.told) > 1<<16 {
 		w.told = nil
 	}
@@ -323,6 +320,18 @@ func (s *Stream) publishStored() {
 	w.metas, w.sums = w.metas[:0], store.Totals{}
 	s.lim.news = true
 	s.consumers.Poke()
+}
+
+// publishToldLocked is publishGrown, and lets the subject index know.
+func (s *Stream) publishToldLocked() (rev uint64) {
+	x := &s.subjects
+	if !x.listening() {
+		return s.publishGrown()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.storedLocked(s.w.tail, s.w.told)
+	return s.publishGrown()
 }
 
 // publishGrown shows the messages that were written, and returns the revision before them.

@@ -115,21 +115,7 @@ func (v *view) setRange(lo, hi int, gone bool) int {
 		d = d.grown(max(hi, v.count))
 		b.deleted.Store(d)
 	}
-	changed := 0
-	for i := lo; i < hi; {
-		n := min(64-i%64, hi-i)
-		mask := ^uint64(0) >> (64 - n) << (i % 64)
-		word := &d.words[i/64]
-		old := word.Load()
-		if gone {
-			word.Or(mask)
-			changed += bits.OnesCount64(mask &^ old)
-		} else {
-			word.And(^mask)
-			changed += bits.OnesCount64(mask & old)
-		}
-		i += n
-	}
+	changed := d.set(lo, hi, gone)
 	if gone {
 		b.dead.Add(int64(changed))
 	} else {
@@ -150,6 +136,33 @@ func (d *bitset) grown(n int) *bitset {
 		}
 	}
 	return c
+}
+
+// len is how many bits d, which may be nil, has room for.
+func (d *bitset) len() int {
+	if d == nil {
+		return 0
+	}
+	return 64 * len(d.words)
+}
+
+// set changes the bits from lo to before hi, for which there is room, and returns how many it changed.
+func (d *bitset) set(lo, hi int, to bool) (changed int) {
+	for i := lo; i < hi; {
+		n := min(64-i%64, hi-i)
+		mask := ^uint64(0) >> (64 - n) << (i % 64)
+		word := &d.words[i/64]
+		old := word.Load()
+		if to {
+			word.Or(mask)
+			changed += bits.OnesCount64(mask &^ old)
+		} else {
+			word.And(^mask)
+			changed += bits.OnesCount64(mask & old)
+		}
+		i += n
+	}
+	return changed
 }
 
 func (d *bitset) get(i int) bool {

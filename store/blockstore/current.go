@@ -9,13 +9,14 @@ import (
 // next reader makes a snapshot: a stream that nobody looks at makes none, which would be most of what an append allocates.
 type current struct {
 	shown atomic.Pointer[snapshot]
-	// behind says that grown is what readers are to see. Who holds wmu alone sets it; readers clear it.
+	// behind says that grown is what readers are to see, once mu is free. Who holds wmu alone sets it; readers clear it.
 	behind atomic.Bool
 	mu     sync.Mutex // guards grown, and makes one change of all; below all other locks
 	grown  snapshot   // good while behind
 }
 
-// Load returns the snapshot. It takes no lock unless something was appended since the last one was made.
+// Load returns the snapshot. It takes no lock unless something was appended or removed since the last one was made, or is just now: that
+// is waited for, so that who has seen a part of it sees all.
 func (c *current) Load() *snapshot {
 	if c.behind.Load() {
 		c.catchUp()
@@ -51,17 +52,16 @@ func (c *current) Store(n *snapshot) {
 	c.grown = snapshot{} // it may have blocks that are gone
 }
 
-// begin returns the snapshot that readers see when the caller, who holds wmu, has changed it and ended the change.
+// begin returns the snapshot that readers see when the caller, who holds wmu, has changed it and ended the change. What he changes
+// meanwhile in blocks, where who has an older snapshot sees it at once, is so one change with it. It must not take long.
 func (c *current) begin() *snapshot {
 	c.mu.Lock()
 	if !c.behind.Load() {
 		c.grown = *c.shown.Load()
+		c.behind.Store(true)
 	}
 	return &c.grown
 }
 
 // end ends what begin began.
-func (c *current) end() {
-	c.behind.Store(true)
-	c.mu.Unlock()
-}
+func (c *current) end() { c.mu.Unlock() }

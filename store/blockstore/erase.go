@@ -245,7 +245,7 @@ func (s *Stream) eraseLocked(e *erasure) error {
 	}
 	n := *s.cur.Load()
 	n.rev++
-	s.publish(&n, nil, store.Totals{})
+	s.publish(&n)
 	s.post(store.Erased, n.rev, m)
 	return nil
 }

@@ -103,7 +103,7 @@ func (s *Stream) loadMatch(ctx context.Context, f *subjects.Filter, buf []byte,
 			break
 		}
 		m, err := s.loadOn(&p.v, p.i, buf, f.Q.Subject)
-		if p.v.isDeleted(p.i) {
+		if !s.lives(p.v.block, p.i, p.seq) {
 			continue // meanwhile
 		}
 		var corrupt *store.CorruptError
@@ -161,8 +161,28 @@ func (n *snapshot) at(seq uint64) (spot, bool) {
 
 // firstMatch returns where the first live match from sequence from to to is.
 func (s *Stream) firstMatch(ctx context.Context, f *subjects.Filter, from, to uint64) (spot, error) {
+	returned, lo := s.returned.Load(), from
+	for range maxRetries {
+		n := s.cur.Load()
+		p, err := s.firstIn(ctx, f, n, lo, to)
+		if err != nil {
+			return spot{}, err
+		}
+		switch now := s.returned.Load(); {
+		case now != returned: // it may have been passed over
+			returned, lo = now, from
+		case p.seq > 0 || to <= n.last || s.cur.Load().last == n.last:
+			return p, nil
+		default: // those that are passed over may be gone because of what came behind them
+			lo = n.last + 1
+		}
+	}
+	return spot{}, nil
+}
+
+// firstIn is firstMatch in one snapshot.
+func (s *Stream) firstIn(ctx context.Context, f *subjects.Filter, n *snapshot, from, to uint64) (spot, error) {
 	r := s.span(f, from, to)
-	n := s.cur.Load()
 	from, to = max(r.first, n.first), min(r.last, n.last)
 	if r.sureFirst && from <= to {
 		if p, ok := n.at(r.first); ok {
@@ -197,8 +217,31 @@ func (s *Stream) firstMatch(ctx context.Context, f *subjects.Filter, from, to ui
 
 // lastMatch returns where the last live match from sequence from to to is.
 func (s *Stream) lastMatch(ctx context.Context, f *subjects.Filter, from, to uint64) (spot, error) {
+	returned, lo, last := s.returned.Load(), from, spot{}
+	for range maxRetries {
+		n := s.cur.Load()
+		p, err := s.lastIn(ctx, f, n, lo, to)
+		if err != nil {
+			return spot{}, err
+		}
+		if p.seq > 0 {
+			last = p
+		}
+		switch now := s.returned.Load(); {
+		case now != returned: // it may have been passed over
+			returned, lo, last = now, from, spot{}
+		case to <= n.last || s.cur.Load().last == n.last:
+			return last, nil
+		default: // those that were passed over may have gone when there were some behind them
+			lo = n.last + 1
+		}
+	}
+	return last, nil
+}
+
+// lastIn is lastMatch in one snapshot.
+func (s *Stream) lastIn(ctx context.Context, f *subjects.Filter, n *snapshot, from, to uint64) (spot, error) {
 	r := s.span(f, from, to)
-	n := s.cur.Load()
 	from, to = max(r.first, n.first), min(r.last, n.last)
 	if from > to {
 		return spot{}, nil

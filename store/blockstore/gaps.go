@@ -116,10 +116,10 @@ func (s *Stream) causeAt(n *snapshot, seq uint64) (store.Cause, uint64, error) {
 
 // causeOf says why message i of v is not live, 0 if it is, and up to where that holds.
 func (s *Stream) causeOf(v *view, i int) (store.Cause, uint64, error) {
-	if v.isDeleted(i) {
-		return store.CauseRemoved, v.runEnd(i, v.nextLive(i)-1), nil
+	if next := v.nextLive(i); next > i { // one look: it may come back, or go, meanwhile
+		return store.CauseRemoved, v.runEnd(i, next-1), nil
 	}
-	end := v.nextDeleted(i) - 1
+	end := v.nextDeleted(i+1) - 1
 	seq := v.seqOf(i)
 	if s.damage.IsBad(seq) {
 		_, err := s.readHead(v, i)

@@ -131,14 +131,15 @@ func (s *Stream) exact(ctx context.Context, k *known) error {
 		k.count = 0
 		return nil
 	}
-	x.settle(k, first, last, undeleted)
+	s.settle(k, first, last, undeleted)
 	k.first, k.last, k.stale = first.seq, last.seq, 0
 	return nil
 }
 
 // settle notes the bounds of a subject's live messages that were searched for because k, which the index knew
 // then, is stale. Nothing is noted if that is not so any more. undeleted is what the index's was before the search.
-func (x *subjectIndex) settle(k *known, first, last spot, undeleted uint64) {
+func (s *Stream) settle(k *known, first, last spot, undeleted uint64) {
+	x := &s.subjects
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.ready || x.undeleted != undeleted {
@@ -150,11 +151,11 @@ func (x *subjectIndex) settle(k *known, first, last spot, undeleted uint64) {
 	}
 	e := x.subs.At(id)
 	// Who removes a message marks it first and tells then: one that is not marked yet will be told of.
-	if e.Stale&subjects.StaleFirst != 0 && e.First == k.first && !first.v.isDeleted(first.i) {
+	if e.Stale&subjects.StaleFirst != 0 && e.First == k.first && s.lives(first.v.block, first.i, first.seq) {
 		e.First = first.seq
 		e.Stale &^= subjects.StaleFirst
 	}
-	if e.Stale&subjects.StaleLast != 0 && e.Last == k.last && !last.v.isDeleted(last.i) {
+	if e.Stale&subjects.StaleLast != 0 && e.Last == k.last && s.lives(last.v.block, last.i, last.seq) {
 		e.Last = last.seq
 		e.Stale &^= subjects.StaleLast
 	}

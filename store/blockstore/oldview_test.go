@@ -11,7 +11,7 @@ import (
 // view stays live in it, whatever the block counts as removed behind its end.
 func TestRemovalsBehindAnOldView(t *testing.T) {
 	st, s := openBlocks(t, vfs.NewMem(), 1<<20)
-	defer st.Close() //nolint:errcheck // nothing is to be kept
+	defer st.Close()
 	put(t, s, "x")
 	n := s.cur.Load()
 	old := n.view(n.blockOf(1))
@@ -31,7 +31,7 @@ func TestRemovalsBehindAnOldView(t *testing.T) {
 // TestTheNextLiveMessage compares the search for live messages with one that asks for each by itself.
 func TestTheNextLiveMessage(t *testing.T) {
 	st, s := openBlocks(t, vfs.NewMem(), 1<<20)
-	defer st.Close() //nolint:errcheck // nothing is to be kept
+	defer st.Close()
 	const count = 200
 	for range count {
 		put(t, s, "x")

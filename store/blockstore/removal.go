@@ -39,6 +39,45 @@ func (g *group) placed(yield func(lo, hi int) bool) {
 	}
 }
 
+// fewMarks is how many messages are marked one by one while readers wait for all.
+const fewMarks = 256
+
+// marks returns the deletion bits that the blocks get, for more messages than are marked while readers wait.
+func (r *removal) marks() map[*block]*bitset {
+	if r.n <= fewMarks {
+		return nil
+	}
+	marks := make(map[*block]*bitset, len(r.groups))
+	for i := range r.groups {
+		g := &r.groups[i]
+		d := marks[g.v.block]
+		if d == nil {
+			d = g.v.deleted.Load()
+			d = d.grown(max(g.v.count, d.len()))
+			marks[g.v.block] = d
+		}
+		for lo, hi := range g.placed {
+			d.set(lo, hi, true)
+		}
+	}
+	return marks
+}
+
+// mark marks the messages of the group as removed, where marks are made already by these.
+func (g *group) mark(marks map[*block]*bitset) {
+	if marks == nil {
+		for lo, hi := range g.placed {
+			g.v.setRange(lo, hi, true)
+		}
+		return
+	}
+	b := g.v.block
+	d := marks[b]
+	if b.deleted.Swap(d) != d {
+		b.dead.Store(int64(b.deletedIn(0, d.len()))) //nolint:gosec // a count
+	}
+}
+
 // maxTold bounds how many messages a removal tells of one by one. Of more it says that events were
 // lost, as who follows would not be faster one by one.
 const maxTold = 4096
@@ -233,28 +272,29 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 
 // publishRemoved shows that the messages of r are gone since the time at, and where sequences go on.
 func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
-	old, due := s.cur.Load(), s.keepUntil(at, discard)
-	n := *old
+	due, marks := s.keepUntil(at, discard), r.marks()
 	for i := range r.groups {
 		g := &r.groups[i]
 		for lo, hi := range g.placed {
 			g.v.keepRange(lo, hi, at, due, s.opt.Now)
-			g.v.setRange(lo, hi, true)
 		}
 	}
+	s.smu.Lock()
+	n := s.cur.begin()
+	for i := range r.groups {
+		g := &r.groups[i]
+		g.v.live = g.v.live.Minus(g.Sums)
+		g.mark(marks)
+	}
+	rev, first := n.rev, n.first
 	n.rev += uint64(r.n)
 	n.live = n.live.Minus(r.sums)
 	n.last = s.w.next - 1
 	n.tail = s.w.view()
 	if n.first = n.last + 1; n.live.Messages > 0 {
-		n.first = n.nextLive(old.first)
+		n.first = n.nextLive(first)
 	}
-	s.smu.Lock()
-	for i := range r.groups {
-		b := r.groups[i].v.block
-		b.live = b.live.Minus(r.groups[i].Sums)
-	}
-	s.cur.Store(&n)
+	s.cur.end()
 	s.smu.Unlock()
 	s.checkInvariants()
 	for i := range r.groups {
@@ -268,7 +308,7 @@ func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
 		return
 	}
 	for i, m := range r.metas {
-		s.post(store.Deleted, old.rev+uint64(i)+1, m)
+		s.post(store.Deleted, rev+uint64(i)+1, m)
 	}
 }
 

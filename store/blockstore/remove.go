@@ -59,19 +59,17 @@ func (s *Stream) removeOneLocked(seq uint64, discard bool) (bool, error) {
 
 // publishRemovedLocked shows that message i of b, which is m, is gone since the time at and kept until due, and tells of it.
 func (s *Stream) publishRemovedLocked(b *block, i int, m store.Meta, at, due int64) {
-	n := s.cur.latest()
-	v := n.viewOf(b)
+	v, sums := s.cur.latest().viewOf(b), totals(m)
 	v.keepRange(i, i+1, at, due, s.opt.Now)
-	v.setDeleted(i, v.count, true)
-	first, sums := n.first, totals(m)
-	if first == uint64(m.Seq) {
-		first = n.nextLive(first)
-	}
 	s.smu.Lock()
 	b.live = b.live.Minus(sums)
-	n = s.cur.begin()
+	n := s.cur.begin()
+	v.setDeleted(i, v.count, true)
+	if n.first == uint64(m.Seq) {
+		n.first = n.nextLive(n.first)
+	}
 	n.rev++
-	n.live, n.first = n.live.Minus(sums), first
+	n.live = n.live.Minus(sums)
 	rev := n.rev
 	s.cur.end()
 	s.smu.Unlock()
@@ -134,21 +132,34 @@ func (s *Stream) Undelete(ctx context.Context, seq store.Seq) error {
 	if _, err := s.changeLocked(record.FlagUndelete, m, false); err != nil {
 		return err
 	}
-	n := *s.cur.Load()
-	v = n.viewOf(v.block)
-	v.setDeleted(i, v.count, false)
-	v.forget(i, i+1)
-	n.rev++
-	n.live = n.live.Plus(totals(m))
-	n.first = min(n.first, uint64(seq))
-	s.publish(&n, v.block, totals(m))
+	rev := s.publishUndeletedLocked(v.block, i, m)
 	if s.subjects.listening() {
 		s.subjects.tell(subjectChange{subjectSeq{msg.Subject, uint64(seq)}, store.Undeleted, nil})
 	}
-	s.post(store.Undeleted, n.rev, m)
+	s.post(store.Undeleted, rev, m)
 	s.undeletedLocked(&msg)
 	s.consumers.Poke()
 	return nil
+}
+
+// publishUndeletedLocked shows that message i of b, which is m, is back, and returns the revision with it.
+func (s *Stream) publishUndeletedLocked(b *block, i int, m store.Meta) (rev uint64) {
+	sums := totals(m)
+	s.smu.Lock()
+	b.live = b.live.Plus(sums)
+	n := s.cur.begin()
+	v := n.viewOf(b)
+	s.returned.Add(1)
+	v.setDeleted(i, v.count, false)
+	v.forget(i, i+1)
+	n.rev++
+	n.live = n.live.Plus(sums)
+	n.first = min(n.first, uint64(m.Seq))
+	rev = n.rev
+	s.cur.end()
+	s.smu.Unlock()
+	s.checkInvariants()
+	return rev
 }
 
 // undeletableLocked says whether limits leave m in the stream if it comes back.

@@ -191,5 +191,5 @@ func (s *Stream) publishSkippedLocked() {
 	}
 	n.last, n.lastTime = w.next-1, w.time
 	n.tail = w.view()
-	s.publish(&n, nil, store.Totals{})
+	s.publish(&n)
 }

@@ -51,7 +51,7 @@ func (s *Stream) sealTailLocked() error {
 	w.file, w.tail, w.offs, w.runs, w.all, w.newest, w.first = nil, nil, nil, nil, store.Totals{}, 0, 0
 	n := *s.cur.Load()
 	n.open, n.tail = false, view{}
-	s.publish(&n, nil, store.Totals{})
+	s.publish(&n)
 	if x := b.times.Load(); x != nil && !x.counted { // the cache does not know of what the tail had
 		b.times.CompareAndSwap(x, nil)
 	}
@@ -108,6 +108,6 @@ func (s *Stream) beginBlockLocked() error {
 	n := *s.cur.Load()
 	n.blocks = append(n.blocks, b)
 	n.open, n.tail = true, w.view()
-	s.publish(&n, nil, store.Totals{})
+	s.publish(&n)
 	return s.writeStateLocked(false, mark)
 }

@@ -19,8 +19,8 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then a draftSize's, then one of the leaves: smu, damage's,
-// subjects.mu, commits.mu, and the cache's and the reserve's. That of cur comes behind smu, and may be taken by whoever loads.
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then a draftSize's, then subjects.mu, then one of the leaves: smu, damage's,
+// commits.mu, and the cache's and the reserve's. That of cur comes behind smu, and may be taken by whoever loads.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
 	st     *Store
@@ -44,6 +44,8 @@ type Stream struct {
 	// allocate.
 	lastSubject atomic.Pointer[string]
 	ahead       ahead
+	// returned counts the messages that came back. It is raised before one is seen.
+	returned atomic.Uint64
 	// bytes is how much of the store's account is the stream's.
 	bytes atomic.Int64
 	// erasing is the message that is being overwritten, or may be so in part since a crash; 0 if none is.
@@ -321,12 +323,9 @@ func (s *Stream) Extents(ctx context.Context) ([]store.Extent, store.State, erro
 	return extents, s.state(n), nil
 }
 
-// publish makes n what readers see; the live messages of b, if any, grow by sums.
-func (s *Stream) publish(n *snapshot, b *block, sums store.Totals) {
+// publish makes n what readers see.
+func (s *Stream) publish(n *snapshot) {
 	s.smu.Lock()
-	if b != nil {
-		b.live = b.live.Plus(sums)
-	}
 	s.cur.Store(n)
 	s.smu.Unlock()
 	s.checkInvariants()

@@ -12,7 +12,8 @@ import (
 
 // subjectIndex knows of each subject how many live messages it has, and which are the first and the last; and of each
 // message of the tail which subject it is on. It is made from the blocks' footers when it is first asked, and
-// kept up from then on. What it says is true of a moment after the snapshot that the asker loaded before.
+// kept up from then on. What it says is true of a moment after the snapshot that the asker loaded before, and
+// up to the one that he loads then.
 type subjectIndex struct {
 	mu    sync.RWMutex // guards the rest; held for a few look-ups, or a batch of them
 	ready bool
@@ -63,10 +64,9 @@ func (x *subjectIndex) tell(changes ...subjectChange) {
 	}
 }
 
-// stored takes in messages that were stored in b, the tail.
-func (x *subjectIndex) stored(b *block, told []subjectSeq) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+// storedLocked takes in messages that were stored in b, the tail. The caller holds mu until they are published: who sees one must find it
+// by its subject, and who finds one so must see it.
+func (x *subjectIndex) storedLocked(b *block, told []subjectSeq) {
 	for _, e := range told {
 		c := subjectChange{e, store.Stored, b}
 		if x.ready {

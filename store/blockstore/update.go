@@ -103,7 +103,7 @@ func (s *Stream) setFirstLocked(old, cfg *store.Config) {
 	if n.open {
 		n.tail = s.w.view()
 	}
-	s.publish(&n, nil, store.Totals{})
+	s.publish(&n)
 }
 
 // writeConfigLocked replaces the configuration old on disk by cfg. If that fails old is

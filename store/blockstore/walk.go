@@ -60,7 +60,7 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 			}
 			for i := range w.metas {
 				m := &w.metas[i]
-				if s.isLive(m) && !yield(m.Meta, nil) {
+				if s.lives(m.b, m.i, uint64(m.Seq)) && !yield(m.Meta, nil) {
 					return
 				}
 			}
@@ -68,13 +68,14 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 	}
 }
 
-// isLive says whether a message that was read is still live. Its block may have been replaced meanwhile.
-func (s *Stream) isLive(m *walked) bool {
-	if m.b.last.Load() == nil {
-		return !m.b.isDeleted(m.i)
+// lives says whether message seq, which was found as the i-th of b, is still live. The block may have been replaced meanwhile: then
+// it knows nothing of what was removed since.
+func (s *Stream) lives(b *block, i int, seq uint64) bool {
+	if b.last.Load() == nil {
+		return !b.isDeleted(i)
 	}
-	v, i, ok := s.cur.Load().find(uint64(m.Seq))
-	return ok && !v.isDeleted(i)
+	_, ok := s.cur.Load().at(seq)
+	return ok
 }
 
 // newWalk begins a walk, which must be freed.
