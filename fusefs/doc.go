@@ -16,9 +16,11 @@
 // while the store is called, or while the kernel is told something. One goroutine
 // (notifier) tells the kernel what changed; a handler never does, because the
 // kernel may hold the very lock that the notification needs until the handler answers.
-// There are two exceptions. One is the prefetcher where requests come over io_uring: there each has a
+// A draft has the exceptions of the first kind: its name (draftNames) is locked while the store renames, removes, makes or opens
+// what has it, and its node while it becomes a message, in this order. Who reads or writes what he has open needs no name.
+// Of the second kind there are two. One is the prefetcher where requests come over io_uring: there each has a
 // thread, and the prefetcher waits only for messages behind the one that is asked for.
-// The other is a draft that becomes a message: its lock is held until it is one, and before that, without a lock, the kernel is
+// The other is a draft that becomes a message: before its locks are taken, the kernel is
 // asked for the pages that it has of it. It locks page after page for that, and may wait for a READ or WRITE of one, whose handler takes
 // no lock that is held then; that of the inode, which it holds for a RENAME, it needs for none of them.
 package fusefs

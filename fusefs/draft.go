@@ -2,8 +2,6 @@ package fusefs
 
 import (
 	"errors"
-	"io"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,7 +18,8 @@ type draftNode struct {
 	stream *stream
 
 	// publishing is held while the draft becomes a message, and for reading by who changes its bytes: what a write
-	// acknowledged is in the message, and what comes later is refused. It is taken before mu.
+	// acknowledged is in the message, and what comes later is refused. It is taken before mu, and where a name is locked (see draftNames)
+	// after that.
 	publishing sync.RWMutex
 	// published is the stream in which it is a message; nil as long as it is none. Guarded by publishing.
 	published *stream
@@ -37,12 +36,16 @@ func (fs *FS) draftKey(s *stream, name string) objectKey {
 	return objectKey{mapping.KindDraft, s, name}
 }
 
-// isDraft says whether there is a draft with that name.
-func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
-	// Names without a draft's form are drafts' only if they were made as temporary files.
+// mayBeDraft says whether a draft can have that name: names without a draft's form are drafts' only if they were made as temporary files.
+func (fs *FS) mayBeDraft(name string) bool {
 	const temp = syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL
 	n, err := mapping.ParseName(name, fs.opt.SeqWidth)
-	if draft := err == nil && n.Kind == mapping.NameDraft; !draft && !mapping.IsTemp(name, temp, 0o600) {
+	return err == nil && n.Kind == mapping.NameDraft || mapping.IsTemp(name, temp, 0o600)
+}
+
+// isDraft says whether there is a draft with that name.
+func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
+	if !fs.mayBeDraft(name) {
 		return false, nil
 	}
 	d, err := s.OpenDraft(c, name)
@@ -55,6 +58,20 @@ func (fs *FS) isDraft(c *call, s *stream, name string) (bool, error) {
 	return true, d.Close()
 }
 
+// lookupDraft finds a draft and enters it in the table of objects. ok is false if there is none.
+func (fs *FS) lookupDraft(c *call, s *stream, name string) (id uint64, obj object, ok bool, err error) {
+	if !fs.mayBeDraft(name) {
+		return 0, nil, false, nil
+	}
+	defer s.draftNames.rlock(name)()
+	if ok, err = fs.isDraft(c, s, name); err != nil || !ok {
+		return 0, nil, false, err
+	}
+	id, obj = fs.enterDraft(s, name)
+	return id, obj, true, nil
+}
+
+// enterDraft enters a draft that is there in the table of objects. The caller has locked its name.
 func (fs *FS) enterDraft(s *stream, name string) (uint64, *draftNode) {
 	meta := fs.draftMeta(s, name)
 	id, obj := fs.objects.enter(fs.draftKey(s, name), func() object {
@@ -92,10 +109,14 @@ func (w *writing) moveDraft(from, to string) {
 
 // createDraft makes a draft, or opens the one that is there, and opens it.
 func (fs *FS) createDraft(c *call, s *stream, name string, in *fuse.CreateIn) (uint64, object, handle, uint32, error) {
+	defer s.draftNames.lock(name)()
 	d, err := s.CreateDraft(c, name)
 	made := err == nil
 	if errors.Is(err, store.ErrExists) && in.Flags&syscall.O_EXCL == 0 {
-		d, err = openDraftAs(c, s, name, in.Flags)
+		d, err = s.OpenDraft(c, name)
+	}
+	if err == nil && !made && in.Flags&syscall.O_TRUNC != 0 {
+		d, err = emptied(d) // nobody publishes it: its name is locked
 	}
 	if err != nil {
 		return 0, nil, nil, 0, err
@@ -108,6 +129,7 @@ func (fs *FS) createDraft(c *call, s *stream, name string, in *fuse.CreateIn) (u
 }
 
 func (fs *FS) mknodDraft(c *call, s *stream, name string, in *fuse.MknodIn) (uint64, object, error) {
+	defer s.draftNames.lock(name)()
 	d, err := s.CreateDraft(c, name)
 	if err != nil {
 		return 0, nil, err
@@ -118,6 +140,7 @@ func (fs *FS) mknodDraft(c *call, s *stream, name string, in *fuse.MknodIn) (uin
 }
 
 func (fs *FS) unlinkDraft(c *call, s *stream, name string) error {
+	defer s.draftNames.lock(name)()
 	if err := s.RemoveDraft(c, name); err != nil {
 		return err
 	}
@@ -125,7 +148,7 @@ func (fs *FS) unlinkDraft(c *call, s *stream, name string) error {
 	return nil
 }
 
-// unnameDraft notes that a draft's name is gone.
+// unnameDraft notes that a draft's name is gone. The caller has locked it.
 func (fs *FS) unnameDraft(s *stream, name string) {
 	key := fs.draftKey(s, name)
 	if _, obj := fs.objects.find(key); obj != nil {
@@ -158,22 +181,39 @@ func (n *draftNode) openDraft(c *call, h handle) (d store.Draft, done func(), er
 	if h, ok := h.(*draftHandle); ok {
 		return h.d, func() {}, nil
 	}
-	name, unnamed := n.state()
-	if unnamed {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if len(n.opens) == 0 {
-			return nil, nil, errStale
+	d, err = n.openByName(c)
+	if !errors.Is(err, errStale) {
+		return d, func() { _ = d.Close() }, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.unnamed || len(n.opens) == 0 {
+		return nil, nil, errStale
+	}
+	lender := n.opens[0]
+	lender.lent.RLock() // at once: who closes it has taken it out of opens before
+	return lender.d, lender.lent.RUnlock, nil
+}
+
+// openByName opens the draft by the name that it has; errStale if it has none.
+func (n *draftNode) openByName(c *call) (store.Draft, error) {
+	for {
+		name, unnamed := n.state()
+		if unnamed {
+			return nil, errStale
 		}
-		lender := n.opens[0]
-		lender.lent.RLock() // at once: who closes it has taken it out of opens before
-		return lender.d, lender.lent.RUnlock, nil
+		unlock := n.stream.draftNames.rlock(name)
+		if now, unnamed := n.state(); unnamed || now != name {
+			unlock()
+			continue
+		}
+		d, err := n.stream.OpenDraft(c, name)
+		unlock()
+		if errors.Is(err, store.ErrNotFound) {
+			err = errStale
+		}
+		return d, err
 	}
-	d, err = n.stream.OpenDraft(c, name)
-	if errors.Is(err, store.ErrNotFound) {
-		err = errStale
-	}
-	return d, func() { _ = d.Close() }, err
 }
 
 func (n *draftNode) stat(c *call, h handle, a *fuse.Attr) error {
@@ -217,16 +257,16 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 				return err
 			}
 		}
+		d, done, err := n.openDraft(c, h) // before the lock: see publishing
+		if err != nil {
+			return err
+		}
+		defer done()
 		n.publishing.RLock()
 		defer n.publishing.RUnlock()
 		if err := n.changeable(); err != nil {
 			return err
 		}
-		d, done, err := n.openDraft(c, h)
-		if err != nil {
-			return err
-		}
-		defer done()
 		if err := d.Truncate(int64(size)); err != nil {
 			return err
 		}
@@ -258,20 +298,12 @@ func refuseDraftSize() error {
 }
 
 func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
-	if in.Flags&syscall.O_TRUNC != 0 {
-		n.publishing.RLock()
-		defer n.publishing.RUnlock()
-	}
-	name, unnamed := n.state()
-	if unnamed {
-		return nil, 0, errStale
-	}
 	if err := c.permitted(n.meta.getMode(), wantedAccess(in.Flags)); err != nil {
 		return nil, 0, err
 	}
-	d, err := openDraftAs(c, n.stream, name, in.Flags)
-	if errors.Is(err, store.ErrNotFound) {
-		err = errStale
+	d, err := n.openByName(c)
+	if err == nil && in.Flags&syscall.O_TRUNC != 0 {
+		d, err = n.emptied(d)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -282,12 +314,18 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	return n.enter(d), 0, nil
 }
 
-// openDraftAs opens a draft as the flags of an open(2) say, which may empty it.
-func openDraftAs(c *call, s *stream, name string, flags uint32) (store.Draft, error) {
-	d, err := s.OpenDraft(c, name)
-	if err != nil || flags&syscall.O_TRUNC == 0 {
-		return d, err
+// emptied empties a draft that was opened, unless it is a message by now.
+func (n *draftNode) emptied(d store.Draft) (store.Draft, error) {
+	n.publishing.RLock()
+	defer n.publishing.RUnlock()
+	if n.published != nil {
+		return nil, errors.Join(errStale, d.Close())
 	}
+	return emptied(d)
+}
+
+// emptied empties a draft that was opened; if it can't, it closes it.
+func emptied(d store.Draft) (store.Draft, error) {
 	if err := d.Truncate(0); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -313,60 +351,4 @@ func (n *draftNode) removeXattr(_ *call, name string) error {
 		return err
 	}
 	return n.meta.removeXattr(name)
-}
-
-// draftHandle is an open draft. Its pages are cached, so the offsets that the kernel gives for
-// O_APPEND are right: nobody else writes.
-type draftHandle struct {
-	node *draftNode
-	d    store.Draft
-	lent sync.RWMutex // held for reading by who borrows d: it is closed when nobody does
-}
-
-// read gives no bytes that stand before a damaged place: the kernel keeps pages, and would take a read that is short for
-// the end of the file.
-func (h *draftHandle) read(_ *call, p []byte, off int64) (int, error) {
-	n, err := h.d.ReadAt(p, off)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	return n, nil
-}
-
-func (h *draftHandle) write(_ *call, p []byte, off int64, _ bool) (int, error) {
-	if off > store.MaxMsgSize-int64(len(p)) {
-		return 0, refuseDraftSize()
-	}
-	h.node.publishing.RLock()
-	defer h.node.publishing.RUnlock()
-	if err := h.node.changeable(); err != nil {
-		return 0, err
-	}
-	h.node.meta.setModTime(nil)
-	return h.d.WriteAt(p, off)
-}
-
-func (h *draftHandle) flush(*call) error { return nil }
-
-func (h *draftHandle) fsync(c *call) error {
-	h.node.publishing.RLock()
-	to := h.node.published
-	h.node.publishing.RUnlock()
-	if to != nil {
-		return to.Sync(c)
-	}
-	return h.d.Sync()
-}
-
-func (h *draftHandle) release(c *call) {
-	n := h.node
-	n.mu.Lock()
-	n.opens = slices.DeleteFunc(n.opens, func(o *draftHandle) bool { return o == h })
-	n.mu.Unlock()
-	h.lent.Lock()
-	defer h.lent.Unlock()
-	if err := h.d.Close(); err != nil {
-		errno, _ := errnoOf(err)
-		c.report(errno, err)
-	}
 }

@@ -49,6 +49,7 @@ func (fs *FS) renameDraft(c *call, r renaming) error {
 	if r.oldName == r.newName {
 		return nil
 	}
+	defer r.from.draftNames.lock(r.oldName, r.newName)()
 	if r.flags&renameNoReplace != 0 {
 		if ok, err := fs.isDraft(c, r.to, r.newName); err != nil || ok {
 			return orExists(err)
@@ -85,9 +86,9 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 			return err
 		}
 	}
-	if id, obj := fs.objects.find(fs.draftKey(r.from, r.oldName)); obj != nil {
-		n := obj.(*draftNode)
-		n.writeBack(id)
+	n, unlock := fs.lockWrittenBack(r.from, r.oldName)
+	defer unlock()
+	if n != nil {
 		n.publishing.Lock()
 		defer n.publishing.Unlock()
 		defer func() {
@@ -119,6 +120,22 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 	}
 	fs.unnameDraft(r.from, r.oldName)
 	return nil
+}
+
+// lockWrittenBack locks the name of a draft and returns its node, nil if the kernel has none, of which it has written what it had.
+func (fs *FS) lockWrittenBack(s *stream, name string) (n *draftNode, unlock func()) {
+	for {
+		id, before := fs.objects.find(fs.draftKey(s, name))
+		if n, ok := before.(*draftNode); ok {
+			n.writeBack(id)
+		}
+		unlock := s.draftNames.lock(name)
+		if _, now := fs.objects.find(fs.draftKey(s, name)); now == before {
+			n, _ := now.(*draftNode)
+			return n, unlock
+		}
+		unlock() // it was renamed over by another one meanwhile
+	}
 }
 
 // writeBack has the kernel write what it has of a draft that somebody has open, and may have mapped: pages that were changed in

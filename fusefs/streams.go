@@ -49,9 +49,10 @@ type stream struct {
 
 	removing removing // who is about to remove a consumer
 
-	copied  copied  // whether it may get the configuration of another stream
-	writing writing // what the writing half remembers of the stream
-	sweep   sweep
+	copied     copied // whether it may get the configuration of another stream
+	draftNames draftNames
+	writing    writing // what the writing half remembers of the stream
+	sweep      sweep
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,
 	// from before the removal until its event was taken: the kernel knows of them.

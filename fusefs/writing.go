@@ -71,24 +71,14 @@ func wantsWrite(flags uint32) bool {
 
 // lookupObject finds a subject node or a draft, and enters it in the table.
 func (fs *FS) lookupObject(c *call, s *stream, n mapping.Name, name string) (uint64, object, error) {
-	if n.Kind == mapping.NameSubject {
-		if ok, err := fs.isDraft(c, s, name); err != nil {
-			return 0, nil, err
-		} else if !ok {
-			return fs.lookupSubject(c, s, n, name)
-		}
-	} else if ok, err := fs.isDraft(c, s, name); err != nil || !ok {
-		return 0, nil, orAbsent(err)
+	id, obj, ok, err := fs.lookupDraft(c, s, name)
+	switch {
+	case err != nil || ok:
+		return id, obj, err
+	case n.Kind == mapping.NameSubject:
+		return fs.lookupSubject(c, s, n, name)
 	}
-	id, obj := fs.enterDraft(s, name)
-	return id, obj, nil
-}
-
-func orAbsent(err error) error {
-	if err == nil {
-		return errAbsent
-	}
-	return err
+	return 0, nil, errAbsent
 }
 
 // createObject makes a file that is to become a message, or a draft, and opens it.
