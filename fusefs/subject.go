@@ -200,8 +200,8 @@ func (n *subjectNode) last(c *call) (newest, error) {
 	n.mu.Lock()
 	known, rev := n.known, n.rev
 	n.mu.Unlock()
-	if known.ok && rev == st.Rev {
-		return known, nil
+	if known.ok && rev == st.Rev && (n.file == "" || known.seq == n.stream.writing.written.get(n.subject, n.file)) {
+		return known, nil // a file is noted as another message only after that is there
 	}
 	scratch := getScratch(0)
 	defer putScratch(scratch)

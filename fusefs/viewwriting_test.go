@@ -165,8 +165,8 @@ func TestManyFilesAreForgottenOldestFirst(t *testing.T) {
 	for i := range store.Seq(2 * maxWritten) {
 		w.add("s", fmt.Sprint(i), i+1)
 	}
-	w.add("s", fmt.Sprint(2*maxWritten-1), 7)
-	for i, want := range map[int]store.Seq{0: 0, maxWritten - 1: 0, maxWritten: maxWritten + 1, 2*maxWritten - 1: 7} {
+	w.add("s", fmt.Sprint(2*maxWritten-1), 9*maxWritten)
+	for i, want := range map[int]store.Seq{0: 0, maxWritten - 1: 0, maxWritten: maxWritten + 1, 2*maxWritten - 1: 9 * maxWritten} {
 		if got := w.get("s", fmt.Sprint(i)); got != want {
 			t.Errorf("file %d became message %d, want %d", i, got, want)
 		}

@@ -35,7 +35,8 @@ func (w *writtenFiles) add(subject, file string, seq store.Seq) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e := w.m[name]; e != nil {
-		e.Value.(*writtenFile).seq = seq
+		f := e.Value.(*writtenFile)
+		f.seq = max(f.seq, seq) // who appended first may be the second to say so
 		w.order.MoveToBack(e)
 		return
 	}
