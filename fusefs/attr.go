@@ -89,8 +89,12 @@ func (fs *FS) streamEntry(c *call, s *stream, out *fuse.EntryOut) error {
 	return nil
 }
 
-// streamTime is when something was stored in the stream, or removed from it, drafts included.
+// streamTime is when something was stored in the stream, or removed from it, drafts included. Of a copy that is not complete it is
+// 1970: rsync sets a directory's time at its end only if that is in another second, and that time completes the copy.
 func (fs *FS) streamTime(c *call, s *stream) (int64, error) {
+	if s.copied.held.Load() != nil {
+		return 0, nil
+	}
 	st, err := s.State(c)
 	if err != nil {
 		return 0, err

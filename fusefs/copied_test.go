@@ -259,3 +259,24 @@ func TestRemovingAConfiguration(t *testing.T) {
 		t.Errorf("with XATTR_CREATE: got %v, want EEXIST", st)
 	}
 }
+
+// rsync sets the directory's time at its end if that is in another second than it should be: so it must be as long as the copy is not complete.
+func TestADirectoryHasNoTimeUntilTheCopyIsComplete(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("T")
+	seconds := func() uint64 {
+		var out fuse.AttrOut
+		wantStatus(t, "stat", m.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(s.node)}, &out), 0)
+		return out.Mtime
+	}
+	wantStatus(t, "set the configuration", m.setConfigXattr(s, `{"sealed":true}`), 0)
+	m.restore(s, 10, "a.b")
+	s.unnamed.Store(time.Now().UnixNano()) // as after a draft that became the message
+	if got := seconds(); got != 0 {
+		t.Errorf("before the copy is complete: got %d, want 0", got)
+	}
+	wantStatus(t, "complete it", m.setDirTime(s), 0)
+	if got := seconds(); got == 0 {
+		t.Error("the copy is complete, and its directory is of 1970")
+	}
+}

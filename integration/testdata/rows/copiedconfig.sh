@@ -51,6 +51,11 @@ filled sealed '{}' '{"sealed": true}'
 copied sealed
 refused 'Read-only' 'echo x > sealed-rsync/a.b'
 refused 'Read-only' 'echo x > sealed-cp/a.b'
+for i in 1 2 3 4; do # a copy that ends in the second that its original is of
+	touch "$T/disk/rsync"
+	rsync -aX "$T/disk/rsync/" "sealed-now$i"
+	refused 'Read-only' ': > "sealed-now$i/999"'
+done
 mkdir interest
 echo '{"retention": "interest"}' > interest/.jsfs/config
 mkdir interest/.jsfs/consumers/c
