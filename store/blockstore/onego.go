@@ -14,7 +14,7 @@ import (
 // from there, each removal by hand that came at most store.OneGo before the one behind it.
 func (s *Stream) inOneGo(ctx context.Context, at int64) (*removal, error) {
 	n := s.cur.Load()
-	times, err := s.removalTimes(ctx, n)
+	times, err := s.removalTimes(ctx, n, anyBlock)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (s *Stream) inOneGo(ctx context.Context, at int64) (*removal, error) {
 	for _, in := range times {
 		for _, t := range in {
 			if t != 0 && t != byLimit {
-				all = append(all, t)
+				all = addTime(all, t)
 			}
 		}
 	}

@@ -18,8 +18,8 @@ const byLimit = math.MinInt64
 // removed from has none. It takes eight bytes for each message of the others.
 type removalTimes map[*block][]int64
 
-// removalTimes returns when each message was removed.
-func (s *Stream) removalTimes(ctx context.Context, n *snapshot) (removalTimes, error) {
+// removalTimes returns when each message was removed, of the blocks of which that is wanted.
+func (s *Stream) removalTimes(ctx context.Context, n *snapshot, wanted func(*block) bool) (removalTimes, error) {
 	times := removalTimes{}
 	for i := range n.blocks {
 		if err := ctx.Err(); err != nil {
@@ -32,24 +32,31 @@ func (s *Stream) removalTimes(ctx context.Context, n *snapshot) (removalTimes, e
 		}
 		for k := range cts {
 			for j := range cts[k].Ranges {
-				times.note(n, &cts[k], &cts[k].Ranges[j])
+				times.note(n, wanted, &cts[k], &cts[k].Ranges[j])
 			}
 		}
 	}
 	return times, nil
 }
 
-// note notes what a range of ct says of the times of removals from the blocks of n.
-func (times removalTimes) note(n *snapshot, ct *record.Control, r *record.Range) {
+// anyBlock wants to know the times of all blocks.
+func anyBlock(*block) bool { return true }
+
+// note notes what a range of ct says of the times of removals from the blocks of n that are wanted.
+func (times removalTimes) note(n *snapshot, wanted func(*block) bool, ct *record.Control, r *record.Range) {
 	all := saysAll(r)
 	for first, count := range r.Runs() {
 		last := first + count - 1
 		for i := max(n.blockOf(first), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= last; i++ {
 			v := n.view(i)
-			if times[v.block] == nil {
-				times[v.block] = make([]int64, v.count)
-			}
 			in := times[v.block]
+			if in == nil {
+				if !wanted(v.block) {
+					continue
+				}
+				in = make([]int64, v.count)
+				times[v.block] = in
+			}
 			lo, hi := v.between(first, last)
 			for m := lo; m < hi; m++ {
 				switch {
@@ -75,6 +82,14 @@ func (times removalTimes) since(b *block, i int, e *keptBatch, keep time.Duratio
 		return 0, false
 	}
 	return in[i], true
+}
+
+// addTime adds a time to times, unless it is the last one there: what was removed together often stands together.
+func addTime(times []int64, t int64) []int64 {
+	if n := len(times); n > 0 && times[n-1] == t {
+		return times
+	}
+	return append(times, t)
 }
 
 // fewTimes is how many times of removals need not be made fewer.

@@ -9,6 +9,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/policy"
+	"jsfs/store/internal/vfs"
 )
 
 // TestStandInsAreFew demands that many times of removals are made few, each by a later one of what is kept until the same time, and that what
@@ -53,4 +54,33 @@ func TestStandInsAreFew(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestATruncationKnowsTheTimesOfWhatIsKeptAlone demands that memory is taken for the blocks that are copied and keep something.
+func TestATruncationKnowsTheTimesOfWhatIsKeptAlone(t *testing.T) {
+	now := int64(1e18)
+	st, s := draftStream(t, vfs.NewMem(), Options{Now: func() int64 { return now }, BlockSize: 8 << 10, KeepDeleted: time.Hour})
+	defer st.Close()
+	removeIn := func(block int) {
+		for len(s.cur.Load().blocks) <= block+1 {
+			if _, err := s.Append(t.Context(), store.Entry{Subject: "a", Data: make([]byte, 500)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ok, err := s.Remove(t.Context(), store.Seq(s.cur.Load().blocks[block].hdr.First)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	removeIn(0)
+	now += 2 * int64(time.Hour)
+	removeIn(1)
+	removeIn(2)
+	n := s.cur.Load()
+	c := copying{from: s, n: n, now: now}
+	if err := c.timeRemovals(t.Context(), n.blocks[2].hdr.First-1); err != nil {
+		t.Fatal(err)
+	}
+	if in := c.times[n.blocks[1]]; len(c.times) != 1 || in == nil || in[0] != now {
+		t.Errorf("times are known of %d blocks, and of the one that is copied and keeps something %v", len(c.times), in)
+	}
 }

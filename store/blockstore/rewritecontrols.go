@@ -154,7 +154,7 @@ func (r *rewriting) timeRemovals() {
 	r.times = removalTimes{}
 	for _, c := range r.controls {
 		for i := range c.Ranges {
-			r.times.note(&n, &c.Control, &c.Ranges[i])
+			r.times.note(&n, anyBlock, &c.Control, &c.Ranges[i])
 		}
 	}
 	var all []int64
@@ -162,7 +162,7 @@ func (r *rewriting) timeRemovals() {
 		for i := range r.times[b] {
 			if e := b.keptWith(i); e != nil && e.due > r.asOf && r.gone[k].get(i) {
 				if t, ok := r.times.since(b, i, e, r.s.opt.KeepDeleted); ok {
-					all = append(all, t)
+					all = addTime(all, t)
 				}
 			}
 		}

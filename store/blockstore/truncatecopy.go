@@ -55,7 +55,7 @@ func (s *Stream) copyMessages(ctx context.Context, from *Stream, last uint64) er
 }
 
 func (c *copying) run(ctx context.Context, last uint64) error {
-	if err := c.timeRemovals(ctx); err != nil {
+	if err := c.timeRemovals(ctx, last); err != nil {
 		return err
 	}
 	for b := range c.n.blocks {
@@ -79,16 +79,17 @@ func (c *copying) run(ctx context.Context, last uint64) error {
 	return c.end(ctx, last+1)
 }
 
-// timeRemovals finds out when the messages were removed that are kept.
-func (c *copying) timeRemovals(ctx context.Context) (err error) {
-	if c.times, err = c.from.removalTimes(ctx, c.n); err != nil {
+// timeRemovals finds out when the messages up to last were removed that are kept.
+func (c *copying) timeRemovals(ctx context.Context, last uint64) (err error) {
+	keeps := func(b *block) bool { return b.hdr.First <= last && b.keepsAny(c.now) }
+	if c.times, err = c.from.removalTimes(ctx, c.n, keeps); err != nil {
 		return err
 	}
 	var all []int64
 	for b, in := range c.times {
 		for i := range in {
 			if h := c.howGone(&view{block: b}, i); b.isDeleted(i) && !h.over {
-				all = append(all, h.at)
+				all = addTime(all, h.at)
 			}
 		}
 	}
