@@ -39,6 +39,8 @@ func (o *OS) openBeneath(name string, flag int, perm fs.FileMode) (fd int, err e
 		return 0, errSlowly
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EAGAIN):
 		return 0, errSlowly
+	case errors.Is(err, unix.EXDEV): // it leads outside, as os.Root will say
+		return 0, errSlowly
 	case errors.Is(err, errSlowly):
 		return 0, err
 	}

@@ -196,12 +196,21 @@ func checkOSChangesNothingOutside(t *testing.T, open func(*testing.T, string) *v
 			t.Errorf("%s: it was done outside of the root", what)
 		}
 	}
+	_, err = o.Open("link/f")
+	_, listErr := o.List("link")
+	for what, err := range map[string]error{"open": err, "list": listErr, "create": errOf(o.Create("link/new"))} {
+		if err == nil || errors.As(err, new(syscall.Errno)) {
+			t.Errorf("%s: got %v, want that it leads outside, which is no error of the system", what, err)
+		}
+	}
 	left, err := os.ReadDir(outside)
 	must(t, err)
 	if len(left) != 1 || left[0].Name() != "f" {
 		t.Errorf("outside are %v, want f alone", left)
 	}
 }
+
+func errOf(_ vfs.File, err error) error { return err }
 
 // A directory that is closed is not mistaken for what has its descriptor by then.
 func checkAClosedOSDoesNothing(t *testing.T, open func(*testing.T, string) *vfs.OS) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,6 +64,22 @@ func TestStreamsAreDirectoriesWithTheFile(t *testing.T) {
 	worn.Set(vfs.Fault{At: 1, ForGood: true, Match: func(call, name string) bool { return call == "open" && strings.HasPrefix(name, "B/") }})
 	if got, err := firstgen.Streams(worn); !errors.Is(err, syscall.EIO) {
 		t.Errorf("where the disk can't tell: got %q, %v", got, err)
+	}
+}
+
+// TestALinkOutsideIsNoStream has links in the store's directory that lead nowhere, in a circle, and out of it, to a file of the first generation.
+func TestALinkOutsideIsNoStream(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	must(t, os.WriteFile(outside+"/"+firstgen.FileName, lines(1), 0o600))
+	for name, to := range map[string]string{"outside": outside, "nowhere": "nothing", "circle": "circle"} {
+		must(t, os.Symlink(to, dir+"/"+name))
+	}
+	o, err := vfs.NewOS(dir)
+	must(t, err)
+	defer o.Close()
+	put(t, o, "S/"+firstgen.FileName, "")
+	if got, err := firstgen.Streams(o); err != nil || !slices.Equal(got, []string{"S"}) {
+		t.Errorf("got %q, %v, want S", got, err)
 	}
 }
 
