@@ -47,11 +47,14 @@ func (fs *FS) controlAttr(c *call, s *stream, p place, h handle, a *fuse.Attr, t
 	case mapping.ControlErrors:
 		return fs.errorsAttr(c, p, h, a)
 	case mapping.ControlNewestOf:
-		m, err := fs.newestOf(c, s, p.filter())
-		if err != nil {
-			return gone(err)
+		m, err := fs.statNewest(c, s, p)
+		if h := fs.shown.last(id); h != nil && m.Seq != h.seq {
+			return errStale // it is that one's for who has it open
 		}
-		fs.fileAttr(a, id, m.Size, m.Time)
+		if err != nil {
+			return err
+		}
+		fs.fileAttr(a, p.view.ino(), m.Size, m.Time)
 	case mapping.ControlConfig:
 		fs.configAttr(configContent(s), id, h, a)
 		return nil

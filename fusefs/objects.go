@@ -92,15 +92,58 @@ func (t *objects) enterAs(key objectKey, obj object) uint64 {
 	return e.id
 }
 
+// enterUnnamed makes an object that has a name's kind and no name, for an answer that tells the kernel of it, like enter.
+func (t *objects) enterUnnamed(key objectKey, obj object) (id uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := &entry{id: t.freeLocked(key), key: key, obj: obj, lookups: 1, unnamed: true}
+	t.byID[e.id] = e
+	return e.id
+}
+
+// replace gives a name to another object than the one with a node, which was entered for an answer that tells of the other one instead. If
+// the name was given to another one meanwhile, that is the one.
+func (t *objects) replace(key objectKey, id uint64, by object) (uint64, object) {
+	t.mu.Lock()
+	e := t.byKey[key]
+	if e == nil || e.id == id {
+		t.unnameLocked(key)
+		e = &entry{id: t.freeLocked(key), key: key, obj: by}
+		t.byID[e.id], t.byKey[key] = e, e
+	}
+	e.lookups++
+	t.mu.Unlock()
+	t.forget(id, 1)
+	return e.id, e.obj
+}
+
+// enterAgain is enter of an object that the kernel may know, by its node; nil if it does not.
+func (t *objects) enterAgain(id uint64) object {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.byID[id]
+	if e == nil {
+		return nil
+	}
+	e.lookups++
+	return e.obj
+}
+
 // freeLocked chooses a node number: the same one for the same name as long as no
 // other object has it.
 func (t *objects) freeLocked(key objectKey) uint64 {
-	for n := xxhash.Sum64String(key.name); ; n++ {
-		id, _ := mapping.Node(key.kind, key.stream.num, n&mapping.MaxN)
-		if t.byID[id] == nil {
+	for n := uint64(0); ; n++ {
+		if id := key.node(n); t.byID[id] == nil {
 			return id
 		}
 	}
+}
+
+// node is the number of the nth node that a name may have.
+func (key objectKey) node(nth uint64) uint64 {
+	n := xxhash.Sum64String(key.name) + nth
+	id, _ := mapping.Node(key.kind, key.stream.num, n&mapping.MaxN)
+	return id
 }
 
 // find returns the object with that name if the kernel knows it.

@@ -107,6 +107,9 @@ func (h *messageHandle) release(c *call) {
 // attr fills in the attributes of a file that nobody finds any more.
 func (h *messageHandle) attr(fs *FS, a *fuse.Attr) {
 	fs.fileAttr(a, h.node, h.size, h.mtime)
+	if v := fs.views.get(h.node); v != nil {
+		a.Ino = v.ino()
+	}
 	a.Nlink = 0
 	if h.readOnly {
 		a.Mode &^= 0o222

@@ -16,7 +16,7 @@ import (
 )
 
 // subjectNode is a file that stands for a subject: reading gives the newest message
-// on it, writing appends one.
+// on it, writing appends one. A subject may have several at a time; see subjectUse.
 type subjectNode struct {
 	fs      *FS
 	stream  *stream
@@ -24,11 +24,10 @@ type subjectNode struct {
 	// file, unless "", is the name in the directory of the subject that the node stands for: of
 	// the message that was written under that name last.
 	file string
+	use  subjectUse
 
 	// mu guards all below. It is a leaf.
 	mu sync.Mutex
-	// opens are the handles for writing that are open, oldest first.
-	opens []*subjectHandle
 	// known is the newest message on the subject at revision rev of the stream.
 	known newest
 	rev   uint64
@@ -57,6 +56,9 @@ func (fs *FS) subjectKey(s *stream, name string) objectKey {
 	return objectKey{mapping.KindSubject, s, name}
 }
 
+// key is how the node is found that has the name.
+func (n *subjectNode) key() objectKey { return n.fs.subjectKey(n.stream, n.name()) }
+
 func (fs *FS) enterSubject(s *stream, subject, file string) (uint64, *subjectNode) {
 	id, obj := fs.objects.enter(fs.subjectKey(s, subjectName(subject, file)), func() object {
 		return &subjectNode{fs: fs, stream: s, subject: subject, file: file}
@@ -75,17 +77,15 @@ func (fs *FS) lookupSubject(c *call, s *stream, n mapping.Name, name string) (ui
 	}
 	id, node := fs.enterSubject(s, subject, n.File)
 	hidden, at := s.writing.isHidden(node.name(), fs.now())
-	if node.openSince(at) {
-		return id, node, nil
-	}
 	last, err := node.last(c)
-	if err == nil && (hidden || !last.ok) {
+	if err == nil && (hidden || !last.ok) && !s.writing.openSince(node.name(), at) {
 		err = errAbsent
 	}
 	if err != nil {
 		fs.objects.forget(id, 1)
 		return 0, nil, err
 	}
+	id, node = fs.chooseSubject(c, id, node, last)
 	return id, node, nil
 }
 
@@ -114,10 +114,13 @@ func (fs *FS) createSubject(c *call, s *stream, n mapping.Name, name string, in 
 		return 0, nil, nil, 0, refuse(syscall.ENAMETOOLONG, "%s ends in a hash: it can be read, and not be written", name)
 	}
 	id, node := fs.enterSubject(s, n.Subject, n.File)
+	if node.use.isRead() { // its name was unlinked since
+		id, node = fs.anotherSubject(id, node)
+	}
 	err := node.exclusive(c, in.Flags)
 	var h *subjectHandle
 	if err == nil {
-		h, err = node.openWriter(c, in.Flags, true)
+		h, err = node.openWriter(c, id, in.Flags, true)
 	}
 	if err != nil {
 		fs.objects.forget(id, 1)
@@ -159,38 +162,6 @@ func (fs *FS) unlinkSubject(s *stream, n mapping.Name, name string) error {
 	return refuse(syscall.ENOENT, "%s stands for a subject: its messages stay, remove them by number; the name is hidden for %v", name, hideFor)
 }
 
-func (w *writing) hide(subject string, now time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hidden == nil {
-		w.hidden = map[string]time.Time{}
-	}
-	for old, at := range w.hidden {
-		if now.Sub(at) > hideFor {
-			delete(w.hidden, old)
-		}
-	}
-	w.hidden[subject] = now
-}
-
-// isHidden says whether a subject is hidden, and since when.
-func (w *writing) isHidden(subject string, now time.Time) (hidden bool, since time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	at, ok := w.hidden[subject]
-	if !ok || now.Sub(at) > hideFor {
-		return false, time.Time{}
-	}
-	return true, at
-}
-
-// unhide shows a subject again, because a message was appended to it.
-func (w *writing) unhide(subject string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.hidden, subject)
-}
-
 // last finds the newest message on the subject.
 func (n *subjectNode) last(c *call) (newest, error) {
 	st, err := n.stream.State(c)
@@ -215,16 +186,22 @@ func (n *subjectNode) last(c *call) (newest, error) {
 	if err != nil {
 		return newest{}, err
 	}
-	known = newest{true, m.Seq, m.Size, m.Time}
+	known = newestOf(m)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known, n.rev = known, st.Rev
+	return known, nil
+}
+
+// newestOf is what is known of a message that is the newest one.
+func newestOf(m store.Msg) newest {
+	known := newest{true, m.Seq, m.Size, m.Time}
 	if v, ok := mapping.HeaderValue(m.Header, mapping.HeaderMtime); ok {
 		if ns, ok := mapping.ParseTime(v); ok {
 			known.mtime = ns
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.known, n.rev = known, st.Rev
-	return known, nil
+	return known
 }
 
 // load reads the message that the node stands for.
@@ -239,17 +216,17 @@ func (n *subjectNode) load(c *call, buf []byte) (store.Msg, error) {
 	return n.stream.Load(c, seq, buf)
 }
 
-// openSince says whether somebody has it open for writing who opened it after a time.
-func (n *subjectNode) openSince(at time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.opens) > 0 && n.opens[len(n.opens)-1].at.After(at)
-}
-
-// stat shows who writes what he has written so far, and everybody else the newest message. fstat(2) names no handle, so that a
-// process that has the file open for writing is taken for one that asks about that.
+// stat shows who reads the message that he has open, who writes what he has written so far, and everybody else the newest message.
+// fstat(2) names no handle, so that a process that has the file open for writing is taken for one that asks about that.
 func (n *subjectNode) stat(c *call, h handle, a *fuse.Attr) error {
+	a.Ino = n.ino()
 	w, named := h.(*subjectHandle)
+	if !named {
+		if reading, ok := n.use.reading(); ok {
+			n.showNewest(a, reading)
+			return nil
+		}
+	}
 	if h == nil {
 		w = n.openBy(c.hdr.Pid)
 	}
@@ -266,13 +243,18 @@ func (n *subjectNode) stat(c *call, h handle, a *fuse.Attr) error {
 	if err != nil {
 		return err
 	}
+	n.use.tell(last.seq)
+	n.showNewest(a, last)
+	return nil
+}
+
+func (n *subjectNode) showNewest(a *fuse.Attr, last newest) {
 	mtime := last.mtime
 	if !last.ok {
 		mtime = n.fs.now().UnixNano() // it is being written for the first time
 	}
 	setSize(a, last.size)
 	setTimes(a, mtime)
-	return nil
 }
 
 func setSize(a *fuse.Attr, size int64) {
@@ -302,19 +284,20 @@ func (n *subjectNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 	return nil
 }
 
-// openBy returns the newest handle that a thread of the same process has open, nil if
+// openBy returns the newest handle that a thread of the same process has open for writing, nil if
 // it has none. The kernel names no handle where a path is given.
 func (n *subjectNode) openBy(tid uint32) *subjectHandle {
-	n.mu.Lock()
-	none := len(n.opens) == 0
-	n.mu.Unlock()
+	w := &n.stream.writing
+	w.mu.Lock()
+	none := len(w.opens[n.name()]) == 0
+	w.mu.Unlock()
 	if none {
 		return nil
 	}
 	pid := n.fs.process(tid)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, h := range slices.Backward(n.opens) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range slices.Backward(w.opens[n.name()]) {
 		if h.w.OpenedBy(tid, pid) {
 			return h
 		}
@@ -324,49 +307,57 @@ func (n *subjectNode) openBy(tid uint32) *subjectHandle {
 
 func (n *subjectNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	if !wantsWrite(in.Flags) {
-		h, err := n.openNewest(c)
+		h, err := n.openReader(c)
 		return h, fuse.FOPEN_DIRECT_IO, err
 	}
-	h, err := n.openWriter(c, in.Flags, in.Flags&syscall.O_TRUNC != 0)
+	h, err := n.openWriter(c, c.hdr.NodeId, in.Flags, in.Flags&syscall.O_TRUNC != 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	return h, fuse.FOPEN_DIRECT_IO, nil
 }
 
-// openNewest opens the newest message, whatever is appended later.
+// openNewest opens the newest message, whatever is appended later, for who has the node open for writing.
 func (n *subjectNode) openNewest(c *call) (handle, error) {
 	erasures := n.fs.shown.erasures.Load()
 	m, err := n.load(c, nil)
-	if errors.Is(err, store.ErrNotFound) {
-		return &bytesHandle{}, nil // it is being written for the first time
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	h := &messageHandle{stream: n.stream, seq: m.Seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}
-	return n.fs.opened(c, h, m.Data, erasures), nil
+	return n.openLoaded(c, m, erasures), nil
 }
 
-// openWriter opens it for a new message. made says that the open made or emptied the file.
-func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHandle, error) {
+// openLoaded opens a message that was loaded; none has the sequence 0. erasures is what openFiles.erasures was before.
+func (n *subjectNode) openLoaded(c *call, m store.Msg, erasures uint64) handle {
+	if m.Seq == 0 {
+		return &bytesHandle{} // it is being written for the first time
+	}
+	h := &messageHandle{stream: n.stream, seq: m.Seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}
+	return n.fs.opened(c, h, m.Data, erasures)
+}
+
+// openWriter opens it, whose number is id, for a new message. made says that the open made or emptied the file.
+func (n *subjectNode) openWriter(c *call, id uint64, flags uint32, made bool) (*subjectHandle, error) {
 	target := n.fs.target(n.stream, n.subject)
 	target.File = n.file
 	if err := target.Check(c, 0); err != nil {
 		return nil, err
 	}
 	desk := n.fs.pub.begin()
-	id, _ := n.fs.objects.find(n.fs.subjectKey(n.stream, n.name()))
 	meta := &draftMeta{}
 	target.Header = meta.header
-	open := publish.Open{Inode: id, Thread: c.hdr.Pid, Empty: made}
+	open := publish.Open{Inode: n.ino(), Thread: c.hdr.Pid, Empty: made}
 	h := &subjectHandle{
-		node: n, at: n.fs.now(), meta: meta,
+		node: n, id: id, at: n.fs.now(), meta: meta,
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
+	}
+	if err := n.beginWriting(c); err != nil {
+		return nil, err
 	}
 	if !made && flags&syscall.O_APPEND == 0 {
 		var err error
 		if h.under, err = n.openUnder(c); err != nil {
+			n.use.endWriting()
 			return nil, err
 		}
 	}
@@ -374,8 +365,6 @@ func (n *subjectNode) openWriter(c *call, flags uint32, made bool) (*subjectHand
 		open.Under = h.under
 	}
 	h.w = desk.NewWriter(n.stream, target, open)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.opens = append(n.opens, h)
+	n.stream.writing.addOpen(n.name(), h)
 	return h, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
-	m, err := n.load(c, nil)
+	m, err := n.loadShown(c)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNoAttr
 	}
@@ -22,7 +22,7 @@ func (n *subjectNode) xattr(c *call, name string) ([]byte, error) {
 }
 
 func (n *subjectNode) xattrs(c *call) ([]string, error) {
-	m, err := n.load(c, nil)
+	m, err := n.loadShown(c)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

@@ -58,7 +58,8 @@ func (subjectsDir) list(c *call, s *stream, at place, h *namesHandle, off uint64
 	})
 }
 
-// newestDir has a file for each subject: its newest message.
+// newestDir has a file for each subject: its newest message. Each message is another node there, as the kernel has one size and one set of
+// pages for a node, whoever has which message open; and all that a name stands for in turn show the inode number with which it is listed.
 type newestDir struct{}
 
 func (newestDir) lookup(c *call, s *stream, at place, name string, out *fuse.EntryOut) error {
@@ -73,7 +74,14 @@ func (newestDir) lookup(c *call, s *stream, at place, name string, out *fuse.Ent
 	if err != nil {
 		return err
 	}
-	return c.fs.placeEntry(c, s, p, out)
+	m, err := c.fs.newestOf(c, s, p.filter())
+	if err != nil {
+		return absent(err)
+	}
+	newest := *p.view
+	newest.arg = mapping.FormatSeq(m.Seq, 1)
+	newest.id = newest.number()
+	return c.fs.placeEntry(c, s, newest.place(), out)
 }
 
 func (newestDir) list(c *call, s *stream, at place, h *namesHandle, off uint64, l *listing) error {
@@ -100,14 +108,20 @@ func (fs *FS) newestOf(c *call, s *stream, f mapping.Filter) (store.Meta, error)
 		return store.Meta{}, err
 	}
 	if store.IsLiteral(q.Subject) && q.Subject != "" { // without a look at the payload
-		seqs, err := s.LastSeqs(c, []string{q.Subject}, q.To, 1)
-		if err == nil && (len(seqs) == 0 || seqs[0] < q.From) {
-			err = store.ErrNotFound
+		for seen := store.Seq(0); ; {
+			seqs, err := s.LastSeqs(c, []string{q.Subject}, q.To, 1)
+			if err == nil && (len(seqs) == 0 || seqs[0] < q.From) {
+				err = store.ErrNotFound
+			}
+			if err != nil {
+				return store.Meta{}, err
+			}
+			m, err := s.Stat(c, seqs[0])
+			if !errors.Is(err, store.ErrNotFound) || seqs[0] == seen {
+				return m, err
+			}
+			seen = seqs[0] // a newer one came, and it went
 		}
-		if err != nil {
-			return store.Meta{}, err
-		}
-		return s.Stat(c, seqs[0])
 	}
 	scratch := getScratch(0)
 	defer putScratch(scratch)
@@ -130,11 +144,31 @@ func (fs *FS) oldestOf(c *call, s *stream, f mapping.Filter) (store.Meta, error)
 	return store.Meta{}, store.ErrNotFound
 }
 
-// openNewest opens the newest message at a place as it is now, whatever is appended later.
+// ino is the inode number that a view shows.
+func (v *view) ino() uint64 {
+	if v.place().control() != mapping.ControlNewestOf {
+		return v.id
+	}
+	listed := *v
+	listed.arg = ""
+	return listed.number()
+}
+
+// statNewest finds the message that was the newest one at a place when that was looked up. Where it is gone since it is the newest one now: the
+// kernel asks no third time for a name, and with a limit to one message a subject each one goes soon.
+func (fs *FS) statNewest(c *call, s *stream, p place) (store.Meta, error) {
+	m, err := s.Stat(c, p.msgSeq())
+	if errors.Is(err, store.ErrNotFound) {
+		m, err = fs.newestOf(c, s, p.filter())
+	}
+	return m, gone(err)
+}
+
+// openNewest opens the newest message at a place, whatever is appended later.
 func (fs *FS) openNewest(c *call, s *stream, p place) (handle, uint32, error) {
-	meta, err := fs.newestOf(c, s, p.filter())
+	meta, err := fs.statNewest(c, s, p)
 	if err != nil {
-		return nil, 0, gone(err)
+		return nil, 0, err
 	}
 	h, err := fs.openPayload(c, s, meta, p.node(s), true)
 	if err != nil {

@@ -157,7 +157,8 @@ func TestNodesOfViews(t *testing.T) {
 	same := func(a, b string, want bool) {
 		t.Helper()
 		x, y := m.walk("S/.jsfs/"+a), m.walk("S/.jsfs/"+b)
-		if (x.NodeId == y.NodeId) != want || x.NodeId != x.Ino {
+		// What a name of last-by-subject stands for in turn shows one inode.
+		if (x.NodeId == y.NodeId) != want || (x.Ino == y.Ino) != want || x.NodeId != x.Ino && !strings.HasPrefix(a, "last-by-subject/") {
 			t.Errorf("%s is node %x, inode %x, %s is node %x: the same should be %v", a, x.NodeId, x.Ino, b, y.NodeId, want)
 		}
 	}
@@ -174,6 +175,7 @@ func TestNodesOfViews(t *testing.T) {
 	same("subjects/bills/3", "msg/3/data", true)
 	same("msg/3/json", "range/2-/.jsfs/msg/3/json", true)
 	same("last-by-subject/bills", "subjects/bills/.jsfs/last-by-subject/bills", true)
+	same("last-by-subject/bills", "last-by-subject/orders.eu.new", false)
 	if got, want := m.walk("S/.jsfs/subjects/bills/3").NodeId, m.walk("S/3").NodeId; got != want {
 		t.Errorf("a message in a view is node %x, want %x", got, want)
 	}

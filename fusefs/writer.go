@@ -15,6 +15,7 @@ import (
 // subjectHandle is a subject node that is open for writing.
 type subjectHandle struct {
 	node     *subjectNode
+	id       uint64 // of node
 	w        *publish.Writer
 	at       time.Time  // when it was opened
 	meta     *draftMeta // of the message that is being written
@@ -71,6 +72,25 @@ func (h *subjectHandle) note(seq store.Seq, err error) error {
 	return err
 }
 
+// addOpen notes that a subject is open for writing.
+func (w *writing) addOpen(name string, h *subjectHandle) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.opens == nil {
+		w.opens = map[string][]*subjectHandle{}
+	}
+	w.opens[name] = append(w.opens[name], h)
+}
+
+func (w *writing) removeOpen(name string, h *subjectHandle) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rest := slices.DeleteFunc(w.opens[name], func(o *subjectHandle) bool { return o == h })
+	if w.opens[name] = rest; len(rest) == 0 {
+		delete(w.opens, name)
+	}
+}
+
 func (h *subjectHandle) abandon() { h.w.Abandon() }
 
 func (h *subjectHandle) release(c *call) {
@@ -78,9 +98,8 @@ func (h *subjectHandle) release(c *call) {
 	_ = h.note(out.Seq, nil) // reportOutcome tells of the error
 	c.reportOutcome(h.node.stream, out)
 	n := h.node
-	n.mu.Lock()
-	n.opens = slices.DeleteFunc(n.opens, func(o *subjectHandle) bool { return o == h })
-	n.mu.Unlock()
+	n.stream.writing.removeOpen(n.name(), h)
+	n.use.endWriting()
 	if h.under != nil {
 		h.under.close()
 	}

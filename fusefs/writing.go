@@ -25,6 +25,8 @@ type writing struct {
 	mu sync.Mutex
 	// hidden are the subjects that were unlinked, and when.
 	hidden map[string]time.Time
+	// opens are the handles for writing that are open, by their subjects' names, oldest first.
+	opens map[string][]*subjectHandle
 	// drafts are what drafts have besides bytes, as long as they have their name.
 	drafts map[string]*draftMeta
 	// pending are the sequences above the last one that are being made.
@@ -225,4 +227,45 @@ func (fs *FS) setLogAttr(_ *call, s *stream, _ handle, in *fuse.SetAttrIn) error
 
 func refuseTruncate(s *stream) error {
 	return refuse(syscall.EPERM, "a log is not emptied by > or truncate: append with >>, remove messages with rm %s/NUMBER", s.name)
+}
+
+// hide hides a subject for hideFor.
+func (w *writing) hide(subject string, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hidden == nil {
+		w.hidden = map[string]time.Time{}
+	}
+	for old, at := range w.hidden {
+		if now.Sub(at) > hideFor {
+			delete(w.hidden, old)
+		}
+	}
+	w.hidden[subject] = now
+}
+
+// isHidden says whether a subject is hidden, and since when.
+func (w *writing) isHidden(subject string, now time.Time) (hidden bool, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, ok := w.hidden[subject]
+	if !ok || now.Sub(at) > hideFor {
+		return false, time.Time{}
+	}
+	return true, at
+}
+
+// unhide shows a subject again, because a message was appended to it.
+func (w *writing) unhide(subject string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.hidden, subject)
+}
+
+// openSince says whether somebody has a subject open for writing who opened it after a time.
+func (w *writing) openSince(name string, at time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	opens := w.opens[name]
+	return len(opens) > 0 && opens[len(opens)-1].at.After(at)
 }
