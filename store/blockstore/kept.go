@@ -116,9 +116,22 @@ func (b *block) isKept(i int, now int64) bool {
 	return false
 }
 
-// keptWith returns the batch that message i is kept with, which may be over; nil if there is none.
-func (b *block) keptWith(i int) (found *keptBatch) {
+// copyOfKept returns a copy of what is kept of the block's removed messages, which does not change.
+func (b *block) copyOfKept() (kept []*keptBatch) {
 	for _, e := range b.batches() {
+		c := &keptBatch{due: e.due, bits: e.bits.grown(e.bits.len())}
+		c.last.Store(e.last.Load())
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+// keptWith returns the batch that message i is kept with, which may be over; nil if there is none.
+func (b *block) keptWith(i int) *keptBatch { return keptIn(b.batches(), i) }
+
+// keptIn is keptWith in some batches.
+func keptIn(batches []*keptBatch, i int) (found *keptBatch) {
+	for _, e := range batches {
 		if e.bits.get(i) && (found == nil || e.due > found.due) {
 			found = e
 		}

@@ -43,7 +43,7 @@ func (r *rewriting) pin(ctx context.Context) error {
 }
 
 // withIDs returns which messages of b, which is sealed, need not be kept but for their Nats-Msg-Id: those stored
-// since then that have one.
+// since then that have one. Of those that must stay for something else now, and may be removed any moment, it takes those with a header for such.
 func (s *Stream) withIDs(b *block, since, asOf int64) (*bitset, error) {
 	var ids *bitset
 	v := view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
@@ -57,21 +57,23 @@ func (s *Stream) withIDs(b *block, since, asOf int64) (*bitset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.Flags&record.FlagHeader == 0 || b.stays(i, asOf) {
+		if h.Flags&record.FlagHeader == 0 {
 			continue
 		}
-		m, err := s.load(&v, i, buf)
-		if errors.Is(err, store.ErrNotFound) {
-			continue // it was erased
-		}
-		if err != nil {
-			return nil, err
-		}
-		if n := len(m.Header) + len(m.Data); cap(buf) < n {
-			buf = make([]byte, 2*n+peekRead)
-		}
-		if policy.IDOf(m.Header) == "" {
-			continue
+		if !b.stays(i, asOf) {
+			m, err := s.load(&v, i, buf)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // it was erased
+			}
+			if err != nil {
+				return nil, err
+			}
+			if n := len(m.Header) + len(m.Data); cap(buf) < n {
+				buf = make([]byte, 2*n+peekRead)
+			}
+			if policy.IDOf(m.Header) == "" {
+				continue
+			}
 		}
 		if ids == nil {
 			ids = new(bitset).grown(v.count)

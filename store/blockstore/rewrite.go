@@ -31,7 +31,8 @@ type rewriting struct {
 	pinFrom uint64    // messages from this one on are needed for what they tell of the stream's sources
 
 	stay     []*bitset        // of each block, which messages stay …
-	gone     []*bitset        // … although they were removed
+	gone     []*bitset        // … although they were removed …
+	kept     [][]*keptBatch   // … until when: copies, as some may come back while they are written
 	skips    []record.Control // of all blocks, sorted
 	controls []*ownControl    // that other blocks need
 	lastTime int64            // of the last message that the blocks ever had
@@ -46,7 +47,7 @@ type rewriting struct {
 	offs []uint32
 	runs []record.Run
 	own  []record.Control // the controls in the new block
-	kept []*keptRange
+	goes []*keptRange     // of what stays and was removed
 
 	all         store.Totals // of its messages
 	first, last int64        // the first one's time, and the last one's
@@ -68,13 +69,18 @@ var errBusy = errors.New("the blocks changed meanwhile, or are needed as they ar
 // directory could not be synced: then either is good.
 func (s *Stream) rewrite(ctx context.Context, r *rewriting) (int64, error) {
 	r.s = s
-	last := r.old[len(r.old)-1]
 	if err := r.readControls(); err != nil {
 		return 0, err
 	}
 	if err := r.pin(ctx); err != nil {
 		return 0, err
 	}
+	return r.replace(ctx)
+}
+
+// replace is rewrite for who has read what the old blocks say.
+func (r *rewriting) replace(ctx context.Context) (int64, error) {
+	s, last := r.s, r.old[len(r.old)-1]
 	if err := r.decide(); err != nil {
 		return 0, err
 	}
@@ -114,7 +120,7 @@ func (r *rewriting) write(ctx context.Context, name string) (err error) {
 	r.subjects = scan.NewSubjectList()
 	r.putControls()
 	for i, b := range r.old {
-		if err := r.copyBlock(ctx, b, r.stay[i], r.gone[i]); err != nil {
+		if err := r.copyBlock(ctx, b, i); err != nil {
 			return err
 		}
 	}
@@ -180,14 +186,15 @@ func (r *rewriting) put(ct *record.Control) {
 
 // putKept encodes which of the messages that stay were removed.
 func (r *rewriting) putKept() {
-	slices.SortFunc(r.kept, func(a, b *keptRange) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.last, b.last)) })
-	for _, k := range r.kept {
+	slices.SortFunc(r.goes, func(a, b *keptRange) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.last, b.last)) })
+	for _, k := range r.goes {
 		r.put(&record.Control{Kind: record.FlagRemove, Seq: r.old[len(r.old)-1].next, Time: max(k.last, r.b.hdr.Time), Discard: k.due == math.MinInt64, Ranges: []record.Range{k.Range}})
 	}
 }
 
-// copyBlock encodes those messages of b anew that stay.
-func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset) error {
+// copyBlock encodes those messages of b anew that stay, the k-th of the old blocks.
+func (r *rewriting) copyBlock(ctx context.Context, b *block, k int) error {
+	stay, gone, kept := r.stay[k], r.gone[k], r.kept[k]
 	v := view{block: b, runs: b.runs, count: int(b.all.Messages), next: b.next, end: b.dataEnd}
 	offs, err := r.s.indexOf(&v)
 	if err != nil {
@@ -207,7 +214,7 @@ func (r *rewriting) copyBlock(ctx context.Context, b *block, stay, gone *bitset)
 			return err
 		}
 		if gone.get(i) {
-			r.noteGone(b, i)
+			r.noteGone(b, i, keptIn(kept, i))
 		}
 		if len(r.buf) >= writeSize {
 			if err := r.flush(ctx); err != nil {
@@ -263,11 +270,11 @@ func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error
 	return nil
 }
 
-// noteGone notes that message i of b, the one that was copied last, was removed, when, and until when it is kept. What a later block tells of
-// that counts when the stream is opened.
-func (r *rewriting) noteGone(b *block, i int) {
+// noteGone notes that message i of b, the one that was copied last, was removed, when, and until when it is kept, which e tells. What a later
+// block tells of that counts when the stream is opened.
+func (r *rewriting) noteGone(b *block, i int, e *keptBatch) {
 	due, at, last := int64(math.MinInt64), int64(0), r.lastTime // it stays for something else
-	if e := b.keptWith(i); e != nil && e.due > r.asOf {
+	if e != nil && e.due > r.asOf {
 		due, last = e.due, e.last.Load()
 		if t, ok := r.times.since(b, i, e, r.s.opt.KeepDeleted); ok {
 			if in, ok := r.instead[t]; ok {
@@ -276,14 +283,14 @@ func (r *rewriting) noteGone(b *block, i int) {
 			at, last = t, t
 		}
 	}
-	k := slices.IndexFunc(r.kept, func(k *keptRange) bool { return k.due == due && k.at == at })
+	k := slices.IndexFunc(r.goes, func(k *keptRange) bool { return k.due == due && k.at == at })
 	if k < 0 {
-		k = len(r.kept)
-		r.kept = append(r.kept, &keptRange{due: due, at: at})
+		k = len(r.goes)
+		r.goes = append(r.goes, &keptRange{due: due, at: at})
 	}
-	r.kept[k].last = max(r.kept[k].last, last)
-	r.kept[k].Add(uint64(r.meta.Seq), 1)
-	r.kept[k].Sums = r.kept[k].Sums.Add(r.meta)
+	r.goes[k].last = max(r.goes[k].last, last)
+	r.goes[k].Add(uint64(r.meta.Seq), 1)
+	r.goes[k].Sums = r.goes[k].Sums.Add(r.meta)
 }
 
 // flush writes what is encoded.

@@ -134,7 +134,7 @@ func (r *rewriting) decide() error {
 				gone.words[i/64].Or(1 << (i % 64))
 			}
 		}
-		r.stay, r.gone = append(r.stay, stay), append(r.gone, gone)
+		r.stay, r.gone, r.kept = append(r.stay, stay), append(r.gone, gone), append(r.kept, b.copyOfKept())
 	}
 	r.timeRemovals()
 	controls := len(r.controls)

@@ -65,7 +65,7 @@ func (s *Stream) makeTable(v *view, kept bool) (*subjectTable, error) {
 	}
 	if err != nil {
 		// The footer's list is damaged, missing or erased. The records themselves have it.
-		return s.replaceTable(v, err)
+		return s.replaceTable(v)
 	}
 	return &subjectTable{SubjectTable: t}, nil
 }
@@ -101,14 +101,20 @@ func (s *Stream) scanSubjects(v *view) (t *subjectTable, erased bool, err error)
 	return &subjectTable{SubjectTable: record.MakeSubjects(c.Subjects.At(offs.all()))}, len(c.Subjects.Erased) > 0, nil
 }
 
-// replaceTable makes a table of v's subjects because the footer's can't be used. cause is why, which is noted unless
-// the names were erased with a message.
-func (s *Stream) replaceTable(v *view, cause error) (*subjectTable, error) {
+// replaceTable makes a table of v's subjects because the footer's can't be used. Why is noted, unless the names were erased with
+// a message. As they may have been read while that was done, they are read once more.
+func (s *Stream) replaceTable(v *view) (*subjectTable, error) {
 	t, erased, err := s.scanSubjects(v)
-	if err == nil && v.trailer != nil && !(erased && errors.Is(cause, record.ErrDropped)) && !s.erasingIn(v) {
+	if err != nil || v.trailer == nil {
+		return t, err
+	}
+	before := s.ahead.erased.Load()
+	_, cause := s.readTable(v.block, false)
+	dropped := erased && errors.Is(cause, record.ErrDropped)
+	if cause != nil && !dropped && !s.erasingIn(v) && s.ahead.erased.Load() == before {
 		s.noteFile(v.block, cause)
 	}
-	return t, err
+	return t, nil
 }
 
 // placesIn returns which messages of the block that has table t match f, removed ones included. It remembers them, if

@@ -12,6 +12,8 @@ import (
 
 var concurrentCases = []testCase{
 	{name: "no read of a live message fails while others write and remove", run: func(b *bench) { newTraffic(b, 600).run() }},
+	{name: "what is never removed is found while the rest comes and goes", run: func(b *bench) { runCrowd(b, 900) }},
+	{name: "the only message on a subject is found while it is replaced", run: func(b *bench) { runReplaced(b, 1500) }},
 	{name: "many writers get numbers of their own", run: func(b *bench) {
 		st := b.create("S")
 		var mu sync.Mutex
@@ -234,4 +236,80 @@ func (t *traffic) scanAll() {
 			t.Errorf("extents: %v", err)
 		}
 	}
+}
+
+// replaced has subjects that always have a message, the newest one.
+type replaced struct {
+	*bench
+	st    store.Stream
+	names []string
+}
+
+// runReplaced replaces messages so often, while others look for them.
+func runReplaced(b *bench, total int) {
+	r := &replaced{b, b.createWith(store.Config{Name: "S", MaxMsgsPerSubject: 1}), []string{"k.0", "k.1", "k.2", "k.3"}}
+	for _, name := range r.names {
+		b.append(r.st, name, "first")
+	}
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	for _, look := range []func(name string) error{r.last, r.find, r.count, r.list} {
+		wg.Go(func() {
+			for i := 0; !done.Load() && !b.Failed(); i++ {
+				if err := look(r.names[i%len(r.names)]); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for i := range total {
+		b.append(r.st, r.names[i%7%len(r.names)], fmt.Sprint("message ", i))
+	}
+	done.Store(true)
+	wg.Wait()
+}
+
+func (r *replaced) last(name string) error {
+	_, err := r.st.LoadLast(r.ctx, name, nil)
+	_, err2 := r.st.LoadLast(r.ctx, "k.*", nil)
+	return errors.Join(err, err2)
+}
+
+func (r *replaced) find(name string) error {
+	_, err := r.st.Next(r.ctx, store.Query{Subject: name}, nil)
+	_, err2 := r.st.Prev(r.ctx, store.QueryOf([]string{"k.>", "x"}), nil)
+	_, err3 := r.st.Next(r.ctx, store.QueryOf([]string{"k.>", "x"}), nil)
+	return errors.Join(err, err2, err3)
+}
+
+func (r *replaced) count(name string) error {
+	n, err := r.st.Count(r.ctx, store.Query{Subject: name})
+	if err != nil || n.Messages == 0 {
+		return fmt.Errorf("count of %s: got %+v, %w", name, n, err)
+	}
+	return nil
+}
+
+// list walks all subjects, and looks for the last message of each. That one may be gone, but it was there.
+func (r *replaced) list(string) error {
+	seqs, err := r.st.LastSeqs(r.ctx, []string{"k.*"}, 0, 0)
+	if err != nil || len(seqs) != len(r.names) {
+		return fmt.Errorf("the last ones are %d, %w", seqs, err)
+	}
+	for _, seq := range seqs {
+		if _, err := r.st.Stat(r.ctx, seq); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	n := 0
+	for c, err := range r.st.Subjects(r.ctx, "", "") {
+		if err != nil || c.Messages == 0 || c.First > c.Last {
+			return fmt.Errorf("subject %+v, %w", c, err)
+		}
+		n++
+	}
+	if n != len(r.names) {
+		return fmt.Errorf("%d subjects, want %d", n, len(r.names))
+	}
+	return nil
 }
