@@ -23,7 +23,8 @@
 // Where that can't be known (the caller's pid is 0, /proc can't be read), a FLUSH with data
 // commits. Fsync commits always. Release takes what is left: what was written
 // through an inherited descriptor, and the empty message of a file that was made or
-// emptied and never written. What a killed program leaves is kept as a draft
+// emptied and never written. A RELEASE without any FLUSH is of an open(2) that failed behind
+// our answer, as its caller was killed: then there is no empty message. What a killed program leaves is kept as a draft
 // .killed.N; what is refused when nobody can be told any more, as .refused.N.
 //
 // [Writer] is an open of a name for a subject: one message, of whatever was

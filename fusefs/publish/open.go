@@ -22,8 +22,8 @@ type open struct {
 	rule rule
 	buf  buffer // what was written since the last commit
 	// dirty says that there is something to commit; empty that there is not, and that an empty
-	// message is due at release; closed that its writer was told that he has closed the file.
-	dirty, empty, closed bool
+	// message is due at release; closed that its writer was told that he has closed the file; flushed that somebody closed a descriptor.
+	dirty, empty, closed, flushed bool
 	// base is the offset in the file of buf's first byte. settled says that there was a commit;
 	// before the first one base is 0, after it a message begins where its first byte is written.
 	base    int64
@@ -73,6 +73,7 @@ func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
 	if o.ended {
 		return 0, o.lost
 	}
+	o.flushed = true
 	due := o.dirty || o.spoiled != nil
 	if o.rule.flush(tid, due, o.empty) != closed {
 		return 0, nil
@@ -148,6 +149,8 @@ func (o *open) leftLocked(ctx context.Context) Outcome {
 	switch {
 	case killed && o.buf.size == 0, !o.dirty && !o.empty:
 		return out
+	case !o.flushed && o.buf.size == 0:
+		return out // the kernel had the file, and nobody else: open(2) was given up, as its caller was killed
 	case killed:
 		out.Killed = true
 		out.Draft, out.Err = o.keepLocked(ctx, ".killed.")

@@ -141,6 +141,7 @@ func TestRule(t *testing.T) {
 			steps: "f1/1 w:hi f1/0 end", want: []string{`"hi"`}},
 		{name: "a write that nobody closes but the release", steps: "w:hi end", want: []string{`"hi"`}},
 		{name: "an empty file is an empty message", empty: true, steps: "f1/1 f1/0 end", want: []string{`""`}},
+		{name: "an open that ended behind the answer, as its caller was killed", empty: true, steps: "end"},
 		{name: "an open that neither makes nor writes is none", steps: "f1/0 end"},
 		{name: "a file emptied by truncate is an empty message", steps: "t0 f1/0 end", want: []string{`""`}},
 		{name: "the same after a write", steps: "w:hi t0 f1/0 end", want: []string{`""`}},
