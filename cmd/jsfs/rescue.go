@@ -29,7 +29,8 @@ Each store has its own key: --key-file or --passphrase is for SOURCE, of which, 
 encrypted, the file jsfs.key must be there; what begins with --dest- is for DEST. A DEST
 that is made without one is not encrypted, whatever SOURCE is.
 
-What can't be read of a draft is zeros in the copy, and told. The exit code is 0 if nothing
+What an earlier rescue into DEST could read, and the disk has lost since, stays there. What
+can't be read of a draft is zeros in the copy, and told. The exit code is 0 if nothing
 is lost, 1 if something is, or if it could not be done.`,
 		Example: `  jsfs rescue /mnt/old-disk/orders /var/lib/orders`,
 		Args:    exactArgs("a SOURCE", "a DEST"),
@@ -122,7 +123,7 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 			return err
 		}
 		for _, h := range s.Holes {
-			if _, err := fmt.Fprintf(out, "%s: %d bytes of the draft %q can't be read, and are zeros in the copy\n", s.Stream, h.Bytes, h.Draft); err != nil {
+			if _, err := fmt.Fprintf(out, "%s: %d bytes of the draft %q can't be read, and are zeros in the copy, or what an earlier rescue could read\n", s.Stream, h.Bytes, h.Draft); err != nil {
 				return err
 			}
 		}

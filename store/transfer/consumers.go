@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"jsfs/store"
@@ -161,15 +162,24 @@ func (o *origin) checkConsumers(ctx context.Context, st store.Stream) error {
 		return differs(name, fmt.Sprintf("its consumer %s can't be read: %s", lost[0].Consumer, lost[0].Cause))
 	}
 	for i := range have {
-		want := o.consumer(have[i].Config.Name)
+		who := have[i].Config.Name
+		want := o.consumer(who)
+		if o.mayHave(who) {
+			continue
+		}
 		if want == nil {
-			return differs(name, fmt.Sprintf("it has a consumer %s, which the original does not", have[i].Config.Name))
+			return differs(name, fmt.Sprintf("it has a consumer %s, which the original does not", who))
 		}
 		if err := want.CheckSuccession(&have[i]); err != nil {
 			return differs(name, err.Error())
 		}
 	}
 	return nil
+}
+
+// mayHave says whether a consumer that is none of the origin's may be one that a rescue can't read any more.
+func (o *origin) mayHave(name string) bool {
+	return o.salvage != nil && o.unread > 0 && o.consumer(name) == nil
 }
 
 func (o *origin) consumer(name string) *store.ConsumerState {
@@ -183,7 +193,7 @@ func (o *origin) consumer(name string) *store.ConsumerState {
 
 // restoreConsumers gives the copy, which has all messages, the origin's consumers, and looks whether it has them then.
 func (o *origin) restoreConsumers(ctx context.Context, to store.Store, st store.Stream) error {
-	got, _, err := consumersOf(ctx, st)
+	got, err := o.restored(ctx, st)
 	if err != nil || sameConsumers(got, o.consumers) {
 		return err
 	}
@@ -195,9 +205,15 @@ func (o *origin) restoreConsumers(ctx context.Context, to store.Store, st store.
 			return fmt.Errorf("stream %s: %w", st.Config().Name, err)
 		}
 	}
-	got, _, err = consumersOf(ctx, st)
+	got, err = o.restored(ctx, st)
 	if err == nil && !sameConsumers(got, o.consumers) {
 		err = fmt.Errorf("stream %s: the copy's consumers are not what was stored", st.Config().Name)
 	}
 	return err
+}
+
+// restored returns the copy's consumers, without those of an earlier rescue that can't be read any more.
+func (o *origin) restored(ctx context.Context, st store.Stream) ([]store.ConsumerState, error) {
+	got, _, err := consumersOf(ctx, st)
+	return slices.DeleteFunc(got, func(s store.ConsumerState) bool { return o.mayHave(s.Config.Name) }), err
 }

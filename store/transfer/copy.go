@@ -54,7 +54,7 @@ func (o *origin) copyTo(ctx context.Context, to store.Store, name string, opt Op
 			return Result{}, err
 		}
 	}
-	r := t.result(name, resumed, o.last, lost)
+	r := t.result(name, resumed, o.last, o.salvage.without(lost))
 	r.Consumers, r.LostConsumers = len(o.consumers), unread
 	if cfg.Retention == store.RetentionInterest && len(unread) > 0 {
 		cfg.Retention, r.KeepsAll = store.RetentionLimits, true
@@ -134,9 +134,10 @@ func (o *origin) fill(ctx context.Context, to store.Store, st store.Stream, opt 
 		return nil, 0, err
 	}
 	name := st.Config().Name
-	if have.Last > o.last {
+	if have.Last > o.last && o.salvage == nil {
 		return nil, 0, differs(name, fmt.Sprintf("it goes up to message %d, the original to %d", have.Last, o.last))
 	}
+	o.last = max(o.last, have.Last)
 	c := newComparison(readBatches(ctx, st, 1, have.Last))
 	defer c.stop()
 	t = newTally()
@@ -146,21 +147,25 @@ func (o *origin) fill(ctx context.Context, to store.Store, st store.Stream, opt 
 		}
 		old := sort.Search(len(ms), func(i int) bool { return ms[i].Seq > have.Last })
 		for i := range ms[:old] {
-			if err := c.same(name, &ms[i]); err != nil {
-				return nil, 0, err
-			}
-		}
-		resumed += int64(old)
-		if old < len(ms) {
-			err := c.end(name)
+			err := o.salvage.passKept(ctx, c, ms[i].Seq, t)
 			if err == nil {
-				err = o.hold(ctx, to, st)
+				err = c.same(name, &ms[i])
 			}
 			if err != nil {
 				return nil, 0, err
 			}
-			if _, err := st.RestoreAll(ctx, ms[old:]); err != nil {
-				return nil, 0, explainCut(name, have.Last, ms[old].Seq, err)
+			t.add(&ms[i])
+		}
+		resumed += int64(old)
+		if ms = ms[old:]; len(ms) > 0 {
+			if err := o.endOf(ctx, c, name, t); err != nil {
+				return nil, 0, err
+			}
+			if err := o.hold(ctx, to, st); err != nil {
+				return nil, 0, err
+			}
+			if _, err := st.RestoreAll(ctx, ms); err != nil {
+				return nil, 0, explainCut(name, have.Last, ms[0].Seq, err)
 			}
 		}
 		for i := range ms {
@@ -168,7 +173,15 @@ func (o *origin) fill(ctx context.Context, to store.Store, st store.Stream, opt 
 		}
 		opt.progress(t.Messages, o.total)
 	}
-	return t, resumed, c.end(name)
+	return t, resumed, o.endOf(ctx, c, name, t)
+}
+
+// endOf demands that the copy has no other message of its own.
+func (o *origin) endOf(ctx context.Context, c *comparison, name string, t *tally) error {
+	if err := o.salvage.passKept(ctx, c, ^store.Seq(0), t); err != nil {
+		return err
+	}
+	return c.end(name)
 }
 
 // explainCut says why a sequence that was above the last one is taken: a stream whose machine lost power

@@ -29,6 +29,10 @@ type origin struct {
 	consumers []store.ConsumerState
 	// batches walks the messages in order. Each batch is its receiver's to keep.
 	batches iter.Seq2[[]store.Msg, error]
+	// salvage is set in a rescue.
+	salvage *salvage
+	// unread is how many consumers can't be read.
+	unread int
 	// lost tells, when the walk is over, which messages it could not give, and which consumers can't be read.
 	lost func(ctx context.Context) ([]Lost, []LostConsumer, error)
 }
@@ -45,7 +49,7 @@ func originOf(ctx context.Context, st store.Stream) (*origin, error) {
 	}
 	until(state.Last, consumers)
 	return &origin{
-		config: st.Config(), last: state.Last, lastTime: state.LastTime, total: state.Live.Messages, consumers: consumers,
+		config: st.Config(), last: state.Last, lastTime: state.LastTime, total: state.Live.Messages, consumers: consumers, unread: len(unread),
 		batches: readBatches(ctx, st, 1, state.Last),
 		lost: func(ctx context.Context) ([]Lost, []LostConsumer, error) {
 			lost, err := lostOf(ctx, st, state.Last)

@@ -36,7 +36,7 @@ type LostDraft struct {
 	Cause string `json:"cause"`
 }
 
-// HoledDraft is a draft that was copied, of which Bytes bytes can't be read: they are zeros in the copy.
+// HoledDraft is a draft that was copied, of which Bytes bytes can't be read: they are zeros in the copy, or what an earlier rescue could read.
 type HoledDraft struct {
 	Draft string `json:"draft"`
 	Bytes int64  `json:"bytes"`
@@ -78,7 +78,7 @@ func (r *Rescued) DamagedDrafts() int {
 
 // Rescue copies every stream of a damaged store, drafts included, into another one, which must have nothing
 // else in it. begin is called before each stream, and gives its options. Rescue goes on with what an
-// earlier call has left; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
+// earlier call has left, also of messages that can't be read any more; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
 func Rescue(ctx context.Context, from, to store.Store, begin func(stream string) Options) (Rescued, error) {
 	r := Rescued{Damage: []store.Damage{}}
 	if f, ok := from.(interface{ Found() []store.Damage }); ok { // outside of streams
@@ -123,7 +123,12 @@ func Rescue(ctx context.Context, from, to store.Store, begin func(stream string)
 
 func rescueStream(ctx context.Context, st store.Stream, to store.Store, opt Options) (RescuedStream, error) {
 	name := st.Config().Name
-	res, err := Copy(ctx, st, to, name, opt)
+	o, err := originOf(ctx, st)
+	if err != nil {
+		return RescuedStream{}, err
+	}
+	o.salvage = &salvage{from: st}
+	res, err := o.copyTo(ctx, to, name, opt)
 	if err != nil {
 		return RescuedStream{}, err
 	}
@@ -174,20 +179,41 @@ func openDraft(ctx context.Context, from store.Stream, name string) (d store.Dra
 	return d, size, nil
 }
 
-// copyDraft copies the size bytes of a draft, durably, over what an earlier call has left of it. It returns how many can't be
-// read.
+// copyDraft copies the size bytes of a draft, durably, over what an earlier call has left of it, which stays where a byte can't be read
+// any more. It returns how many can't be read.
 func copyDraft(ctx context.Context, src store.Draft, size int64, to store.Stream, name string) (lost int64, err error) {
-	if err := to.RemoveDraft(ctx, name); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, err
-	}
-	dst, err := to.CreateDraft(ctx, name)
+	dst, err := draftToFill(ctx, size, to, name)
 	if err != nil {
 		return 0, err
 	}
-	if lost, err = copyReadable(dst, src, size); err == nil {
+	lost, err = copyReadable(dst, src, size)
+	if errors.As(err, new(*store.CorruptError)) { // what was left can't be gone on with
+		if err := errors.Join(dst.Close(), to.RemoveDraft(ctx, name)); err != nil {
+			return 0, err
+		}
+		return copyDraft(ctx, src, size, to, name)
+	}
+	if err == nil {
 		err = dst.Sync()
 	}
 	return lost, errors.Join(err, dst.Close())
+}
+
+// draftToFill opens what an earlier call has left of a draft of that size, or makes a draft.
+func draftToFill(ctx context.Context, size int64, to store.Stream, name string) (store.Draft, error) {
+	left, have, err := openDraft(ctx, to, name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return to.CreateDraft(ctx, name)
+	case err != nil:
+		return nil, err
+	case have == size:
+		return left, nil
+	}
+	if err := errors.Join(left.Close(), to.RemoveDraft(ctx, name)); err != nil {
+		return nil, err
+	}
+	return to.CreateDraft(ctx, name)
 }
 
 // copyReadable copies a draft in large pieces, and around damage in small ones, as far as each can be read.
