@@ -173,7 +173,8 @@ func (o *origin) fill(ctx context.Context, to store.Store, st store.Stream, opt 
 		}
 		opt.progress(t.Messages, o.total)
 	}
-	return t, resumed, o.endOf(ctx, c, name, t)
+	err = o.endOf(ctx, c, name, t)
+	return t, resumed + o.salvage.many(), err
 }
 
 // endOf demands that the copy has no other message of its own.

@@ -94,8 +94,8 @@ func TestARescueKeepsWhatTheDiskHasLostSince(t *testing.T) {
 				continue
 			}
 			img := imageOf(t, to, "S")
-			if len(img.Msgs) < len(have.Msgs) || r.Streams[0].Messages != int64(len(img.Msgs)) {
-				t.Errorf("%s, stopped %v: there were %d messages, and are %d; the result says %d", name, stop, len(have.Msgs), len(img.Msgs), r.Streams[0].Messages)
+			if got := r.Streams[0]; len(img.Msgs) < len(have.Msgs) || got.Messages != int64(len(img.Msgs)) || got.Resumed != int64(len(have.Msgs)) {
+				t.Errorf("%s, stopped %v: there were %d messages, and are %d; the result says %d and %d", name, stop, len(have.Msgs), len(img.Msgs), got.Resumed, got.Messages)
 			}
 			for i, m := range have.Msgs {
 				if img.Msgs[i].Seq != m.Seq || !bytes.Equal(img.Msgs[i].Data, m.Data) {

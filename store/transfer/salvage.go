@@ -53,6 +53,14 @@ func (s *salvage) passKept(ctx context.Context, c *comparison, before store.Seq,
 	return nil
 }
 
+// many is how many messages the copy has that the origin lacks.
+func (s *salvage) many() int64 {
+	if s == nil {
+		return 0
+	}
+	return int64(len(s.kept))
+}
+
 // without leaves out of what is lost what the copy has.
 func (s *salvage) without(lost []Lost) []Lost {
 	if s == nil || len(s.kept) == 0 {
