@@ -22,7 +22,7 @@ const (
 
 	// draftRest is for how long a draft is not changed before its sums are put on disk. By then Linux has written what it had of it.
 	draftRest = 30 * time.Second
-	// sumsAtStop bounds how long a stop puts sums on disk. A draft without is one from then on that nobody knows sums of.
+	// sumsAtStop bounds how long a stop puts sums on disk, those of all streams. A draft without is one from then on that nobody knows sums of.
 	sumsAtStop = 5 * time.Second
 )
 
@@ -107,7 +107,11 @@ func (s *Stream) closeSums() error {
 	}
 	s.draftMu.Unlock()
 	s.background.Wait()
-	err := s.keepSums(0, time.Now().Add(sumsAtStop))
+	end := time.Now().Add(sumsAtStop)
+	if s.st.closing.Load() {
+		end = s.st.sumsUntil()
+	}
+	err := s.keepSums(0, end)
 	if isNoSpace(err) {
 		s.log.Warn("the disk is full: checksums of drafts are not on it", "stream", s.config.Load().Name)
 		err = nil
@@ -115,8 +119,8 @@ func (s *Stream) closeSums() error {
 	return err
 }
 
-// keepSums puts the sums of those drafts on disk that were not changed for as long as rest, until it is as late as end if that is
-// not zero.
+// keepSums puts the sums of those drafts on disk that were not changed for as long as rest, until it is as late as end or, if that is
+// zero, until the stream is to be closed.
 func (s *Stream) keepSums(rest time.Duration, end time.Time) error {
 	s.draftMu.Lock()
 	var due []*plainDraft
@@ -133,7 +137,7 @@ func (s *Stream) keepSums(rest time.Duration, end time.Time) error {
 	}
 	var errs []error
 	for _, d := range due {
-		if !end.IsZero() && time.Now().After(end) {
+		if end.IsZero() && s.stopping.Load() || !end.IsZero() && time.Now().After(end) {
 			break
 		}
 		if err := s.keepOne(d); err != nil {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"jsfs/store"
@@ -125,6 +126,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
 		reserve: reserve.New(fsys, opt.Logger), pace: pace.New(backgroundBytes),
 		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
+		sumsUntil: sync.OnceValue(func() time.Time { return time.Now().Add(sumsAtStop) }),
 	}
 	if unlocked {
 		st.note(store.Damage{File: lockName, Cause: fmt.Sprintf("it can't be used, so nobody is kept from writing to the store: %v", err)})

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jsfs/store"
@@ -133,4 +135,55 @@ func TestADraftThatKeepsItsNameKeepsItsSums(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestAStopDoesNotWaitForTheSumsOfAllDrafts begins to close a stream while the first of many drafts is synced for its sums.
+func TestAStopDoesNotWaitForTheSumsOfAllDrafts(t *testing.T) {
+	disk := vfs.NewFail(vfs.NewMem())
+	st, s := draftStream(t, disk, Options{})
+	for i := range 20 {
+		putDraft(t, s, fmt.Sprintf(".%d", i), []byte("a draft"))
+	}
+	synced := 0
+	disk.Set(vfs.Fault{Match: func(call, name string) bool {
+		if call == "sync" && strings.Contains(name, "/drafts/d") {
+			synced++
+			s.stopping.Store(true)
+		}
+		return false
+	}})
+	if err := s.keepSums(0, time.Time{}); err != nil || synced != 1 {
+		t.Errorf("%d drafts were synced, %v, want 1", synced, err)
+	}
+	if err := st.Close(); err != nil || synced < 20 {
+		t.Errorf("%d drafts were synced at the end, %v, want all", synced, err)
+	}
+}
+
+// TestAllStreamsOfAStoreHaveOneTimeForSums: a stop takes no longer where drafts are in many streams.
+func TestAllStreamsOfAStoreHaveOneTimeForSums(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewFail(vfs.NewMem())
+		st, _ := draftStream(t, disk, Options{})
+		for i := range 20 {
+			s, err := st.Create(t.Context(), store.Config{Name: fmt.Sprint("S", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			putDraft(t, s, ".d", []byte("a draft"))
+		}
+		disk.Set(vfs.Fault{Match: func(call, name string) bool {
+			if call == "sync" && strings.Contains(name, "/drafts/d") {
+				time.Sleep(sumsAtStop / 4)
+			}
+			return false
+		}})
+		begun := time.Now()
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took > 2*sumsAtStop {
+			t.Errorf("the stop took %v", took)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/pace"
@@ -41,6 +42,8 @@ type Store struct {
 	closeFS func() error
 	found   []store.Damage // outside of any stream
 	links   *replicate.Runner
+	// sumsUntil is until when the store's end puts checksums of drafts on disk, which begins when it is called first.
+	sumsUntil func() time.Time
 
 	// originMu serialises creating, updating, truncating and removing, so that origins never lead back to a stream. Links are
 	// stopped under it. It comes before mu.
