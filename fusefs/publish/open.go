@@ -51,7 +51,7 @@ func (d *Desk) open(s store.Stream, t Target, o Open) *open {
 		stream: s,
 		target: t,
 		limit:  t.Limit(),
-		rule:   newRule(d.proc, &d.peers, o.Inode, o.Thread),
+		rule:   newRule(d, o.Inode, o.Thread),
 		buf:    buffer{drafts: s, budget: d.budget},
 		dirty:  o.Due,
 		empty:  o.Empty && !o.Due,
@@ -68,6 +68,7 @@ func (o *open) OpenedBy(tid uint32, pid int) bool {
 // the sequence of the message, or 0. An error means that the message was refused. It is
 // forgotten then, unless its writer is on its way out and can't be told: then Release keeps it.
 func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
+	o.rule.tables.flushed(o.rule.inode)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
@@ -126,6 +127,7 @@ func (o *open) Release(ctx context.Context) Outcome {
 		return Outcome{}
 	}
 	o.ended = true
+	o.rule.tables.opened(o.rule.inode, -1)
 	ctx = context.WithoutCancel(ctx)
 	o.rule.leave()
 	out := o.leftLocked(ctx)

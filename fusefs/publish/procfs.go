@@ -22,12 +22,15 @@ type ProcFS struct {
 
 var errProc = errors.New("unexpected form")
 
-func (p ProcFS) path(id int, name string) string {
-	dir := p.Dir
-	if dir == "" {
-		dir = "/proc"
+func (p ProcFS) root() string {
+	if p.Dir == "" {
+		return "/proc"
 	}
-	return dir + "/" + strconv.Itoa(id) + "/" + name
+	return p.Dir
+}
+
+func (p ProcFS) path(id int, name string) string {
+	return p.root() + "/" + strconv.Itoa(id) + "/" + name
 }
 
 // Process implements Proc. Most callers are the first thread of their process: the kernel says so when it is asked whether
@@ -139,7 +142,11 @@ func isNoFile(links int, name string, buf []byte) bool {
 	if err != nil {
 		return false
 	}
-	to := buf[:n]
+	return isNoFileLink(buf[:n])
+}
+
+// isNoFileLink says whether the text of a descriptor's link tells that it leads to no file.
+func isNoFileLink(to []byte) bool {
 	return bytes.HasPrefix(to, []byte("socket:[")) || bytes.HasPrefix(to, []byte("pipe:[")) || bytes.HasPrefix(to, []byte("anon_inode:"))
 }
 
@@ -155,36 +162,48 @@ func (p ProcFS) counts(tid uint32, info, inode []byte) bool {
 	if !ok || !bytes.Equal(ino, inode) {
 		return false
 	}
-	if v, ok := field(info, "\nflags:"); ok {
-		flags, err := strconv.ParseUint(string(v), 8, 64)
-		if err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
-			return false
-		}
+	if !opensForWriting(info) {
+		return false
 	}
 	mount, ok := field(info, "\nmnt_id:")
-	return !ok || p.ours(tid, mount)
+	if !ok {
+		return true
+	}
+	ours, _ := p.ours(tid, mount)
+	return ours
 }
 
-// ours says whether a mount, by its id in the thread's namespace, is of our device.
-func (p ProcFS) ours(tid uint32, id []byte) bool {
-	if p.Device == nil {
+// opensForWriting says whether an fdinfo tells of a descriptor that can be written to, or does not tell.
+func opensForWriting(info []byte) bool {
+	v, ok := field(info, "\nflags:")
+	if !ok {
 		return true
+	}
+	flags, err := strconv.ParseUint(string(v), 8, 64)
+	return err != nil || flags&unix.O_ACCMODE != unix.O_RDONLY
+}
+
+// ours says whether a mount, by its id in the thread's namespace, is of our device, and whether that is certain: what can't
+// be told counts.
+func (p ProcFS) ours(tid uint32, id []byte) (ours, certain bool) {
+	if p.Device == nil {
+		return true, false
 	}
 	device := p.Device()
 	if device == "" {
-		return true
+		return true, false
 	}
 	b, err := os.ReadFile(p.path(int(tid), "mountinfo"))
 	if err != nil {
-		return true
+		return true, false
 	}
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
 		if len(f) > 2 && bytes.Equal(f[0], id) {
-			return string(f[2]) == device
+			return string(f[2]) == device, true
 		}
 	}
-	return true
+	return true, false
 }
 
 // field returns the word behind a key that stands at the start of a line.

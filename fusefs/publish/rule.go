@@ -12,9 +12,10 @@ const (
 // rule decides what a FLUSH means; see the package comment. It is guarded by the
 // mutex of the open that it belongs to.
 type rule struct {
-	proc  Proc
-	peers *peers
-	inode uint64
+	proc   Proc
+	peers  *peers
+	tables *tables // nil if nothing is remembered
+	inode  uint64
 
 	thread uint32 // that called open(2); 0 if it is not known. Never changed
 	opener int    // its process; 0 if it is not known. Never changed
@@ -27,8 +28,10 @@ type rule struct {
 	leaving bool
 }
 
-func newRule(proc Proc, ps *peers, inode uint64, tid uint32) rule {
-	r := rule{proc: proc, peers: ps, inode: inode, thread: tid}
+func newRule(d *Desk, inode uint64, tid uint32) rule {
+	proc, ps := d.proc, &d.peers
+	r := rule{proc: proc, peers: ps, tables: d.tables, inode: inode, thread: tid}
+	r.tables.opened(inode, 1)
 	if tid != 0 {
 		if pid, err := proc.Process(tid); err == nil {
 			r.opener = pid
@@ -73,7 +76,7 @@ func (r *rule) flush(tid uint32, due, emptyDue bool) verdict {
 	}
 	// Other opens of the same file by the same process look the same in /proc; each of
 	// them that is not gone has a descriptor at least.
-	n, all, err := r.proc.Writable(tid, r.inode, others)
+	n, all, err := r.left(tid, others)
 	switch {
 	case err != nil:
 		return r.unknown(due)
@@ -86,6 +89,16 @@ func (r *rule) flush(tid uint32, due, emptyDue bool) verdict {
 		return goesOn
 	}
 	return closed
+}
+
+// left counts the descriptors on the file, as Proc.Writable does, in the table of the thread whose FLUSH this is.
+func (r *rule) left(tid uint32, enough int) (n, all int, err error) {
+	if n, all, ok := r.tables.writable(tid, r.inode); ok {
+		return n, all, nil
+	}
+	n, all, err = r.proc.Writable(tid, r.inode, enough)
+	r.tables.remember(tid, all)
+	return n, all, err
 }
 
 // handedOver says whether the opener wrote nothing itself, and another process that did still

@@ -128,6 +128,7 @@ type Desk struct {
 	proc   Proc
 	budget *Budget
 	peers  peers
+	tables *tables // nil if proc is not of the running kernel
 }
 
 // NewDesk returns a Desk. A nil budget is one of DefaultBudget.
@@ -135,8 +136,16 @@ func NewDesk(proc Proc, budget *Budget) *Desk {
 	if budget == nil {
 		budget = NewBudget(0)
 	}
-	return &Desk{proc: proc, budget: budget}
+	d := &Desk{proc: proc, budget: budget}
+	if p, ok := proc.(ProcFS); ok {
+		d.tables = newTables(p)
+	}
+	return d
 }
+
+// Flushed is told of each FLUSH on the mount by the inode number of its file, also of files that are not opened here, before it is
+// answered.
+func (d *Desk) Flushed(inode uint64) { d.tables.flushed(inode) }
 
 // Open tells how a file was opened.
 type Open struct {
