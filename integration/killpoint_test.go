@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -198,6 +199,24 @@ func TestKillWhileADraftIsPublishedLeavesOneOfTheTwo(t *testing.T) {
 	}
 }
 
+// awaitNoDraft waits until the server is dead, or has no file of a draft left: what a draft became is synced before its file is removed,
+// with sync=interval a while after the rename.
+func awaitNoDraft(t *testing.T, m *mnt) {
+	t.Helper()
+	for end := time.Now().Add(patience); m.running(); time.Sleep(time.Millisecond) {
+		files, err := filepath.Glob(filepath.Join(m.store, "streams", "*", "drafts", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the server lives, and has the files %q", files)
+		}
+	}
+}
+
 // killWhilePublishing publishes draft n while the server is to be killed at a call, mounts again, and says whether it was.
 func killWhilePublishing(t *testing.T, m *mnt, n int, restore bool, calls string, when int) bool {
 	t.Helper()
@@ -223,7 +242,7 @@ func killWhilePublishing(t *testing.T, m *mnt, n int, restore bool, calls string
 		t.Fatalf("strace said %q, %v", line, err)
 	}
 	renamed := os.Rename(draft, to) == nil
-	time.Sleep(300 * time.Millisecond) // what is synced and removed after it
+	awaitNoDraft(t, m)
 	_ = tracer.Process.Signal(syscall.SIGINT)
 	_ = tracer.Wait()
 	killed := !m.lists() || !m.running() // one that is being killed answers nobody
