@@ -88,7 +88,7 @@ func (fs *FS) rmdir(c *call, name string) error {
 		}
 		return err
 	}
-	fs.streams.drop(s.Incarnation())
+	fs.streams.dropOnly(s)
 	fs.changed.Store(fs.now().UnixNano())
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -21,6 +22,10 @@ type copied struct {
 	// held is the configuration that the stream was given before its messages, where that would keep them from being
 	// restored: it holds for all but restores, and is in force when the copy is complete. nil is none.
 	held atomic.Pointer[store.Config]
+
+	// choosing is held by who gives the stream a configuration, from when he looks at the one that it has until the store
+	// has the new one: what somebody wrote is not replaced by what was read or held back before. It is taken before the store's locks.
+	choosing sync.Mutex
 }
 
 // everUsed says whether a stream that was found had a message.
@@ -75,6 +80,8 @@ func (fs *FS) setStreamXattr(c *call, name string, value []byte, flags uint32) e
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	s.copied.choosing.Lock()
+	defer s.copied.choosing.Unlock()
 	switch {
 	case sameConfig(cfg, s.Config()):
 		return nil
@@ -86,7 +93,7 @@ func (fs *FS) setStreamXattr(c *call, name string, value []byte, flags uint32) e
 	return fs.giveConfig(c, s, cfg)
 }
 
-// giveConfig gives the stream a configuration. While it is empty, what would refuse or mingle with the messages that a copy
+// giveConfig gives the stream a configuration; the caller holds choosing. While it is empty, what would refuse or mingle with the messages that a copy
 // is about to bring is held back.
 func (fs *FS) giveConfig(c *call, s *stream, cfg store.Config) error {
 	st, err := s.State(c)
@@ -147,10 +154,15 @@ func (fs *FS) finishCopy(ctx context.Context, s *stream) error {
 
 // endHold puts the configuration in force that was held back.
 func (fs *FS) endHold(ctx context.Context, s *stream, held *store.Config) error {
+	s.copied.choosing.Lock()
+	defer s.copied.choosing.Unlock()
+	if s.copied.held.Load() != held {
+		return nil // somebody chose another one meanwhile
+	}
 	if err := fs.adopt(ctx, *held); err != nil {
 		return fmt.Errorf("the configuration that stream %s was given before its messages: %w", s.name, err)
 	}
-	s.copied.held.CompareAndSwap(held, nil)
+	s.copied.held.Store(nil)
 	return nil
 }
 
@@ -169,6 +181,21 @@ func (fs *FS) finishCopies() {
 
 // configure gives the stream a configuration that somebody chose, in place of any that was held back.
 func (fs *FS) configure(ctx context.Context, s *stream, cfg store.Config) error {
+	s.copied.choosing.Lock()
+	defer s.copied.choosing.Unlock()
+	return fs.configureLocked(ctx, s, cfg)
+}
+
+// seal seals the stream, whatever configuration it has.
+func (fs *FS) seal(ctx context.Context, s *stream) error {
+	s.copied.choosing.Lock()
+	defer s.copied.choosing.Unlock()
+	cfg := s.Config()
+	cfg.Sealed = true
+	return fs.configureLocked(ctx, s, cfg)
+}
+
+func (fs *FS) configureLocked(ctx context.Context, s *stream, cfg store.Config) error {
 	if err := fs.st.Update(ctx, cfg); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -149,6 +150,51 @@ func TestAWrittenConfigurationEndsTheHold(t *testing.T) {
 	m.drain()
 	if !sameConfig(want, s.Config()) || !sameConfig(want, s.inForce()) {
 		t.Errorf("got %+v, and %+v in force, want %+v", s.Config(), s.inForce(), want)
+	}
+}
+
+// slowStore is a store in which something is done before a stream's configuration is changed.
+type slowStore struct {
+	store.Store
+	before func()
+}
+
+func (s *slowStore) Update(ctx context.Context, cfg store.Config) error {
+	once(&s.before)
+	return s.Store.Update(ctx, cfg)
+}
+
+// Who writes a configuration, while one that was read or held back before is put in force, has his.
+func TestAConfigurationIsWrittenWhileAnotherOneIsGiven(t *testing.T) {
+	for name, give := range map[string]func(m *mounted, s *stream){
+		"held back": func(m *mounted, s *stream) { m.setDirTime(s) },
+		"sealed":    func(m *mounted, s *stream) { _ = m.seal(t.Context(), s) },
+		"a copy's":  func(m *mounted, s *stream) { m.setConfigXattr(s, `{"max_msgs":9}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMounted(t, Options{})
+			s := m.stream("T")
+			if name == "held back" {
+				if st := m.setConfigXattr(s, `{"sources":[{"name":"A"}]}`); !st.Ok() {
+					t.Fatal(st)
+				}
+				m.restore(s, 1, "a")
+			}
+			written := make(chan error, 1)
+			m.FS.st = &slowStore{m.st, func() {
+				go func() { written <- m.configure(t.Context(), s, store.Config{Name: "T", Description: "mine"}) }()
+				select {
+				case err := <-written:
+					written <- err
+				case <-time.After(50 * time.Millisecond): // as long as a fault has to show itself
+				}
+			}}
+			give(m, s)
+			err := <-written
+			if got := s.Config(); err == nil && got.Description != "mine" || err != nil && !got.Sealed {
+				t.Errorf("it was written (%v), and is %+v", err, got)
+			}
+		})
 	}
 }
 

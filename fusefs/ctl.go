@@ -171,9 +171,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 		if words[0] == "sync" {
 			return s.Sync(c)
 		}
-		cfg := s.Config()
-		cfg.Sealed = true
-		return w.fs.configure(c, s, cfg)
+		return w.fs.seal(c, s)
 	}
 	return refuse(syscall.EINVAL, "%q is no command: purge, compact, erase, truncate, sync, seal and remove are (cat %s/.jsfs/ctl tells more)", words[0], s.name)
 }
@@ -238,7 +236,7 @@ func (w *ctlWriter) remove(c *call, args []string) error {
 	if err := w.fs.st.RemoveSealed(c, s.name); err != nil {
 		return err
 	}
-	w.fs.streams.drop(s.Incarnation())
+	w.fs.streams.dropOnly(s)
 	w.fs.changed.Store(w.fs.now().UnixNano())
 	w.fs.opt.Logger.Info("sealed stream removed", "stream", s.name)
 	return nil

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"sync"
 	"syscall"
 
@@ -196,7 +197,7 @@ func (fs *FS) syncNode(c *call) error {
 		return s.Sync(c)
 	}
 	for _, s := range fs.streams.all() {
-		if err := s.Sync(c); err != nil {
+		if err := s.Sync(c); err != nil && !errors.Is(err, store.ErrClosed) { // one that was removed has nothing to be synced
 			return err
 		}
 	}

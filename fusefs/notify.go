@@ -66,8 +66,9 @@ func (n *notifier) tell(events []store.Event) {
 			continue
 		case store.StreamRemoved:
 			root = true
-			if now, err := n.fs.st.Stream(context.Background(), e.Stream); err != nil || now.Incarnation() != e.Incarnation {
-				n.fs.streams.drop(e.Incarnation) // else it was brought back since
+			old := n.fs.streams.of(e.Incarnation) // before it is looked whether it was brought back
+			if now, err := n.fs.st.Stream(context.Background(), e.Stream); old != nil && (err != nil || now.Incarnation() != e.Incarnation) {
+				n.fs.streams.dropOnly(old)
 			}
 			n.kernel.EntryNotify(mapping.Root, e.Stream)
 			continue
@@ -146,7 +147,7 @@ func (n *notifier) afterLoss(ctx context.Context) {
 		}
 		n.kernel.InodeNotify(s.node, -1, 0)
 		if now, err := n.fs.st.Stream(ctx, s.name); err != nil || now.Incarnation() != s.Incarnation() {
-			n.fs.streams.drop(s.Incarnation())
+			n.fs.streams.dropOnly(s)
 			continue
 		}
 		if all {

@@ -172,18 +172,33 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 
 // drop forgets a stream that was removed.
 func (t *streams) drop(incarnation uint64) {
+	if s := t.of(incarnation); s != nil {
+		t.dropOnly(s)
+	}
+}
+
+// dropOnly is drop for who has seen that s was removed: one of the same incarnation, which was brought back since, stays.
+func (t *streams) dropOnly(s *stream) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	num := mapping.Incarnation(incarnation)
-	if s := t.byNum[num]; s != nil && s.Incarnation() == incarnation {
-		delete(t.byNum, num)
-		t.dropped++
-		if t.gone == nil {
-			t.gone = map[uint64]goneStream{}
-		}
-		t.gone[num] = goneStream{incarnation, s.name}
-		s.bell.End()
+	if t.byNum[s.num] != s {
+		return
 	}
+	delete(t.byNum, s.num)
+	t.dropped++
+	if t.gone == nil {
+		t.gone = map[uint64]goneStream{}
+	}
+	t.gone[s.num] = goneStream{s.Incarnation(), s.name}
+	s.bell.End()
+}
+
+// of returns the entry of the stream with an incarnation, nil if there is none.
+func (t *streams) of(incarnation uint64) *stream {
+	if s := t.byNode(mapping.Incarnation(incarnation)); s != nil && s.Incarnation() == incarnation {
+		return s
+	}
+	return nil
 }
 
 // all returns the streams that were looked up.
