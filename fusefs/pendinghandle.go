@@ -73,8 +73,8 @@ type pendingTarget struct {
 	node *pendingNode
 }
 
-// Limit implements publish.Target.
-func (t pendingTarget) Limit() int64 { return t.node.stream.Config().WithDefaults().MaxMsgSize }
+// Limit implements publish.Target. The stream may have taken larger messages than it does now.
+func (t pendingTarget) Limit() int64 { return store.MaxMsgSize }
 
 // Check implements publish.Target.
 func (t pendingTarget) Check(context.Context, int64) error { return nil }

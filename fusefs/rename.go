@@ -97,7 +97,11 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 			}
 		}()
 	}
-	data, err := readDraft(c, r.from, r.oldName, r.to.Config().WithDefaults().MaxMsgSize)
+	limit := int64(store.MaxMsgSize) // of a restore
+	if r.target.Kind == mapping.NameSubject {
+		limit = r.to.Config().WithDefaults().MaxMsgSize
+	}
+	data, err := readDraft(c, r.from, r.oldName, limit)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,22 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A copy of a stream whose configuration became narrower goes on after another mount, and is the same stream then.
+func TestACopyGoesOnAfterAMount(t *testing.T) {
+	t.Parallel()
+	needs(t, "rsync", "getfattr")
+	m := mount(t)
+	m.sh(`mkdir A; for i in 1 2 3 4 5 6; do echo message $i > A/old.$i; done; echo 7 > A/new.x
+		echo '{"subjects": ["new.>"], "max_msg_size": 3, "max_msgs": 6, "deny_delete": true}' > A/.jsfs/config
+		rsync -aX --exclude='*[4-9]' A/ B`)
+	m.stop()
+	m.start()
+	m.sh(`rsync -aX A/ B; cmp A/.jsfs/log.jsonl B/.jsfs/log.jsonl; cmp <(sed 's/"A"/"B"/' A/.jsfs/config) B/.jsfs/config`)
+	if r := m.command().run(t, `echo 8 > B/old.x`); r.code == 0 || !strings.Contains(r.err, "Invalid argument") {
+		t.Errorf("a message on another subject: exit code %d, %s, want EINVAL", r.code, r.err)
+	}
+}
+
 // Drafts are files until they are renamed, and survive what messages survive.
 func TestDrafts(t *testing.T) {
 	m := mount(t)

@@ -149,7 +149,8 @@ type Writer interface {
 
 	// Restore stores a message under its own sequence and time: m.Seq must be above
 	// Last, or it gives ErrExists; the sequences between are skipped. A time below
-	// the last one is raised to it. Of m only Seq, Time, Subject, Header and Data count.
+	// the last one is raised to it. Of m only Seq, Time, Subject, Header and Data count. What the stream has
+	// taken once it takes again: its subjects and its max_msg_size don't count (see Config.CheckRestore).
 	Restore(ctx context.Context, m Msg) error
 
 	// RestoreAll stores several messages in order, as Restore does each, and returns how

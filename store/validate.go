@@ -188,8 +188,9 @@ func (c *Config) CheckEntry(e *Entry) error {
 	return c.checkSize(e)
 }
 
-// CheckRestore is CheckEntry for a message that comes with its sequence. A stream with origins takes
-// every subject then, as theirs are not limited to its own.
+// CheckRestore is CheckEntry for a message that comes with its sequence: one that the stream, or the one of which it is a copy, took once. A
+// stream keeps what it took when its subjects or its max_msg_size become narrower, and so they don't count here. A stream with origins has
+// been refused such a size.
 func (c *Config) CheckRestore(e *Entry) error {
 	if c.Sealed {
 		return fmt.Errorf("stream %s: %w", c.Name, ErrSealed)
@@ -197,10 +198,10 @@ func (c *Config) CheckRestore(e *Entry) error {
 	if err := CheckSubject(e.Subject); err != nil {
 		return err
 	}
-	if !c.hasOrigins() && !c.Takes(e.Subject) {
-		return c.notTaken(e.Subject)
+	if c.hasOrigins() {
+		return c.checkSize(e)
 	}
-	return c.checkSize(e)
+	return c.checkSizeAgainst(e, MaxMsgSize)
 }
 
 func (c *Config) notTaken(subject string) error {
@@ -210,12 +211,14 @@ func (c *Config) notTaken(subject string) error {
 	return fmt.Errorf("%w: stream %s takes %s, not %q", ErrSubject, c.Name, strings.Join(c.Subjects, ", "), subject)
 }
 
-func (c *Config) checkSize(e *Entry) error {
+func (c *Config) checkSize(e *Entry) error { return c.checkSizeAgainst(e, c.MaxMsgSize) }
+
+func (c *Config) checkSizeAgainst(e *Entry, most int64) error {
 	if len(e.Header) > MaxHeader {
 		return fmt.Errorf("header of %d bytes: %w (at most %d)", len(e.Header), ErrTooLarge, MaxHeader)
 	}
-	if n := int64(len(e.Header)) + int64(len(e.Data)); n > c.MaxMsgSize {
-		return fmt.Errorf("message of %d bytes: %w (stream %s takes at most %d)", n, ErrTooLarge, c.Name, c.MaxMsgSize)
+	if n := int64(len(e.Header)) + int64(len(e.Data)); n > most {
+		return fmt.Errorf("message of %d bytes: %w (stream %s takes at most %d)", n, ErrTooLarge, c.Name, most)
 	}
 	return nil
 }

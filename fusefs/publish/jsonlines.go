@@ -27,10 +27,11 @@ func (d *Desk) NewJSONLines(s Subject, pattern string, o Open) *Lines {
 	return d.newLines(s.Stream, jsonLines{s, pattern, new(int64)}, o)
 }
 
-// Limit implements Target. A byte of a payload takes six in a line at most, and what is around it some.
+// Limit implements Target. A byte of a payload takes six in a line at most, and what is around it some. A line with a sequence may be
+// from when the stream took more.
 func (j jsonLines) Limit() int64 {
 	const around = 1 << 20
-	return 6*j.Subject.Limit() + around
+	return 6*max(j.Subject.Limit(), store.DefaultMaxMsgSize) + around
 }
 
 // Check implements Target: what a line lacks and what is wrong with it is known when it is whole.

@@ -113,7 +113,7 @@ func (s *Stream) highest(ms []store.Msg) (seq uint64) {
 	cfg := s.config.Load()
 	for i := range ms {
 		m := &ms[i]
-		if uint64(m.Seq) <= seq || cfg.CheckEntry(&store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}) != nil {
+		if uint64(m.Seq) <= seq || cfg.CheckRestore(&store.Entry{Subject: m.Subject, Header: m.Header, Data: m.Data}) != nil {
 			break
 		}
 		seq = uint64(m.Seq)

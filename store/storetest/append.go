@@ -211,6 +211,9 @@ func refuseEntries(b *bench) {
 		if n != 0 {
 			b.Errorf("%s: AppendAll says that it stored %d", r.name, n)
 		}
+		if store.CheckSubject(r.e.Subject) == nil && len(r.e.Header) == 0 {
+			continue // it may have been taken once, and comes back
+		}
 		m := store.Msg{Meta: store.Meta{Seq: 100}, Subject: r.e.Subject, Header: r.e.Header}
 		b.wantErr(st.Restore(b.ctx, m), r.want)
 	}

@@ -51,11 +51,32 @@ var restoreAllCases = []testCase{
 			b.Errorf("stored %d, last is %d; want 2 and 7", n, b.state(st).Last)
 		}
 		b.wantData(st, 7, "7")
-		n, err = st.RestoreAll(b.ctx, []store.Msg{restorable(9, 1, "no", "9"), restorable(10, 1, "ok", "10")})
+		n, err = st.RestoreAll(b.ctx, []store.Msg{restorable(9, 1, "no.*", "9"), restorable(10, 1, "ok", "10")})
 		b.wantErr(err, store.ErrSubject)
 		if n != 0 || b.append(st, "ok", "8") != 8 {
 			b.Errorf("a refused batch stored %d or took sequences", n)
 		}
+	}},
+	{name: "Restore takes back what the stream took before its configuration became narrower", run: func(b *bench) {
+		st := b.create("S", "was.>", "ok")
+		cfg := st.Config()
+		cfg.Subjects, cfg.MaxMsgSize = []string{"ok"}, 3
+		b.must(b.s.Update(b.ctx, cfg))
+		b.must(st.Restore(b.ctx, restorable(3, 1, "was.here", "longer")))
+		n, err := st.RestoreAll(b.ctx, []store.Msg{restorable(5, 1, "ok", "longer"), restorable(6, 1, "was.too", "6")})
+		b.must(err)
+		if n != 2 {
+			b.Errorf("got %d, want 2", n)
+		}
+		b.wantSeqs(st, store.Query{}, 3, 5, 6)
+		b.wantData(st, 3, "longer")
+		_, err = st.Append(b.ctx, store.Entry{Subject: "was.here", Data: []byte("1")})
+		b.wantErr(err, store.ErrSubject)
+		_, err = st.Append(b.ctx, store.Entry{Subject: "ok", Data: []byte("longer")})
+		b.wantErr(err, store.ErrTooLarge)
+		cfg.Sealed = true
+		b.must(b.s.Update(b.ctx, cfg))
+		b.wantErr(st.Restore(b.ctx, restorable(7, 1, "ok", "7")), store.ErrSealed)
 	}},
 	{name: "RestoreAll takes large batches with gaps", run: func(b *bench) {
 		st := b.create("S")

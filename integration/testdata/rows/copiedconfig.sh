@@ -44,6 +44,10 @@ copied limits
 mkdir limits-made
 cp -a limits/. limits-made/
 same limits limits-made
+filled narrowed '{}' '{"subjects": ["own.>"], "max_msg_size": 3, "max_msgs_per_subject": 5, "discard": "new"}'
+copied narrowed
+refused 'Invalid argument' 'echo x > narrowed-rsync/a.b'
+refused 'File too large' 'echo xxx > narrowed-rsync/own.x'
 filled queue '{"first_seq": 20, "retention": "workqueue", "max_consumers": 2, "max_age": 3600000000000, "allow_msg_ttl": true, "allow_rollup_hdrs": true}' '' young
 printf 'Subject: a.c\nNats-TTL: 1h\n\nfive' > queue/.jsfs/post
 copied queue
