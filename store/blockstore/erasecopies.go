@@ -29,9 +29,19 @@ func (s *Stream) eraseCopies(ctx context.Context, seq store.Seq) error {
 		return err
 	}
 	st.mu.Lock()
-	defer st.mu.Unlock()
 	removed, err := st.lookLocked()
-	if err != nil || len(removed) == 0 {
+	for _, r := range removed {
+		r.read++ // it is not taken meanwhile, and not brought back, as originMu is held: mu is free for others while the disk works
+	}
+	st.mu.Unlock()
+	defer func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		for _, r := range removed {
+			r.read--
+		}
+	}()
+	if err != nil {
 		return err
 	}
 	name := s.config.Load().Name
@@ -45,7 +55,7 @@ func (s *Stream) eraseCopies(ctx context.Context, seq store.Seq) error {
 				return err
 			}
 		}
-		if err := st.eraseCopyLocked(ctx, r, own); err != nil {
+		if err := st.eraseCopy(ctx, r, own); err != nil {
 			return fmt.Errorf("copy in removed stream %d: %w", r.inc, err)
 		}
 	}
@@ -71,7 +81,7 @@ func (s *Stream) settlePredecessor() error {
 	return nil
 }
 
-// nameOf is the name of a removed stream, "" if that is not known.
+// nameOf is the name of a removed stream, "" if that is not known. The caller holds originMu.
 func (st *Store) nameOf(r *removedStream) string {
 	if r.name == "" {
 		b, err := readFile(st.fs, r.dir+"/config")
@@ -128,8 +138,9 @@ func (c *copied) same(o *copied) bool {
 	return !c.whole || !o.whole || c.Subject == o.Subject && bytes.Equal(c.Header, o.Header) && bytes.Equal(c.Data, o.Data)
 }
 
-// eraseCopyLocked erases message m from a removed stream, if that has it. The caller holds Store.mu for writing.
-func (st *Store) eraseCopyLocked(ctx context.Context, r *removedStream, m *copied) error {
+// eraseCopy erases message m from a removed stream, if that has it. That it was sealed, or denied to remove messages, says nothing of
+// the stream that has its name now. The caller holds originMu, and r is not taken meanwhile.
+func (st *Store) eraseCopy(ctx context.Context, r *removedStream, m *copied) error {
 	s, err := st.openStream(r.dir, r.inc)
 	if err != nil {
 		return err
@@ -137,12 +148,17 @@ func (st *Store) eraseCopyLocked(ctx context.Context, r *removedStream, m *copie
 	s.hub.Close()
 	s.hub = watch.NewHub(nil) // nobody knows the stream
 	s.opt.Limits = store.AccountLimits{}
+	cfg := s.config.Load().Clone()
+	cfg.Sealed, cfg.DenyDelete = false, false
+	s.config.Store(&cfg)
 	own, err := s.copied(ctx, m.Seq)
 	if own == nil || err != nil || !own.same(m) {
 		return errors.Join(err, s.close())
 	}
 	_, err = s.eraseStored(m.Seq)
 	err = errors.Join(err, s.close())
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	delete(st.attic, strings.TrimPrefix(r.dir, removedDir+"/")) // it has other files now, and less comes back with it
 	st.countRemovedLocked()
 	return err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/blockstore"
@@ -229,4 +231,67 @@ func TestErasingMovesTheStreamBeforeAside(t *testing.T) {
 	if inPlace == 0 {
 		t.Error("the stream before was moved away each time")
 	}
+}
+
+// TestStreamsAreFoundWhileACopyIsErased finds a stream before each change that an erasure makes to what a stream was before: a disk that is
+// slow there keeps nobody else waiting.
+func TestStreamsAreFoundWhileACopyIsErased(t *testing.T) {
+	mem := vfs.NewMem()
+	s, st, _ := truncatedForErasing(t, mem, trialOptions(blockstore.SyncAlways))
+	_, err := s.Create(bg, store.Config{Name: "T"})
+	must(t, err)
+	found := 0
+	mem.Hook = func(op string) {
+		if !strings.Contains(op, "removed/") || t.Failed() {
+			return
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Stream(bg, "T")
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			found++
+			must(t, err)
+		case <-time.After(time.Minute): // the erasure holds the lock, and waits for this
+			t.Errorf("before %q: nobody can find a stream", op)
+		}
+	}
+	_, err = st.Erase(bg, 33)
+	must(t, err)
+	mem.Hook = nil
+	if found == 0 {
+		t.Error("nothing was changed in what the stream was before")
+	}
+	must(t, s.Close())
+}
+
+// TestErasingBesideADamagedRemovedStream erases where nobody can say which name a removed stream had: its messages are looked at, and keep
+// nothing from being erased; nor does one that is not the same.
+func TestErasingBesideADamagedRemovedStream(t *testing.T) {
+	mem := vfs.NewMem()
+	opt := trialOptions(blockstore.SyncAlways)
+	s, _, before := truncatedForErasing(t, mem, opt)
+	must(t, s.Close())
+	dirs, err := mem.List("removed")
+	must(t, err)
+	if len(dirs) != 1 {
+		t.Fatalf("removed streams: %q, want one", dirs)
+	}
+	must(t, mem.Damage("removed/"+dirs[0]+"/config", bytes.Repeat([]byte{0xff}, 40), 0))
+	s, err = openTrial(mem, opt)
+	must(t, err)
+	st, err := s.Stream(bg, "S")
+	must(t, err)
+	for _, seq := range []store.Seq{33, 38} {
+		_, err = st.Erase(bg, seq)
+		if err != nil && !errors.Is(err, store.ErrBeyond) {
+			t.Errorf("erase of message %d: %v", seq, err)
+		}
+	}
+	must(t, nowhere(mem, 33))
+	_, err = s.LoadRemoved(bg, before, 36, nil)
+	must(t, err)
+	must(t, s.Close())
 }

@@ -35,7 +35,7 @@ func (r *rewriting) swap(name string) error {
 		}
 	}
 	if err := s.fs.Rename(name, r.b.name); err != nil {
-		if isNoSpace(err) { // else nobody knows what the name leads to now
+		if isNoSpace(err) { // else nobody knows what the name leads to now: they are read by the files that are held
 			s.letGo(r.old)
 		}
 		return err

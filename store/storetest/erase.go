@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,37 @@ var eraseCases = []testCase{
 		b.must(err)
 		b.wantErr(again.Undelete(b.ctx, 3), store.ErrNotFound)
 		b.must(again.Undelete(b.ctx, 4))
+	}},
+	{name: "what is erased is gone from a sealed stream of the name that was removed", run: func(b *bench) {
+		st := b.create("S")
+		b.fill(st, 2)
+		var copied []store.Msg
+		for seq := range store.Seq(2) {
+			m, err := st.Load(b.ctx, seq+1, nil)
+			b.must(err)
+			m.Data = bytes.Clone(m.Data)
+			copied = append(copied, m)
+		}
+		cfg := st.Config()
+		cfg.Sealed, cfg.DenyDelete = true, true
+		b.must(b.s.Update(b.ctx, cfg))
+		before := st.Incarnation()
+		b.must(b.s.RemoveSealed(b.ctx, "S"))
+		st = b.create("S")
+		_, err := st.RestoreAll(b.ctx, copied)
+		b.must(err)
+		b.erase(st, true, 1)
+		_, err = b.s.LoadRemoved(b.ctx, before, 1, nil)
+		b.wantErr(err, store.ErrNotFound)
+		_, err = b.s.LoadRemoved(b.ctx, before, 2, nil)
+		b.must(err)
+		b.remove(st, 2)
+		b.must(b.s.Remove(b.ctx, "S"))
+		back, err := b.s.Revive(b.ctx, before)
+		b.must(err)
+		if got := back.Config(); !got.Sealed || !got.DenyDelete {
+			b.Errorf("it came back with %+v, want it sealed", got)
+		}
 	}},
 	{name: "what is erased is gone from what the stream was before it was truncated", run: func(b *bench) {
 		var before []store.Stream
