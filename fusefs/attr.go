@@ -84,9 +84,17 @@ func (fs *FS) streamEntry(c *call, s *stream, out *fuse.EntryOut) error {
 	}
 	out.NodeId, out.Generation = s.node, s.generation
 	out.SetEntryTimeout(keep)
-	out.SetAttrTimeout(keep)
+	out.SetAttrTimeout(s.dirTimeout())
 	fs.dirAttr(&out.Attr, s.node, mtime)
 	return nil
+}
+
+// dirTimeout is how long the kernel may use the attributes of the stream's directory: nobody tells it when a copy is complete.
+func (s *stream) dirTimeout() time.Duration {
+	if s.copied.held.Load() != nil {
+		return fresh
+	}
+	return keep
 }
 
 // streamTime is when something was stored in the stream, or removed from it, drafts included. Of a copy that is not complete it is
@@ -163,7 +171,7 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 			return err
 		}
 		if at.view == nil {
-			out.SetTimeout(keep)
+			out.SetTimeout(s.dirTimeout())
 		}
 		fs.dirAttr(&out.Attr, id, mtime)
 	case mapping.KindMessage:

@@ -306,23 +306,34 @@ func TestRemovingAConfiguration(t *testing.T) {
 	}
 }
 
-// rsync sets the directory's time at its end if that is in another second than it should be: so it must be as long as the copy is not complete.
+// rsync sets the directory's time at its end if that is in another second than it should be: so it must be as long as the copy is not complete,
+// and no longer.
 func TestADirectoryHasNoTimeUntilTheCopyIsComplete(t *testing.T) {
-	m := newMounted(t, Options{})
-	s := m.stream("T")
-	seconds := func() uint64 {
-		var out fuse.AttrOut
-		wantStatus(t, "stat", m.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(s.node)}, &out), 0)
-		return out.Mtime
-	}
-	wantStatus(t, "set the configuration", m.setConfigXattr(s, `{"sealed":true}`), 0)
-	m.restore(s, 10, "a.b")
-	s.unnamed.Store(time.Now().UnixNano()) // as after a draft that became the message
-	if got := seconds(); got != 0 {
-		t.Errorf("before the copy is complete: got %d, want 0", got)
-	}
-	wantStatus(t, "complete it", m.setDirTime(s), 0)
-	if got := seconds(); got == 0 {
-		t.Error("the copy is complete, and its directory is of 1970")
+	for _, written := range []bool{false, true} {
+		m := newMounted(t, Options{})
+		s := m.stream("T")
+		look := func() (seconds, timeout uint64) {
+			var out fuse.AttrOut
+			wantStatus(t, "stat", m.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(s.node)}, &out), 0)
+			return out.Mtime, out.AttrValid
+		}
+		wantStatus(t, "set the configuration", m.setConfigXattr(s, `{"sealed":true}`), 0)
+		m.restore(s, 10, "a.b")
+		s.unnamed.Store(time.Now().UnixNano()) // as after a draft that became the message
+		if seconds, timeout := look(); seconds != 0 || timeout != 0 {
+			t.Errorf("before the copy is complete: got the time %d, good for %d s, want 0 and 0", seconds, timeout)
+		}
+		if written {
+			cfg := s.inForce()
+			cfg.Description = "chosen"
+			if err := m.configure(t.Context(), s, cfg); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			wantStatus(t, "complete it", m.setDirTime(s), 0)
+		}
+		if seconds, timeout := look(); seconds == 0 || timeout == 0 {
+			t.Errorf("the copy is complete, and its directory has the time %d, good for %d s", seconds, timeout)
+		}
 	}
 }
