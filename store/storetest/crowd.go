@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -50,6 +51,8 @@ func runCrowd(b *bench, total int64) {
 			}
 		})
 	}
+	taken := c.consume(&others)
+	mirror := b.mirror("M", store.Source{Name: "S"})
 	sub := c.st.Watch()
 	others.Go(func() { c.follow(sub) })
 	for _, look := range []func(){c.scan, c.find, c.count, c.layOut} {
@@ -64,11 +67,39 @@ func runCrowd(b *bench, total int64) {
 	close(toggles)
 	c.done.Store(true)
 	sub.Close()
+	end := b.append(c.st, "a.1", "the end")
 	others.Wait()
 	c.scan()
 	c.find()
 	c.count()
 	c.layOut()
+	b.follows(mirror, end)
+	for seq, m := range c.there {
+		if b.wantData(mirror, seq, string(m.Data)); !taken[seq] && strings.HasPrefix(m.Subject, "a.") {
+			b.Errorf("message %d on %s was not delivered", seq, m.Subject)
+		}
+	}
+}
+
+// consume has a consumer deliver messages on some subjects until the end of the last one comes. They are in the result when others are done.
+func (c *crowd) consume(others *sync.WaitGroup) map[store.Seq]bool {
+	taken := map[store.Seq]bool{}
+	from := c.consumer(c.st, store.ConsumerConfig{Name: "C", FilterSubject: "a.*", AckPolicy: store.AckNone})
+	others.Go(func() {
+		for last := store.Seq(0); ; {
+			d, err := from.Next(c.ctx, nil)
+			if !c.good("next", err) {
+				return
+			}
+			if d.Seq <= last {
+				c.Errorf("message %d was delivered behind %d", d.Seq, last)
+			}
+			if last, taken[d.Seq] = d.Seq, true; string(d.Data) == "the end" {
+				return
+			}
+		}
+	})
+	return taken
 }
 
 // good demands that there is no error.
@@ -254,8 +285,12 @@ func (c *crowd) find() {
 		}
 	}
 	seq, err := c.st.SeekTime(c.ctx, want.Time)
-	if err != nil || seq > want.Seq {
-		c.Errorf("the first from the time of %d on is %d (%v)", want.Seq, seq, err)
+	behind, err2 := c.st.SeekTime(c.ctx, want.Time+1)
+	if err != nil || err2 != nil || seq > want.Seq || behind <= want.Seq {
+		c.Errorf("the first from the time of %d on is %d (%v), the first behind it %d (%v)", want.Seq, seq, err, behind, err2)
+	}
+	if meta, err := c.st.Stat(c.ctx, seq); err == nil && meta.Time < want.Time {
+		c.Errorf("the first from %d on is %d, which came at %d", want.Time, seq, meta.Time)
 	}
 }
 
