@@ -223,6 +223,9 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 	switch at.kind {
 	case mapping.KindStream:
 		if in.Valid&fuse.FATTR_MTIME != 0 && at.view == nil { // whoever copies a directory sets its time when all is in it
+			if err := s.restores.Settle(c); err != nil {
+				return err
+			}
 			return fs.finishCopy(c, s)
 		}
 		return nil // cp -a and tar set a directory's mode and times; they are what they are

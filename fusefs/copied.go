@@ -2,7 +2,6 @@ package fusefs
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,6 +72,9 @@ func (fs *FS) setStreamXattr(c *call, name string, value []byte, flags uint32) e
 	}
 	cfg, err := store.ParseConfig(value)
 	if err != nil {
+		return err
+	}
+	if err := s.restores.Settle(c); err != nil {
 		return err
 	}
 	cfg.Name = s.name // a copy has a name of its own
@@ -196,6 +198,7 @@ func (fs *FS) seal(ctx context.Context, s *stream) error {
 }
 
 func (fs *FS) configureLocked(ctx context.Context, s *stream, cfg store.Config) error {
+	s.settleIfPossible(ctx) // the new configuration may be what gives it room
 	if err := fs.st.Update(ctx, cfg); err != nil {
 		return err
 	}
@@ -215,72 +218,4 @@ func (fs *FS) removeStreamXattr(c *call, name string) error {
 		return refuse(syscall.EPERM, "stream %s has a configuration, which can't be taken away: write %s/.jsfs/config", s.name, s.name)
 	}
 	return nil
-}
-
-// use notes that something other than a restore is done with the messages.
-func (s *stream) use() { s.copied.used.Store(true) }
-
-// admit is use for who appends messages, and returns how many of them, from the first on, may be: a configuration that is
-// held back is in force for them. The error says why not all.
-func (s *stream) admit(es ...store.Entry) (int, error) {
-	if held := s.copied.held.Load(); held != nil {
-		for i := range es {
-			if err := held.CheckEntry(&es[i]); err != nil {
-				return i, err
-			}
-			s.use()
-		}
-	}
-	s.use()
-	return len(es), nil
-}
-
-// Append implements [store.Writer].
-func (s *stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
-	if _, err := s.admit(e); err != nil {
-		return 0, err
-	}
-	return s.Stream.Append(ctx, e)
-}
-
-// AppendAll implements [store.Writer].
-func (s *stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
-	n, refused := s.admit(es...)
-	if n == 0 && refused != nil {
-		return 0, refused
-	}
-	n, err := s.Stream.AppendAll(ctx, es[:n])
-	return n, cmp.Or(err, refused)
-}
-
-// PublishDraft implements [store.Drafts].
-func (s *stream) PublishDraft(ctx context.Context, name string, e store.Entry) (store.Seq, error) {
-	if _, err := s.admit(e); err != nil {
-		return 0, err
-	}
-	return s.Stream.PublishDraft(ctx, name, e)
-}
-
-// Remove implements [store.Writer].
-func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
-	s.use()
-	return s.Stream.Remove(ctx, seq)
-}
-
-// Erase implements [store.Writer].
-func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
-	s.use()
-	return s.Stream.Erase(ctx, seq)
-}
-
-// Purge implements [store.Purger].
-func (s *stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
-	s.use()
-	return s.Stream.Purge(ctx, p)
-}
-
-// Compact implements [store.Purger].
-func (s *stream) Compact(ctx context.Context, seq store.Seq) (int64, error) {
-	s.use()
-	return s.Stream.Compact(ctx, seq)
 }

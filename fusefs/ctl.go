@@ -213,6 +213,9 @@ func (w *ctlWriter) truncate(c *call, line string, args []string) error {
 	if err != nil || now.Incarnation() != w.stream.Incarnation() {
 		return errStale
 	}
+	if err := w.stream.restores.Settle(c); err != nil {
+		return err
+	}
 	if _, err := w.fs.st.Truncate(c, w.stream.name, store.Seq(seq)); err != nil {
 		return err
 	}

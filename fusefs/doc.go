@@ -18,6 +18,7 @@
 // kernel may hold the very lock that the notification needs until the handler answers.
 // A draft has the exceptions of the first kind: its name (draftNames) is locked while the store renames, removes, makes or opens
 // what has it, and its node while it becomes a message, in this order. Who reads or writes what he has open needs no name.
+// So have restored messages that are held (package gather): whoever needs them waits while they are stored.
 // Of the second kind there are two. One is the prefetcher where requests come over io_uring: there each has a
 // thread, and the prefetcher waits only for messages behind the one that is asked for.
 // The other is a draft that becomes a message: before its locks are taken, the kernel is

@@ -253,7 +253,7 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 			return refuseDraftSize()
 		}
 		if h == nil {
-			if err := c.permitted(n.meta.getMode(), mayWrite); err != nil {
+			if err := n.permitted(c, mayWrite); err != nil {
 				return err
 			}
 		}
@@ -298,7 +298,7 @@ func refuseDraftSize() error {
 }
 
 func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
-	if err := c.permitted(n.meta.getMode(), wantedAccess(in.Flags)); err != nil {
+	if err := n.permitted(c, wantedAccess(in.Flags)); err != nil {
 		return nil, 0, err
 	}
 	d, err := n.openByName(c)
@@ -312,6 +312,16 @@ func (n *draftNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 		return n.enter(d), fuse.FOPEN_NOFLUSH, nil // it has nothing to write, not even by a mapping
 	}
 	return n.enter(d), 0, nil
+}
+
+// permitted refuses who may not open the draft in this way.
+func (n *draftNode) permitted(c *call, access uint32) error {
+	if name, _ := n.state(); access&mayWrite != 0 {
+		if err := refuseGathered(name); err != nil {
+			return err
+		}
+	}
+	return c.permitted(n.meta.getMode(), access)
 }
 
 // emptied empties a draft that was opened, unless it is a message by now.

@@ -37,6 +37,9 @@ func (fs *FS) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if s != nil && at.kind != mapping.KindDraft {
+		s.restores.SettleFor(func() int { return fs.process(c.hdr.Pid) })
+	}
 	switch at.kind {
 	case mapping.KindMessage:
 		return fs.openMessage(c, s, store.Seq(at.n), in)

@@ -64,6 +64,7 @@ func newFS(st store.Store, opt Options) *FS {
 		handles:       handles{m: map[uint64]handle{}},
 		errors:        &errorLog{log: opt.Logger},
 	}
+	fs.streams.gathering = fs.gathering
 	fs.ending, fs.end = context.WithCancel(context.Background())
 	fs.started = fs.now()
 	fs.changed.Store(fs.started.UnixNano())
@@ -134,7 +135,7 @@ const shortLink = 1 << 8
 func (p place) control() mapping.Control { return mapping.Control(p.n &^ shortLink) }
 
 // split finds out what a node number stands for. The stream is nil for the root and
-// its control files. The error is errStale for what was removed.
+// its control files; it has what was restored to it if nobody restores any more. The error is errStale for what was removed.
 func (fs *FS) split(id uint64) (*stream, place, error) {
 	if id == mapping.Root {
 		return nil, place{}, nil
@@ -149,9 +150,11 @@ func (fs *FS) split(id uint64) (*stream, place, error) {
 		if v == nil || fs.streams.byNode(v.stream.num) != v.stream {
 			return nil, p, errStale
 		}
+		v.stream.restores.SettleIfOver()
 		return v.stream, v.place(), nil
 	}
 	if s := fs.streams.byNode(incarnation); s != nil {
+		s.restores.SettleIfOver()
 		return s, p, nil
 	}
 	return nil, p, errStale

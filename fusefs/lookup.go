@@ -129,6 +129,7 @@ func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *f
 		}
 		return err
 	}
+	held := s.restores.Holds(n.Seq)
 	m, err := s.Stat(c, n.Seq)
 	if errors.Is(err, store.ErrBeyond) {
 		id, obj, err := fs.lookupPending(s, n.Seq)
@@ -144,7 +145,7 @@ func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *f
 		return err
 	}
 	timeout := fresh
-	if n.Listed {
+	if n.Listed && !held {
 		timeout = keep
 	}
 	fs.messageEntry(out, id, m, timeout)

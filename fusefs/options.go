@@ -33,6 +33,9 @@ type Options struct {
 	Subjects []string
 	// Compression is that of a stream which mkdir makes; "" is none.
 	Compression store.Compression
+	// Durable says that what was acknowledged is to be on disk, as the engine's sync policy is that: it is so for what this package keeps until the engine
+	// stores it.
+	Durable bool
 	// Transport says how requests come from the kernel; "" is TransportAuto.
 	Transport Transport
 	// ListControl lists .jsfs in the streams' own directories.

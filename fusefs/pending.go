@@ -39,6 +39,11 @@ func (fs *FS) pendingKey(s *stream, seq store.Seq) objectKey {
 
 // makePending makes a pending restore, or refuses a sequence that was used.
 func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNode, error) {
+	if s.restores.Holds(seq) {
+		if err := s.restores.Settle(c); err != nil {
+			return 0, nil, err
+		}
+	}
 	st, err := s.State(c)
 	if err != nil {
 		return 0, nil, err
@@ -228,10 +233,8 @@ func (n *pendingNode) open(c *call, in *fuse.OpenIn) (handle, uint32, error) {
 }
 
 func (n *pendingNode) openWriter(c *call, id uint64, flags uint32) *pendingHandle {
-	h := &pendingHandle{
-		node: n, readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
-		w: n.fs.pub.begin().NewWriter(n.stream, pendingTarget{n}, publish.Open{Inode: id, Thread: c.hdr.Pid, Due: true}),
-	}
+	h := &pendingHandle{node: n, readable: flags&syscall.O_ACCMODE == syscall.O_RDWR}
+	h.w = n.fs.pub.begin().NewWriter(n.stream, pendingTarget{h}, publish.Open{Inode: id, Thread: c.hdr.Pid, Due: true})
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.opens = append(n.opens, h)

@@ -70,7 +70,7 @@ func (h *pendingHandle) release(c *call) {
 
 // pendingTarget restores a message under the sequence that its file has for a name.
 type pendingTarget struct {
-	node *pendingNode
+	h *pendingHandle
 }
 
 // Limit implements publish.Target. The stream may have taken larger messages than it does now.
@@ -81,10 +81,10 @@ func (t pendingTarget) Check(context.Context, int64) error { return nil }
 
 // Commit implements publish.Target.
 func (t pendingTarget) Commit(ctx context.Context, data []byte, _ *int64) (store.Seq, error) {
-	n := t.node
+	n := t.h.node
 	m, err := restored(n.stream, n.meta, n.seq, data, n.fs.now())
 	if err != nil {
 		return 0, err
 	}
-	return m.Seq, n.stream.Restore(ctx, m)
+	return m.Seq, n.stream.restores.Restore(ctx, m, t.h.w.Opener())
 }

@@ -110,6 +110,9 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	c := fs.call("opendir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
 	s, at, err := fs.split(in.NodeId)
+	if err == nil && s != nil {
+		s.restores.SettleFor(func() int { return fs.process(c.hdr.Pid) })
+	}
 	switch {
 	case err != nil:
 	case at.kind == mapping.KindStream:

@@ -22,6 +22,9 @@ func (fs *FS) renameObject(c *call, r renaming) error {
 	case mapping.NameControl:
 		return refuse(syscall.EPERM, "%s is a view of the stream", r.oldName)
 	}
+	if err := refuseGathered(r.oldName, r.newName); err != nil {
+		return err
+	}
 	ok, err := fs.isDraft(c, r.from, r.oldName)
 	if err != nil {
 		return err

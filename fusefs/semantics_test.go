@@ -11,6 +11,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"jsfs/fusefs/gather"
 	"jsfs/mapping"
 	"jsfs/store"
 	"jsfs/store/memstore"
@@ -147,10 +148,10 @@ func TestSemanticsHasTheRightNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if maxRetold != 1_048_576 || mapping.MaxN != 1<<42-1 {
+	if maxRetold != 1_048_576 || mapping.MaxN != 1<<42-1 || gather.MaxBytes != 1<<30 || gather.MaxMsgs != 4<<20 || gather.Idle != 5*time.Second {
 		t.Error("a number changed that SEMANTICS.md names")
 	}
-	for _, want := range []string{"1,048,576 a stream", "2^42", "2^18"} {
+	for _, want := range []string{"1,048,576 a stream", "2^42", "2^18", "1 GiB and 4 Mi messages of a stream are held", "brought nothing for 5 s"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("SEMANTICS.md does not say %q", want)
 		}

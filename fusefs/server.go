@@ -36,6 +36,9 @@ func Mount(mountpoint string, st store.Store, opt Options) (*Server, error) {
 	if err := fs.reportDamage(context.Background()); err != nil {
 		return nil, fmt.Errorf("look for damage: %w", err)
 	}
+	if err := fs.recoverGathered(context.Background()); err != nil {
+		return nil, fmt.Errorf("look for what was being restored: %w", err)
+	}
 	overRing, err := opt.overRing()
 	if err != nil {
 		return nil, err
@@ -88,6 +91,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	s.fs.prefetch.wait()
 	s.fs.prune.wait()
 	s.fs.releaseAll()
+	s.fs.endGathering()
 	s.fs.finishCopies()
 	s.fs.borrowed.clean(s.fs, true)
 	sub.Close()
@@ -179,6 +183,7 @@ func (fs *FS) drain() {
 			d.drain(fs.ownCall("unmount"))
 		}
 	}
+	fs.settleAll()
 	fs.finishCopies()
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"jsfs/fusefs/gather"
 	"jsfs/fusefs/logview"
 	"jsfs/mapping"
 	"jsfs/store"
@@ -49,6 +50,8 @@ type stream struct {
 
 	removing removing // who is about to remove a consumer
 
+	restores *gather.Restores // what is restored by number, in whatever order
+
 	copied     copied // whether it may get the configuration of another stream
 	draftNames draftNames
 	writing    writing // what the writing half remembers of the stream
@@ -89,6 +92,8 @@ func (s *stream) lowestShown(first store.Seq) store.Seq {
 // incarnations.
 type streams struct {
 	st store.Store
+	// gathering says how messages are gathered that are restored to the stream.
+	gathering func(s *stream) gather.Options
 
 	// mu guards all below. It is a leaf.
 	mu      sync.RWMutex
@@ -162,6 +167,7 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 			name, old.name, found.Incarnation(), old.Incarnation())
 	}
 	s := &stream{Stream: found, name: name, num: num, generation: t.dropped, bell: logview.NewBell(found)}
+	s.restores = gather.New(found, t.gathering(s))
 	s.messages = &messages{stream: s}
 	s.copied.used.Store(used)
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)

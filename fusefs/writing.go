@@ -8,6 +8,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/fusefs/gather"
 	"jsfs/mapping"
 	"jsfs/store"
 )
@@ -90,6 +91,8 @@ func (fs *FS) createObject(c *call, s *stream, n mapping.Name, name string, in *
 		return 0, nil, nil, 0, fs.refuseSeqInView(c, s, n.Seq)
 	case n.Kind == mapping.NameSeq:
 		return fs.createPending(c, s, n.Seq, in)
+	case name == gather.Draft:
+		return 0, nil, nil, 0, refuseGathered(name)
 	case n.Kind == mapping.NameDraft || mapping.IsTemp(name, in.Flags, in.Mode):
 		return fs.createDraft(c, s, name, in)
 	}
@@ -105,6 +108,9 @@ func (fs *FS) mknodObject(c *call, s *stream, n mapping.Name, name string, in *f
 		}
 		return fs.mknodPending(c, s, n.Seq)
 	case mapping.NameDraft:
+		if err := refuseGathered(name); err != nil {
+			return 0, nil, err
+		}
 		return fs.mknodDraft(c, s, name, in)
 	}
 	return 0, nil, refuse(syscall.EPERM, "mknod makes no messages: write to %s to append one", name)
@@ -113,6 +119,9 @@ func (fs *FS) mknodObject(c *call, s *stream, n mapping.Name, name string, in *f
 // unlinkObject removes a draft, or hides a subject node.
 func (fs *FS) unlinkObject(c *call, s *stream, n mapping.Name, name string) error {
 	ok, err := fs.isDraft(c, s, name)
+	if err == nil && ok {
+		err = refuseGathered(name)
+	}
 	switch {
 	case err != nil:
 		return err

@@ -37,6 +37,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 		ListControl: s.listed,
 		Subjects:    s.subjects,
 		Compression: s.compression,
+		Durable:     s.sync != "interval" && s.sync != "never",
 		Transport:   fusefs.Transport(s.transport),
 		Source:      src.name,
 		Settings:    s.ofEngine(src),

@@ -64,6 +64,9 @@ func (o *open) OpenedBy(tid uint32, pid int) bool {
 	return tid != 0 && tid == o.rule.thread || pid != 0 && pid == o.rule.opener
 }
 
+// Opener is the process that opened the file, 0 if it is not known.
+func (o *open) Opener() int { return o.rule.opener }
+
 // Flush is told that a thread closed a descriptor. It commits if the rule says so, and returns
 // the sequence of the message, or 0. An error means that the message was refused. It is
 // forgotten then, unless its writer is on its way out and can't be told: then Release keeps it.

@@ -1,0 +1,118 @@
+package gather
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"jsfs/store"
+)
+
+// storeLocked stores the messages that are held, in order, and removes the draft. Where something in it has no place in the stream any more
+// it stays under another name. An error means that messages are held still, as it may be better later.
+func (r *Restores) storeLocked(ctx context.Context) error {
+	if err := r.passOverStored(ctx); err != nil {
+		return err
+	}
+	seqs := slices.Sorted(maps.Keys(r.file.at))
+	for len(seqs) > 0 {
+		ms, unread := r.file.batch(seqs)
+		n, err := 0, unread
+		if len(ms) > 0 {
+			n, err = r.stream.RestoreAll(ctx, ms)
+		}
+		for _, m := range ms[:n] {
+			delete(r.file.at, m.Seq)
+		}
+		seqs = seqs[n:]
+		switch {
+		case err == nil:
+		case isFinal(err) || n == len(ms):
+			r.refuse(seqs[0], err)
+			seqs = seqs[1:]
+		default:
+			return err
+		}
+	}
+	return r.removeDraft(ctx)
+}
+
+// refuse notes that a message can't be stored.
+func (r *Restores) refuse(seq store.Seq, err error) {
+	r.refused = errors.Join(r.refused, fmt.Errorf("message %d: %w", seq, err))
+	delete(r.file.at, seq)
+}
+
+// isFinal says whether a message that was refused will be refused again.
+func isFinal(err error) bool {
+	final := []error{store.ErrExists, store.ErrInvalid, store.ErrSubject, store.ErrTooLarge, store.ErrSealed, store.ErrDenied}
+	return slices.ContainsFunc(final, func(f error) bool { return errors.Is(err, f) })
+}
+
+// passOverStored forgets messages that the stream has already, as a process was killed while it stored them, and refuses those whose
+// sequence was used for something else.
+func (r *Restores) passOverStored(ctx context.Context) error {
+	st, err := r.stream.State(ctx)
+	if err != nil {
+		return err
+	}
+	for seq := range r.file.at {
+		if seq > st.Last {
+			continue
+		}
+		want, err := r.file.load(seq)
+		if err == nil {
+			err = r.hasStored(ctx, want)
+		}
+		if err != nil {
+			r.refuse(seq, err)
+		}
+		delete(r.file.at, seq)
+	}
+	return nil
+}
+
+// hasStored returns nil if the stream has the message, as a restore makes it.
+func (r *Restores) hasStored(ctx context.Context, want store.Msg) error {
+	got, err := r.stream.Load(ctx, want.Seq, nil)
+	if err == nil && (got.Subject != want.Subject || !bytes.Equal(got.Header, want.Header) || !bytes.Equal(got.Data, want.Data)) {
+		err = store.ErrExists
+	}
+	return err
+}
+
+// removeDraft removes the draft, or gives it a name of its own if something in it was refused.
+func (r *Restores) removeDraft(ctx context.Context) error {
+	var err error
+	if r.refused == nil {
+		err = r.stream.RemoveDraft(ctx, Draft)
+	} else {
+		var name string
+		if name, err = r.freeName(ctx); err == nil {
+			err = r.stream.RenameDraft(ctx, Draft, name)
+		}
+		if err == nil {
+			r.opt.Report(fmt.Errorf("not all messages that were restored before those below them could be stored; the draft %s has them as JSON lines: %w", name, r.refused))
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	_ = r.file.d.Close() // nothing is written to it any more
+	return nil
+}
+
+// freeName returns the first name of what is refused that no draft has.
+func (r *Restores) freeName(ctx context.Context) (string, error) {
+	drafts, err := r.stream.ListDrafts(ctx)
+	for n := 1; err == nil; n++ {
+		name := fmt.Sprint(".refused.", n)
+		if !slices.ContainsFunc(drafts, func(d store.DraftInfo) bool { return d.Name == name }) {
+			return name, nil
+		}
+	}
+	return "", err
+}
