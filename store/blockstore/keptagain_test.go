@@ -107,3 +107,43 @@ func TestReclaimReachesTheNewestBlock(t *testing.T) {
 	}
 	must(t, k.s.Close())
 }
+
+// TestABlockThatSaysTheSameTwice has a block say twice, at the same time, that a message of another block came back: what it says in
+// between is needed no more, and the block is given back nevertheless.
+func TestABlockThatSaysTheSameTwice(t *testing.T) {
+	now := time.Now().UnixNano()
+	k := newStock(t, variants[0], blockstore.SyncNever, 100)
+	must(t, k.s.Close())
+	k.opt.Now = func() int64 { return now }
+	k.open(t, k.mem)
+	remove := func(seq store.Seq) {
+		t.Helper()
+		live, err := k.st.Remove(bg, seq)
+		if err == nil && !live {
+			err = store.ErrNotFound
+		}
+		must(t, err)
+	}
+	remove(5)
+	must(t, k.st.Undelete(bg, 5))
+	remove(5)
+	must(t, k.st.Undelete(bg, 5))
+	k.fill(t, 100)
+	for seq := store.Seq(101); seq < 190; seq++ {
+		remove(seq)
+	}
+	now += int64(48 * time.Hour)
+	before := bytesIn(k.mem)
+	must(t, k.s.Reclaim(bg))
+	if after := bytesIn(k.mem); after >= before {
+		t.Errorf("%d bytes before, %d after: nothing was given back", before, after)
+	}
+	for range 2 {
+		if m, err := k.st.Load(bg, 5, nil); err != nil || string(m.Data) != stockData(5) {
+			t.Errorf("message 5: %q, %v", m.Data, err)
+		}
+		must(t, k.s.Close())
+		k.open(t, k.mem)
+	}
+	must(t, k.s.Close())
+}

@@ -178,7 +178,11 @@ func (r *rewriting) putControls() {
 	}
 }
 
+// put encodes a control, unless it is the same as the one before: a reader takes that for the twin of a record and passes it over.
 func (r *rewriting) put(ct *record.Control) {
+	if n := len(r.own); n > 0 && r.own[n-1].Same(ct) {
+		return
+	}
 	at := r.end + int64(len(r.buf))
 	r.buf = r.b.coder.AppendControl(r.buf, at, at, ct)
 	r.own = append(r.own, *ct)
