@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loner is what is known about a thread that was found to be alone with its table. The zero value is of one that was not.
+// loner is what is known about a thread that was found to be alone with its table; the zero value is of one that was not.
 type loner struct {
 	last int           // no task up to this number shares the table
 	at   time.Time     // when that was found
@@ -128,31 +129,26 @@ func taskNumbers(dir string) (numbers []int, err error) {
 	return numbers, err
 }
 
-// shares says whether a task may have the same table as the thread.
+// shares says whether a task may have the same table as the thread: it has one with room for as many descriptors.
+//
+// kcmp(2) would tell for certain. But it takes a lock that a program holds while it execs, also while that waits for the answer to
+// the FLUSH of what it closes by that: who asked would wait for itself. The status of a task takes no lock that is held for long.
 func (p ProcFS) shares(tid uint32, other int) bool {
 	if other == int(tid) {
 		return false
 	}
-	const kcmpFiles = 2
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(tid), uintptr(other), kcmpFiles, 0, 0, 0)
-	switch errno {
-	case 0:
-		return order == 0
-	case unix.ESRCH:
-		return false // there is none of this number
-	case unix.EPERM:
-		// It may not be compared, as another user's. But everybody may see the room in its table, which is the same if the table is.
-		mine, err := p.tableRoom(int(tid))
-		if err != nil {
-			return true
-		}
-		its, err := p.tableRoom(other)
-		return err != nil || its == mine
+	its, err := p.tableRoom(other)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		return false // it ended, or there is none of this number
 	}
-	return true
+	if err != nil {
+		return true
+	}
+	mine, err := p.tableRoom(int(tid))
+	return err != nil || its == mine
 }
 
-// tableRoom is for how many descriptors a task's table has room, without being made anew.
+// tableRoom is for how many descriptors a task's table has room. It grows, and all who have the table see it.
 func (p ProcFS) tableRoom(tid int) (int, error) {
 	var buf [4096]byte
 	b, err := readSmall(unix.AT_FDCWD, p.path(tid, "status"), buf[:])

@@ -11,26 +11,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// started returns the number of a program that has one thread and waits.
-func started(t *testing.T) uint32 {
+// started returns the number of a program that has one thread and waits. Its table has room for so many descriptors, or for few if
+// that is 0.
+func started(t *testing.T, room int) uint32 {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
+	if room > 0 {
+		cmd = exec.Command("bash", "-c", `ulimit -n 20000; exec `+strconv.Itoa(room-1)+`</dev/null; echo; exec sleep 1000`)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	if room > 0 {
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return uint32(cmd.Process.Pid)
 }
 
 func TestProcFSAlone(t *testing.T) {
 	var p ProcFS
-	tid := started(t)
+	tid := started(t, 16384)
 	var past loner
 	for range 3 { // with others that came meanwhile
 		if !p.alone(tid, &past) || past.last == 0 {
 			t.Error("a program of one thread is not alone")
 		}
-		started(t)
+		started(t, 0)
 	}
 	past.at = past.at.Add(-past.turn)
 	if !p.alone(tid, &past) {
@@ -39,6 +52,13 @@ func TestProcFSAlone(t *testing.T) {
 	past.last = 1 << 30
 	if !p.alone(tid, &past) {
 		t.Error("after the numbers went round it is not alone")
+	}
+	started(t, 16384)
+	if p.alone(tid, &past) || past.last != 0 {
+		t.Error("beside one with a table as large it is alone")
+	}
+	if p.alone(tid, &loner{}) {
+		t.Error("beside one with a table as large, and asked for the first time, it is alone")
 	}
 	if p.alone(uint32(os.Getpid()), &loner{}) {
 		t.Error("a program of many threads is alone")
@@ -92,7 +112,7 @@ func TestProcFSShares(t *testing.T) {
 	if !p.shares(uint32(first), int(pid)) || !p.shares(uint32(pid), first) || p.alone(uint32(pid), &loner{}) {
 		t.Error("two programs with one table share none")
 	}
-	if mine := started(t); p.shares(mine, first) || p.shares(mine, int(mine)) || p.shares(mine, 1<<30) {
+	if mine := started(t, 16384); p.shares(mine, first) || p.shares(mine, int(mine)) || p.shares(mine, 1<<30) {
 		t.Error("a program shares its table with another one, with itself, or with none")
 	}
 	if room, err := p.tableRoom(first); room < 64 || err != nil {
@@ -146,7 +166,7 @@ func TestProcFSDescriptors(t *testing.T) {
 		fd   int
 		want lead
 	}{
-		{ours, 0, lead{open: true}}, // a pipe
+		{ours, 6, lead{open: true, inode: st.Ino}},
 		{ours, 5, lead{open: true, writable: true, certain: true, inode: st.Ino}},
 		{ours, 6, lead{open: true, inode: st.Ino}},
 		{ours, 7, lead{open: true, writable: true, certain: true, inode: st.Ino}},

@@ -19,7 +19,7 @@ func (p ProcFS) count(tid uint32) int {
 
 // list implements descriptors.
 func (p ProcFS) list(tid uint32, f func(fd int)) error {
-	dir, err := os.Open(p.path(int(tid), "fd"))
+	dir, err := os.Open(p.path(int(tid), "fdinfo"))
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,10 @@ func (p ProcFS) list(tid uint32, f func(fd int)) error {
 func (p ProcFS) look(tid uint32, fd int, wanted func(inode uint64) bool, mounts map[string]lead) (lead, error) {
 	name := strconv.Itoa(fd)
 	var buf [1024]byte
-	n, err := unix.Readlink(p.path(int(tid), "fd/"+name), buf[:])
+	b, err := readSmall(unix.AT_FDCWD, p.path(int(tid), "fdinfo/"+name), buf[:])
 	if errors.Is(err, unix.ENOENT) {
 		return lead{}, nil
 	}
-	if err == nil && isNoFileLink(buf[:n]) {
-		return lead{open: true}, nil
-	}
-	b, err := readSmall(unix.AT_FDCWD, p.path(int(tid), "fdinfo/"+name), buf[:])
 	if err != nil {
 		return lead{}, err
 	}

@@ -76,7 +76,7 @@ const mostTables = 32
 
 func newTables(sys descriptors) *tables {
 	return &tables{
-		sys: sys, many: 256, few: fewDescriptors, pause: time.Second,
+		sys: sys, many: 1024, few: 64, pause: time.Second,
 		opens: map[uint64]int{}, places: map[uint64][]slot{}, known: map[uint32]*table{},
 	}
 }

@@ -68,7 +68,9 @@ func newFakeTable() (*fakeTable, *tables) {
 	for range 3 {
 		f.put(lead{open: true})
 	}
-	return f, newTables(f)
+	ts := newTables(f)
+	ts.many = 256
+	return f, ts
 }
 
 // closing has a descriptor closed, and returns what was found out at its FLUSH.
