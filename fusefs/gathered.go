@@ -32,12 +32,12 @@ func refuseGathered(names ...string) error {
 }
 
 // settled calls do when what was restored before those below it is stored.
-func settled[T any](ctx context.Context, s *stream, do func() (T, error)) (T, error) {
-	if err := s.restores.Settle(ctx); err != nil {
-		var none T
-		return none, err
-	}
-	return do()
+func settled[T any](ctx context.Context, s *stream, do func() (T, error)) (t T, err error) {
+	err = s.restores.Settled(ctx, func() (err error) {
+		t, err = do()
+		return err
+	})
+	return t, err
 }
 
 // settleIfPossible stores what was restored before those below it, for what may also be done without.

@@ -61,18 +61,12 @@ func (s *stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 
 // Restore implements [store.Writer].
 func (s *stream) Restore(ctx context.Context, m store.Msg) error {
-	if err := s.restores.Settle(ctx); err != nil {
-		return err
-	}
-	return s.Stream.Restore(ctx, m)
+	return s.restores.Settled(ctx, func() error { return s.Stream.Restore(ctx, m) })
 }
 
 // RestoreDraft implements [store.Drafts].
 func (s *stream) RestoreDraft(ctx context.Context, name string, m store.Msg) error {
-	if err := s.restores.Settle(ctx); err != nil {
-		return err
-	}
-	return s.Stream.RestoreDraft(ctx, name, m)
+	return s.restores.Settled(ctx, func() error { return s.Stream.RestoreDraft(ctx, name, m) })
 }
 
 // Remove implements [store.Writer].

@@ -16,7 +16,7 @@ var layout = map[string]string{
 	"jsfs/bench/probe":           "std",
 	"jsfs/cmd/jsfs":              "jsfs/fusefs jsfs/mapping jsfs/store jsfs/store/blockstore jsfs/store/dump jsfs/store/keys jsfs/store/legacy jsfs/store/memstore jsfs/store/metered jsfs/store/transfer cobra progressbar prometheus prometheus/text x/sys x/term xxhash",
 	"jsfs/fusefs":                "jsfs/fusefs/gather jsfs/fusefs/publish jsfs/fusefs/logview jsfs/fusefs/uring jsfs/mapping jsfs/store go-fuse x/sys xxhash",
-	"jsfs/fusefs/gather":         "jsfs/store jsfs/store/jsonl x/sys",
+	"jsfs/fusefs/gather":         "jsfs/fusefs/publish jsfs/store jsfs/store/jsonl x/sys",
 	"jsfs/fusefs/logview":        "jsfs/mapping jsfs/store jsfs/store/jsonl",
 	"jsfs/fusefs/publish":        "jsfs/mapping jsfs/store jsfs/store/jsonl jsfs/store/precheck x/sys",
 	"jsfs/fusefs/uring":          "x/sys",

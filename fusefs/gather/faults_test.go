@@ -16,6 +16,7 @@ import (
 type faulty struct {
 	store.Stream
 	restore, rename, remove, create error
+	limit                           error // with which messages are stored all the same
 	write                           error
 	page                            int64 // of the draft that can't be read, counted from 1
 	syncs                           int
@@ -23,7 +24,8 @@ type faulty struct {
 
 func (f *faulty) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 	if f.restore == nil {
-		return f.Stream.RestoreAll(ctx, ms)
+		n, err := f.Stream.RestoreAll(ctx, ms)
+		return n, errors.Join(err, f.limit)
 	}
 	n, err := f.Stream.RestoreAll(ctx, ms[:len(ms)/2])
 	return n, errors.Join(err, f.restore)
@@ -63,7 +65,7 @@ type faultyDraft struct {
 
 func (d faultyDraft) WriteAt(p []byte, off int64) (int, error) {
 	if d.f.write != nil {
-		n, err := d.Draft.WriteAt(p[:len(p)/2], off)
+		n, err := d.Draft.WriteAt(p, off) // all of it may be there nevertheless
 		return n, errors.Join(err, d.f.write)
 	}
 	return d.Draft.WriteAt(p, off)
@@ -143,6 +145,23 @@ func TestNoRoomForTheDraft(t *testing.T) {
 	b.want([]store.Seq{3, 5, 9, 12})
 }
 
+// A message that was refused is not there after a crash.
+func TestARefusedMessageIsNotHeld(t *testing.T) {
+	f, b := newFaulty(t, Options{})
+	b.restore(9, 5)
+	f.write, f.restore = store.ErrNoSpace, store.ErrNoSpace
+	if err := b.r.Restore(t.Context(), message(12), maker()); !errors.Is(err, store.ErrNoSpace) {
+		t.Fatalf("got %v", err)
+	}
+	b.kill()
+	f.write, f.restore = nil, nil
+	next := newBench(t, f, Options{})
+	if err := next.r.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next.want([]store.Seq{5, 9})
+}
+
 // What was refused is not forgotten because the draft can't be given its name at once.
 func TestARefusalWaitsForItsDraft(t *testing.T) {
 	f, b := newFaulty(t, Options{})
@@ -158,6 +177,41 @@ func TestARefusalWaitsForItsDraft(t *testing.T) {
 	b.later()
 	b.settle()
 	b.want([]store.Seq{4, 9}, ".refused.1")
+}
+
+// What is stored with an error, as what a limit should have removed could not be, is stored.
+func TestAnErrorAfterAllIsStored(t *testing.T) {
+	f, b := newFaulty(t, Options{})
+	b.restore(9, 3)
+	f.limit = store.ErrInvalid
+	if err := b.r.Settle(t.Context()); !errors.Is(err, store.ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+	b.want([]store.Seq{3, 9}, Draft)
+	b.later()
+	b.settle()
+	b.want([]store.Seq{3, 9})
+}
+
+// The draft of a writer that was refused is not replaced by what is refused here.
+func TestARefusalHasADraftOfItsOwn(t *testing.T) {
+	f, b := newFaulty(t, Options{})
+	d, err := f.Stream.CreateDraft(t.Context(), ".refused.1")
+	if err == nil {
+		_, err = d.WriteAt([]byte("another's"), 0)
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b.restore(9, 3)
+	if err := f.Stream.Restore(t.Context(), message(4)); err != nil {
+		t.Fatal(err)
+	}
+	b.settle()
+	b.want([]store.Seq{4, 9}, ".refused.1", ".refused.2")
+	if got := b.draft(".refused.1"); got != "another's" {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestTheDraftGoesLater(t *testing.T) {

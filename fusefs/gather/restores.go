@@ -16,6 +16,9 @@ import (
 type Restores struct {
 	stream store.Stream
 	opt    Options
+	// gate is held for reading by who takes sequences of the stream in another way, and for writing by who brings a message: between
+	// those that are held and their places nothing comes. It is taken before mu.
+	gate sync.RWMutex
 	// some says that messages are held. It is changed under mu.
 	some atomic.Bool
 
@@ -67,6 +70,8 @@ func New(s store.Stream, opt Options) *Restores { return &Restores{stream: s, op
 // known, and no message of it is held. When it returns nil the message survives the end of this process, and the power's if
 // that is asked for.
 func (r *Restores) Restore(ctx context.Context, m store.Msg, maker int) error {
+	r.gate.Lock()
+	defer r.gate.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st, err := r.stream.State(ctx)
@@ -77,13 +82,13 @@ func (r *Restores) Restore(ctx context.Context, m store.Msg, maker int) error {
 	switch {
 	case m.Seq <= st.Last || held && r.file.has(m.Seq):
 		return fmt.Errorf("sequence %d: %w", m.Seq, store.ErrExists)
-	case !held && (m.Seq == st.Last+1 || maker == 0):
+	case !held && m.Seq == st.Last+1:
 		return r.stream.Restore(ctx, m)
 	}
 	if r.holdLocked(ctx, m, maker) == nil {
 		return nil
 	}
-	// There is no room, or enough is held: then in the order in which they come.
+	// There is no room, or enough is held, or the maker is not known: then in the order in which they come.
 	if err := r.settleLocked(ctx); err != nil {
 		return err
 	}
@@ -168,6 +173,16 @@ func (r *Restores) Settle(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.settleLocked(ctx)
+}
+
+// Settled calls do when what is held is stored. Nothing is held until do has returned. If not all could be stored, do is not called.
+func (r *Restores) Settled(ctx context.Context, do func() error) error {
+	r.gate.RLock()
+	defer r.gate.RUnlock()
+	if err := r.Settle(ctx); err != nil {
+		return err
+	}
+	return do()
 }
 
 // SettleIfOver is Settle if no maker is there any more. Of an error only the report tells: whoever looks at the stream sees it without what is held.

@@ -250,7 +250,7 @@ func TestWhatIsHeldIsStoredWhenItsMakersHaveExited(t *testing.T) {
 }
 
 func TestNobodyNeedsToLook(t *testing.T) {
-	b := newBench(t, newStream(t), Options{})
+	b := newBench(t, newStream(t), Options{Busy: func() bool { return true }}) // else it would be stored after a while anyway
 	sub := b.Watch()
 	defer sub.Close()
 	p, end := other(t)
@@ -258,7 +258,11 @@ func TestNobodyNeedsToLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	end()
-	<-sub.C()
+	select {
+	case <-sub.C():
+	case <-time.After(time.Minute):
+		t.Fatal("it was not stored")
+	}
 	b.settle() // it waits for the one that is under way
 	b.want([]store.Seq{4})
 }
@@ -338,6 +342,39 @@ func (b *bench) draft(name string) string {
 		b.Error(err)
 	}
 	return string(data)
+}
+
+// Who takes sequences in another way does so before a message is held, or when it is stored.
+func TestNothingIsHeldWhileSequencesAreTaken(t *testing.T) {
+	b := newBench(t, newStream(t), Options{})
+	restored := make(chan error, 1)
+	err := b.r.Settled(t.Context(), func() error {
+		go func() { restored <- b.r.Restore(t.Context(), message(9), maker()) }()
+		for range 100 {
+			if b.r.Holds(9) {
+				t.Error("it is held meanwhile")
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		_, err := b.Append(t.Context(), store.Entry{Subject: "x"})
+		return err
+	})
+	if err = errors.Join(err, <-restored); err != nil {
+		t.Fatal(err)
+	}
+	if !b.r.Holds(9) {
+		t.Error("it is not held afterwards")
+	}
+	err = b.r.Settled(t.Context(), func() error {
+		seq, err := b.Append(t.Context(), store.Entry{Subject: "x"})
+		if seq != 10 {
+			t.Errorf("got sequence %d, want 10", seq)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestIdleMakers(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"jsfs/fusefs/publish"
 	"jsfs/store"
 )
 
@@ -19,18 +20,20 @@ func (r *Restores) storeLocked(ctx context.Context) error {
 	}
 	seqs := slices.Sorted(maps.Keys(r.file.at))
 	for len(seqs) > 0 {
-		ms, unread := r.file.batch(seqs)
-		n, err := 0, unread
-		if len(ms) > 0 {
-			n, err = r.stream.RestoreAll(ctx, ms)
+		ms, err := r.file.batch(seqs)
+		if len(ms) == 0 { // the first one can't be read
+			r.refuse(seqs[0], err)
+			seqs = seqs[1:]
+			continue
 		}
+		n, err := r.stream.RestoreAll(ctx, ms)
 		for _, m := range ms[:n] {
 			delete(r.file.at, m.Seq)
 		}
 		seqs = seqs[n:]
 		switch {
 		case err == nil:
-		case isFinal(err) || n == len(ms):
+		case n < len(ms) && isFinal(err):
 			r.refuse(seqs[0], err)
 			seqs = seqs[1:]
 		default:
@@ -91,10 +94,7 @@ func (r *Restores) removeDraft(ctx context.Context) error {
 		err = r.stream.RemoveDraft(ctx, Draft)
 	} else {
 		var name string
-		if name, err = r.freeName(ctx); err == nil {
-			err = r.stream.RenameDraft(ctx, Draft, name)
-		}
-		if err == nil {
+		if name, err = r.keepDraft(ctx); err == nil {
 			r.opt.Report(fmt.Errorf("not all messages that were restored before those below them could be stored; the draft %s has them as JSON lines: %w", name, r.refused))
 		}
 	}
@@ -105,14 +105,18 @@ func (r *Restores) removeDraft(ctx context.Context) error {
 	return nil
 }
 
-// freeName returns the first name of what is refused that no draft has.
-func (r *Restores) freeName(ctx context.Context) (string, error) {
-	drafts, err := r.stream.ListDrafts(ctx)
-	for n := 1; err == nil; n++ {
-		name := fmt.Sprint(".refused.", n)
-		if !slices.ContainsFunc(drafts, func(d store.DraftInfo) bool { return d.Name == name }) {
-			return name, nil
-		}
+// keepDraft gives the draft a name of its own, as what is refused when nobody can be told any more has.
+func (r *Restores) keepDraft(ctx context.Context) (name string, err error) {
+	d, name, err := publish.NewDraft(ctx, r.stream, publish.Refused) // so that nobody else takes the name
+	if err != nil {
+		return "", err
+	}
+	_ = d.Close() // it is empty
+	if err = r.stream.RenameDraft(ctx, Draft, name); err == nil {
+		return name, nil
+	}
+	if d, oerr := r.stream.OpenDraft(ctx, Draft); oerr == nil { // it has its old name for certain
+		err = errors.Join(err, d.Close(), r.stream.RemoveDraft(ctx, name))
 	}
 	return "", err
 }

@@ -158,7 +158,7 @@ func (o *open) leftLocked(ctx context.Context) Outcome {
 		return out // the kernel had the file, and nobody else: open(2) was given up, as its caller was killed
 	case killed:
 		out.Killed = true
-		out.Draft, out.Err = o.keepLocked(ctx, ".killed.")
+		out.Draft, out.Err = o.keepLocked(ctx, Killed)
 		return out
 	case o.spoiled != nil:
 		return Outcome{} // its writer was told when it wrote
@@ -169,7 +169,7 @@ func (o *open) leftLocked(ctx context.Context) Outcome {
 	}
 	if out.Err != nil && out.Size > 0 {
 		var err error
-		if out.Draft, err = o.keepLocked(ctx, ".refused."); err != nil {
+		if out.Draft, err = o.keepLocked(ctx, Refused); err != nil {
 			out.Err = fmt.Errorf("%w; and %d bytes of it could not be kept: %w", out.Err, out.Size, err)
 		}
 	}
@@ -236,7 +236,7 @@ func (o *open) ModTime() (ns int64, ok bool) {
 
 // keepLocked copies what was written to a new draft, durably, and returns its name.
 func (o *open) keepLocked(ctx context.Context, prefix string) (name string, err error) {
-	d, name, err := newDraft(ctx, o.stream, prefix)
+	d, name, err := NewDraft(ctx, o.stream, prefix)
 	if err != nil {
 		return "", err
 	}
@@ -257,8 +257,16 @@ func (o *open) keepLocked(ctx context.Context, prefix string) (name string, err 
 	return name, nil
 }
 
-// newDraft makes a draft named by the prefix and the first number, from 1 on, that is free.
-func newDraft(ctx context.Context, s store.Drafts, prefix string) (store.Draft, string, error) {
+// What the names of drafts begin with that hold what became no message: as its writer was killed, or as it was refused when nobody
+// could be told any more. A number follows.
+const (
+	Killed  = ".killed."
+	Refused = ".refused."
+)
+
+// NewDraft makes and opens a draft of s that is named by the prefix and the first number, from 1 on, that is free. It is empty, and
+// nobody else's who calls this.
+func NewDraft(ctx context.Context, s store.Drafts, prefix string) (store.Draft, string, error) {
 	list, err := s.ListDrafts(ctx)
 	if err != nil {
 		return nil, "", err
