@@ -17,12 +17,15 @@ type faulty struct {
 	store.Stream
 	restore, rename, remove, create error
 	limit                           error // with which messages are stored all the same
-	write                           error
+	write, sync                     error
 	page                            int64 // of the draft that can't be read, counted from 1
 	syncs                           int
+	unsafe                          bool // messages were stored since the stream was synced
+	lossy                           bool // the draft was taken away meanwhile
 }
 
 func (f *faulty) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
+	f.unsafe = true
 	if f.restore == nil {
 		n, err := f.Stream.RestoreAll(ctx, ms)
 		return n, errors.Join(err, f.limit)
@@ -31,7 +34,16 @@ func (f *faulty) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
 	return n, errors.Join(err, f.restore)
 }
 
+func (f *faulty) Sync(ctx context.Context) error {
+	if f.sync != nil {
+		return f.sync
+	}
+	f.unsafe = false
+	return f.Stream.Sync(ctx)
+}
+
 func (f *faulty) RenameDraft(ctx context.Context, from, to string) error {
+	f.lossy = f.lossy || f.unsafe
 	if f.rename != nil {
 		return f.rename
 	}
@@ -39,6 +51,7 @@ func (f *faulty) RenameDraft(ctx context.Context, from, to string) error {
 }
 
 func (f *faulty) RemoveDraft(ctx context.Context, name string) error {
+	f.lossy = f.lossy || f.unsafe
 	if f.remove != nil {
 		return f.remove
 	}
@@ -245,6 +258,36 @@ func TestDurable(t *testing.T) {
 	b.r.look()
 	if f.syncs != 1 {
 		t.Errorf("%d syncs after a while, want 1", f.syncs)
+	}
+}
+
+// What was synced in the draft is on disk in the stream before the draft is gone.
+func TestTheDraftIsThereUntilItsMessagesAreOnDisk(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		f, b := newFaulty(t, Options{})
+		b.restore(9, 3)
+		if err := b.r.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		settle := func() error { return b.r.Settle(t.Context()) }
+		if killed { // when all was stored
+			f.remove = errors.New("killed")
+			_ = settle()
+			b.kill()
+			f.remove, f.unsafe = nil, true
+			b = newBench(t, f, Options{})
+			settle = func() error { return b.r.Recover(t.Context()) }
+		}
+		f.sync = errors.New("the disk is gone")
+		_ = settle()
+		b.want([]store.Seq{3, 9}, Draft)
+		f.sync = nil
+		b.later()
+		b.settle()
+		b.want([]store.Seq{3, 9})
+		if f.lossy {
+			t.Error("the draft went before its messages were synced")
+		}
 	}
 }
 

@@ -87,9 +87,13 @@ func (r *Restores) hasStored(ctx context.Context, want store.Msg) error {
 	return err
 }
 
-// removeDraft removes the draft, or gives it a name of its own if something in it was refused.
+// removeDraft removes the draft, or gives it a name of its own if something in it was refused. What was synced in the draft, and by time
+// or fsync(2) that is most of it, is on disk in the stream before: nothing else says which of the two a loss of power takes.
 func (r *Restores) removeDraft(ctx context.Context) error {
-	var err error
+	err := r.stream.Sync(ctx)
+	if err != nil {
+		return err
+	}
 	if r.refused == nil {
 		err = r.stream.RemoveDraft(ctx, Draft)
 	} else {
