@@ -1,7 +1,10 @@
 package fusefs
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -108,4 +111,52 @@ func TestADraftIsNotEmptiedWhileItIsPublished(t *testing.T) {
 	wantStatus(t, "open", <-opened, syscall.ESTALE)
 	wantStatus(t, "close", m.close(node, fh), 0)
 	m.wantPayloads("1 x.y draft")
+}
+
+// synced is a stream that tells when it was synced.
+type synced struct {
+	store.Stream
+	tell func()
+	err  error
+}
+
+func (s *synced) Sync(ctx context.Context) error {
+	if s.err == nil {
+		s.tell()
+	}
+	return cmp.Or(s.err, s.Stream.Sync(ctx))
+}
+
+// A draft that becomes a message of another stream is there until that is on disk: the two know nothing of each other.
+func TestADraftOfAnotherStreamIsThereUntilItsMessageIsOnDisk(t *testing.T) {
+	for _, to := range []string{"x.y", "7"} {
+		m := newWritingMount(t)
+		node, fh, st := m.open(".d", shellCreate, 0o644)
+		wantStatus(t, "create", st, 0)
+		wantStatus(t, "write", m.write(node, fh, "draft", 0), 0)
+		for name, value := range map[string]string{mapping.XattrSeq: "7", mapping.XattrSubject: "x.y"} {
+			wantStatus(t, "setxattr", m.SetXAttr(nil, &fuse.SetXAttrIn{InHeader: m.header(node)}, name, []byte(value)), 0)
+		}
+		wantStatus(t, "close", m.close(node, fh), 0)
+		other := m.stream("R")
+		var steps []string
+		disk := &synced{other.Stream, func() { steps = append(steps, "synced") }, errors.New("the disk is gone")}
+		other.Stream = disk
+		m.s.Stream = &draftsInSteps{Stream: m.s.Stream, removed: func() { steps = append(steps, "removed") }}
+		rename := func() fuse.Status {
+			return m.Rename(nil, &fuse.RenameIn{InHeader: m.header(m.dir), Newdir: other.node}, ".d", to)
+		}
+		wantStatus(t, "rename without a disk", rename(), syscall.EIO)
+		if len(steps) > 0 {
+			t.Errorf("to %s: %v without a disk", to, steps)
+		}
+		if to == "7" {
+			continue // it is there
+		}
+		disk.err = nil
+		wantStatus(t, "rename", rename(), 0)
+		if !slices.Equal(steps, []string{"synced", "removed"}) {
+			t.Errorf("to %s: %v", to, steps)
+		}
+	}
 }

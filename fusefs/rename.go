@@ -121,6 +121,9 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 		return err
 	}
 	if r.from != r.to {
+		if err := r.to.Sync(c); err != nil { // else a loss of power takes both
+			return fmt.Errorf("the message is stored, but not on disk for certain, and the draft %s stays: %w", r.oldName, err)
+		}
 		if err := r.from.RemoveDraft(c, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("the message is stored, but the draft %s stays: %w", r.oldName, err)
 		}
