@@ -16,15 +16,46 @@ import (
 // copied is what decides whether a stream may get the configuration of another one, whose copy it is, by the
 // attribute of its directory. Some programs set that before the messages are there, some after.
 type copied struct {
-	// used is set once something other than a restore was done with the stream's messages, in this mount or before it.
+	// used is set once something other than a restore is done with the stream's messages, in this mount or before it: with choosing
+	// held, so either who gives the stream a configuration sees it, or what is done is done under that configuration.
 	used atomic.Bool
 	// held is the configuration that the stream was given before its messages, where that would keep them from being
 	// restored: it holds for all but restores, and is in force when the copy is complete. nil is none.
 	held atomic.Pointer[store.Config]
 
 	// choosing is held by who gives the stream a configuration, from when he looks at the one that it has until the store
-	// has the new one: what somebody wrote is not replaced by what was read or held back before. It is taken before the store's locks.
+	// has the new one: what somebody wrote is not replaced by what was read or held back before. It is taken before the store's locks, and
+	// of this package only the one of what is restored is taken behind it.
 	choosing sync.Mutex
+}
+
+// use notes that something other than a restore is done with the messages, before it is done.
+func (p *copied) use() {
+	if p.used.Load() {
+		return
+	}
+	p.choosing.Lock()
+	defer p.choosing.Unlock()
+	p.used.Store(true)
+}
+
+// admit is use for who appends messages, and returns how many of them, from the first on, may be: a configuration that is
+// held back is in force for them. The error says why not all.
+func (p *copied) admit(es ...store.Entry) (int, error) {
+	if !p.used.Load() {
+		p.choosing.Lock()
+		defer p.choosing.Unlock()
+	}
+	if held := p.held.Load(); held != nil {
+		for i := range es {
+			if err := held.CheckEntry(&es[i]); err != nil {
+				return i, err
+			}
+			p.used.Store(true)
+		}
+	}
+	p.used.Store(true)
+	return len(es), nil
 }
 
 // everUsed says whether a stream that was found had a message.

@@ -198,6 +198,54 @@ func TestAConfigurationIsWrittenWhileAnotherOneIsGiven(t *testing.T) {
 	}
 }
 
+// Who appends or removes while a copy gets its configuration does so under that one, or the copy does not get it: limits never come over a
+// message that had none when it was stored.
+func TestNobodyUsesAStreamWhileACopyGetsItsConfiguration(t *testing.T) {
+	for name, tt := range map[string]struct {
+		use  func(ctx context.Context, s *stream) error
+		want error
+	}{
+		"append": {func(ctx context.Context, s *stream) error {
+			_, err := s.Append(ctx, store.Entry{Subject: "a.b"})
+			return err
+		}, store.ErrSubject},
+		"append several": {func(ctx context.Context, s *stream) error {
+			_, err := s.AppendAll(ctx, []store.Entry{{Subject: "a.b"}, {Subject: "a.b"}})
+			return err
+		}, store.ErrSubject},
+		"remove": {func(ctx context.Context, s *stream) error {
+			_, err := s.Remove(ctx, 3)
+			return err
+		}, store.ErrDenied},
+		"purge": {func(ctx context.Context, s *stream) error {
+			_, err := s.Purge(ctx, store.Purge{})
+			return err
+		}, store.ErrDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMounted(t, Options{})
+			s := m.stream("T")
+			m.restore(s, 3, "a.b")
+			used := make(chan error, 1)
+			m.FS.st = &slowStore{m.st, func() {
+				go func() { used <- tt.use(t.Context(), s) }()
+				select {
+				case err := <-used:
+					used <- err
+				case <-time.After(50 * time.Millisecond): // as long as a fault has to show itself
+				}
+			}}
+			wantStatus(t, "set the configuration", m.setConfigXattr(s, `{"subjects":["x.>"],"deny_delete":true,"deny_purge":true}`), 0)
+			if err := <-used; !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if st, err := s.State(t.Context()); err != nil || st.Live.Messages != 1 || st.Last != 3 {
+				t.Errorf("got %+v, %v, want message 3 alone", st, err)
+			}
+		})
+	}
+}
+
 // A configuration that somebody chose, and messages that are no copies, are left alone.
 func TestWhatIsNoCopyKeepsItsConfiguration(t *testing.T) {
 	appends := func(m *mounted, s *stream) { m.append(s, "mine") }

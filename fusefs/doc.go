@@ -18,6 +18,8 @@
 // kernel may hold the very lock that the notification needs until the handler answers.
 // A draft has the exceptions of the first kind: its name (draftNames) is locked while the store renames, removes, makes or opens
 // what has it, and its node while it becomes a message, in this order. Who reads or writes what he has open needs no name.
+// So has the configuration of a stream: who gives it one has a lock (copied.choosing) until the store has it, which the first who appends or removes
+// something takes, too, whatever he holds of a draft.
 // So have restored messages that are held (package gather): whoever needs them waits while they are stored.
 // Of the second kind there are two. One is the prefetcher where requests come over io_uring: there each has a
 // thread, and the prefetcher waits only for messages behind the one that is asked for.

@@ -10,27 +10,9 @@ import (
 // What changes the messages of a stream, as the mount does it: what was restored out of order is in its place before, and
 // whether the stream is still nothing but a copy is noted.
 
-// use notes that something other than a restore is done with the messages.
-func (s *stream) use() { s.copied.used.Store(true) }
-
-// admit is use for who appends messages, and returns how many of them, from the first on, may be: a configuration that is
-// held back is in force for them. The error says why not all.
-func (s *stream) admit(es ...store.Entry) (int, error) {
-	if held := s.copied.held.Load(); held != nil {
-		for i := range es {
-			if err := held.CheckEntry(&es[i]); err != nil {
-				return i, err
-			}
-			s.use()
-		}
-	}
-	s.use()
-	return len(es), nil
-}
-
 // Append implements [store.Writer].
 func (s *stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
-	if _, err := s.admit(e); err != nil {
+	if _, err := s.copied.admit(e); err != nil {
 		return 0, err
 	}
 	return settled(ctx, s, func() (store.Seq, error) { return s.Stream.Append(ctx, e) })
@@ -38,7 +20,7 @@ func (s *stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 
 // AppendAll implements [store.Writer].
 func (s *stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
-	n, refused := s.admit(es...)
+	n, refused := s.copied.admit(es...)
 	if n == 0 && refused != nil {
 		return 0, refused
 	}
@@ -48,7 +30,7 @@ func (s *stream) AppendAll(ctx context.Context, es []store.Entry) (int, error) {
 
 // PublishDraft implements [store.Drafts].
 func (s *stream) PublishDraft(ctx context.Context, name string, e store.Entry) (store.Seq, error) {
-	if _, err := s.admit(e); err != nil {
+	if _, err := s.copied.admit(e); err != nil {
 		return 0, err
 	}
 	return settled(ctx, s, func() (store.Seq, error) { return s.Stream.PublishDraft(ctx, name, e) })
@@ -71,7 +53,7 @@ func (s *stream) RestoreDraft(ctx context.Context, name string, m store.Msg) err
 
 // Remove implements [store.Writer].
 func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
-	s.use()
+	s.copied.use()
 	if s.restores.Holds(seq) {
 		return settled(ctx, s, func() (bool, error) { return s.Stream.Remove(ctx, seq) })
 	}
@@ -80,7 +62,7 @@ func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 
 // Erase implements [store.Writer].
 func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
-	s.use()
+	s.copied.use()
 	if s.restores.Holds(seq) {
 		return settled(ctx, s, func() (bool, error) { return s.Stream.Erase(ctx, seq) })
 	}
@@ -89,14 +71,14 @@ func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 
 // Purge implements [store.Purger]. Where there is no room to store what is held, it makes some.
 func (s *stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
-	s.use()
+	s.copied.use()
 	s.settleIfPossible(ctx)
 	return s.Stream.Purge(ctx, p)
 }
 
 // Compact implements [store.Purger], as Purge does.
 func (s *stream) Compact(ctx context.Context, seq store.Seq) (int64, error) {
-	s.use()
+	s.copied.use()
 	s.settleIfPossible(ctx)
 	return s.Stream.Compact(ctx, seq)
 }
