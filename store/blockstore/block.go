@@ -184,7 +184,10 @@ type view struct {
 // place returns the lowest i such that message i has a sequence of seq or more; i is count
 // if there is none. exact says that it has just this one.
 func (v *view) place(seq uint64) (i int, exact bool) {
-	if len(v.runs) == 1 && seq >= v.runs[0].Seq { // most often
+	if len(v.runs) == 1 { // most often
+		if seq < v.runs[0].Seq {
+			return 0, false
+		}
 		d := seq - v.runs[0].Seq
 		return int(min(d, uint64(v.count))), d < uint64(v.count)
 	}

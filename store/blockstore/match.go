@@ -49,6 +49,29 @@ func (s *Stream) matcher(v view, f *subjects.Filter) (matcher, error) {
 	return m, nil
 }
 
+// likelyBlocks is how many blocks are looked at together.
+const likelyBlocks = 64
+
+// likely says which of the next blocks from the lo-th to before the hi-th, likelyBlocks at most, may have what matches f, as far as the
+// tables tell that are in memory: bit k is about block lo+k. To look at many at once takes little more than to look at one, as
+// the processor waits for their memory together.
+func (n *snapshot) likely(f *subjects.Filter, lo, hi int) (bits uint64) {
+	name, one := f.Literal()
+	if !one {
+		return ^uint64(0)
+	}
+	hash := record.NameHash(name)
+	for k, b := range n.blocks[lo:min(hi, lo+likelyBlocks)] {
+		t := b.table.Load()
+		if t == nil || t.May(hash) {
+			bits |= 1 << k
+		} else if !t.used.Load() {
+			t.used.Store(true)
+		}
+	}
+	return bits
+}
+
 // fromTable finds what matches in the table of a sealed block.
 func (m *matcher) fromTable() error {
 	t, err := m.s.tableOf(&m.v)

@@ -87,10 +87,7 @@ func (s *Stream) undeleteOneGo(ctx context.Context, at int64) error {
 	if err := s.placeControlLocked(); err != nil {
 		return err
 	}
-	ct := record.Control{Kind: record.FlagUndelete, Seq: s.w.next, Ranges: make([]record.Range, len(r.groups))}
-	for i := range r.groups {
-		ct.Ranges[i] = r.groups[i].Range
-	}
+	ct := record.Control{Kind: record.FlagUndelete, Seq: s.w.next, Ranges: r.ranges()}
 	if err := s.writeControlLocked(&ct); err != nil {
 		return err
 	}

@@ -19,9 +19,10 @@ type removal struct {
 	tell   bool         // that each is gone, to who follows
 	// subject is what all of them are on, "" if that is not known.
 	subject string
-	at      int64 // when they were removed, in another stream; 0 is now
-	over    bool  // they need not be kept, whatever the options say
-	here    bool  // the tail has them, and is to say so however large it becomes
+	at      int64       // when they were removed, in another stream; 0 is now
+	over    bool        // they need not be kept, whatever the options say
+	here    bool        // the tail has them, and is to say so however large it becomes
+	room    removalRoom // ranges has its memory; that of groups is theirs
 }
 
 // group is the messages of one block.
@@ -85,8 +86,30 @@ const maxTold = 4096
 // fewMessages is how many are looked at one by one rather than a window at a time.
 const fewMessages = 8
 
+// removalRoom is the memory of a removal that is over, for the next one.
+type removalRoom struct {
+	groups []group
+	ranges []record.Range
+}
+
+// roomGroups is for how many groups that memory may stay.
+const roomGroups = 32
+
+// newRemoval begins a removal, which removeLocked ends.
 func (s *Stream) newRemoval() *removal {
-	return &removal{s: s, tell: s.hub.Listening()}
+	r := &removal{s: s, tell: s.hub.Listening(), room: s.w.room}
+	r.groups, s.w.room = r.room.groups, removalRoom{}
+	return r
+}
+
+// free gives the memory of r back, which is over.
+func (r *removal) free() {
+	if cap(r.groups) <= roomGroups {
+		clear(r.groups)
+		clear(r.room.ranges)
+		r.s.w.room = removalRoom{r.groups[:0], r.room.ranges[:0]}
+	}
+	r.groups = nil
 }
 
 // addRange gathers the live messages from first to last.
@@ -188,9 +211,6 @@ func (r *removal) add(v *view, m store.Meta) {
 
 // group returns the group of v's block, which is that of the last message or a later one.
 func (r *removal) group(v *view) *group {
-	if r.groups == nil {
-		r.groups = make([]group, 0, 8)
-	}
 	if n := len(r.groups); n == 0 || r.groups[n-1].v.block != v.block {
 		r.groups = append(r.groups, group{v: *v})
 	}
@@ -209,15 +229,24 @@ func (r *removal) count(sums store.Totals) {
 func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m store.Meta) bool) error {
 	w := newWalk(s, q)
 	defer w.free()
-	n := s.cur.Load()
+	n := s.cur.latest()
 	to := n.last
 	if q.To != 0 {
 		to = min(to, uint64(q.To))
 	}
 	r := s.span(w.f, w.from, to)
 	w.from, to = max(r.first, n.first), min(r.last, to)
-	for i := max(n.blockOf(w.from), 0); i < len(n.blocks) && n.blocks[i].hdr.First <= to; i++ {
-		v := n.view(i)
+	var v view // one for all: f makes it stay in memory
+	lo, hi, likely := max(n.blockOf(w.from), 0), n.blockOf(to)+1, uint64(0)
+	for i := lo; i < hi; i++ {
+		k := uint(i-lo) % likelyBlocks
+		if k == 0 {
+			likely = n.likely(w.f, i, hi)
+		}
+		if likely>>k&1 == 0 {
+			continue
+		}
+		v = n.view(i)
 		for more := true; more; more = len(w.metas) == walkMetas {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -237,8 +266,9 @@ func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m
 }
 
 // removeLocked removes what r has gathered, and skips to sequence next if that is above what comes
-// next: one control, so one change. discard says that a limit removes them, so that they need not be kept.
+// next: one control, so one change. discard says that a limit removes them, so that they need not be kept. Of r the sums are left.
 func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
+	defer r.free()
 	w := &s.w
 	if r.n == 0 && (next <= w.next || w.next == 0) {
 		return s.writableLocked()
@@ -258,16 +288,23 @@ func (s *Stream) removeLocked(r *removal, next uint64, discard bool) error {
 		}
 		ct.Seq, ct.Skip = next, next-w.next
 	}
-	ct.Ranges = make([]record.Range, len(r.groups))
-	for i := range r.groups {
-		ct.Ranges[i] = r.groups[i].Range
-	}
+	ct.Ranges = r.ranges()
 	if err := s.writeControlLocked(&ct); err != nil {
 		return err
 	}
 	w.next = ct.Seq
 	s.publishRemoved(r, ct.Time, ct.Discard)
 	return nil
+}
+
+// ranges returns what a control says of the groups.
+func (r *removal) ranges() []record.Range {
+	all := r.room.ranges[:0]
+	for i := range r.groups {
+		all = append(all, r.groups[i].Range)
+	}
+	r.room.ranges = all
+	return all
 }
 
 // publishRemoved shows that the messages of r are gone since the time at, and where sequences go on.
@@ -297,10 +334,9 @@ func (s *Stream) publishRemoved(r *removal, at int64, discard bool) {
 	s.cur.end()
 	s.smu.Unlock()
 	s.checkInvariants()
-	for i := range r.groups {
-		g := &r.groups[i]
-		if r.subject == "" || !s.unindexOn(r.subject, &g.v, g.placed) {
-			s.unindex(&g.v, g.placed)
+	if r.subject == "" || !r.unindexOn() {
+		for i := range r.groups {
+			s.unindex(&r.groups[i].v, r.groups[i].placed)
 		}
 	}
 	if r.n > 0 && !r.tell {

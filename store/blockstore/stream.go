@@ -228,6 +228,7 @@ type writer struct {
 	moves     uint64       // how often the file of a draft got the name of a message; s.moved says how many of these are on disk
 
 	head [record.MaxHead]byte // room for headLocked
+	room removalRoom          // nobody's while there is no removal
 }
 
 // Config implements [store.Stream].

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -242,5 +243,48 @@ func TestAPurgeOfBlocksCountsNothingTwice(t *testing.T) {
 	}
 	if got := count(); got != 50 {
 		t.Errorf("got %d messages, want 50", got)
+	}
+}
+
+// TestAPurgeOfASubjectAmongManyBlocks purges subjects that few of the blocks have, of more blocks than are looked at together,
+// whose tables are in memory or not.
+func TestAPurgeOfASubjectAmongManyBlocks(t *testing.T) {
+	st, s := openSmall(t, vfs.NewMem())
+	defer st.Close()
+	const messages, rares = 1500, 5
+	var want [rares][]store.Range
+	for i := range messages {
+		if i%37 != 0 {
+			put(t, s, fmt.Sprintf("common.%d", i))
+			continue
+		}
+		r := i / 37 % rares
+		seq := put(t, s, fmt.Sprintf("rare.%d", r))
+		want[r] = append(want[r], store.Range{First: seq, Last: seq})
+	}
+	if n := len(s.cur.Load().blocks); n < 2*likelyBlocks {
+		t.Fatalf("only %d blocks", n)
+	}
+	left := int64(messages)
+	for r, seqs := range want {
+		n, err := s.Purge(t.Context(), store.Purge{Subject: fmt.Sprintf("rare.%d", r)})
+		if err != nil || n != int64(len(seqs)) {
+			t.Fatalf("%d messages of rare.%d were removed, %v, want %d", n, r, err, len(seqs))
+		}
+		for _, e := range seqs {
+			if _, err := s.Stat(t.Context(), e.First); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("message %d of rare.%d: %v, want that it is not found", e.First, r, err)
+			}
+		}
+		left -= n
+		if got := s.cur.Load().live.Messages; got != left {
+			t.Errorf("%d messages are live, want %d", got, left)
+		}
+	}
+	if !s.subjects.isReady() {
+		t.Error("the index was dropped, so that it contradicted the blocks")
+	}
+	if n, _ := s.subjects.count(); n != uint64(left) {
+		t.Errorf("%d subjects, want %d", n, left)
 	}
 }

@@ -43,34 +43,30 @@ func (s *Stream) unindex(v *view, runs iter.Seq2[int, int]) {
 	x.tell(changes...)
 }
 
-// unindexOn is unindex for messages that are on one subject. It says whether they are few enough.
-func (s *Stream) unindexOn(subject string, v *view, runs iter.Seq2[int, int]) bool {
-	n, first, last := 0, 0, 0
-	for lo, hi := range runs {
-		if n == 0 {
-			first = lo
-		}
-		n, last = n+hi-lo, hi-1
-	}
-	if n == 0 {
+// unindexOn is unindex for all of a removal whose messages are on one subject. It says whether they are few enough.
+func (r *removal) unindexOn() bool {
+	if r.n == 0 {
 		return true
 	}
-	x := &s.subjects
+	x := &r.s.subjects
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
 	case x.ready:
-		id, ok := x.subs.Find(subject)
-		if !ok || !x.subs.Less(id, uint64(n), v.seqOf(first), v.seqOf(last)) {
+		last := &r.groups[len(r.groups)-1]
+		id, ok := x.subs.Find(r.subject)
+		if !ok || !x.subs.Less(id, uint64(r.n), r.groups[0].First, last.First+last.Count-1) {
 			x.dropLocked() // it contradicts the blocks
 		}
 	case x.open: // who makes it has to be told of each
-		if len(x.news)+n > maxTold {
+		if len(x.news)+int(r.n) > maxTold {
 			return false
 		}
-		for lo, hi := range runs {
-			for i := lo; i < hi; i++ {
-				x.news = append(x.news, subjectChange{subjectSeq{subject, v.seqOf(i)}, store.Deleted, nil})
+		for i := range r.groups {
+			for first, n := range r.groups[i].Runs() {
+				for k := range n {
+					x.news = append(x.news, subjectChange{subjectSeq{r.subject, first + k}, store.Deleted, nil})
+				}
 			}
 		}
 	}

@@ -41,6 +41,9 @@ const (
 	// long form can.
 	maxRanges = 4096
 	maxGroups = 1 << 20
+
+	// roomBody is for what most controls say.
+	roomBody = 160
 )
 
 // Flags of the long form, for the fields of a Control that have their names.
@@ -54,7 +57,7 @@ const (
 // AppendControl appends ct twice to dst, the first record to stand at offset off: each
 // is valid by itself, so that no damage to one of them undoes it.
 func (c *Coder) AppendControl(dst []byte, off, durable int64, ct *Control) []byte {
-	var a [96]byte
+	var a [roomBody]byte
 	body := ct.appendBody(a[:0])
 	for range 2 {
 		start := len(dst)

@@ -8,9 +8,16 @@ import (
 	"strings"
 )
 
+// NameHash is what [SubjectTable.May] tells names by. It differs from process to process.
+func NameHash(name string) uint64 { return maphash.String(filterSeed, name) }
+
+// May says whether the table may have a subject, whose name has that hash: most that it has not are told so with one look
+// at memory, if it has a filter.
+func (t *SubjectTable) May(hash uint64) bool { return t.filter.may(hash) }
+
 // Find returns the entry of a subject, without its name.
 func (t *SubjectTable) Find(name string) (SubjectEntry, bool) {
-	if !t.filter.may(name) {
+	if t.filter != nil && !t.filter.may(NameHash(name)) {
 		return SubjectEntry{}, false
 	}
 	var c cursor
@@ -90,9 +97,14 @@ func (t *SubjectTable) around(name string) (lo, hi int) {
 		return 0, len(t.restarts)
 	}
 	key := keyOf(name[len(t.prefix):])
-	lo, _ = slices.BinarySearch(t.keys, key)
-	same := sort.Search(len(t.keys)-lo, func(i int) bool { return t.keys[lo+i] > key })
-	return lo, lo + same
+	lo, found := slices.BinarySearch(t.keys, key)
+	if !found {
+		return lo, lo
+	}
+	if lo+1 == len(t.keys) || t.keys[lo+1] != key { // most often
+		return lo, lo + 1
+	}
+	return lo, lo + sort.Search(len(t.keys)-lo, func(i int) bool { return t.keys[lo+i] > key })
 }
 
 // nameFilter says of most names that are not in a table that they are not, with one look at memory: a Bloom filter in
@@ -110,12 +122,12 @@ func (f nameFilter) add(name []byte) {
 	}
 }
 
-// may says whether a name may have been put in.
-func (f nameFilter) may(name string) bool {
+// may says whether a name with that hash may have been put in.
+func (f nameFilter) may(hash uint64) bool {
 	if f == nil {
 		return true
 	}
-	word, mask := f.place(maphash.String(filterSeed, name))
+	word, mask := f.place(hash)
 	return f[word]&mask == mask
 }
 

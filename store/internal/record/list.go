@@ -46,7 +46,7 @@ func (l *ControlList) bytes() []byte {
 
 // appendListed appends a control as the footer of h's block lists it.
 func (h *Header) appendListed(b []byte, ct *Control) []byte {
-	var a [96]byte
+	var a [roomBody]byte
 	body := ct.appendBody(a[:0])
 	b = append(b, ct.Kind)
 	b = appendUvarints(b, ct.Seq-h.First, uint64(ct.Time-h.Time), uint64(len(body)))
