@@ -161,11 +161,7 @@ func TestOverIOUringThreadsDoNotGrowWithTheWork(t *testing.T) {
 	m.sh("mkdir S")
 	threads := func() int {
 		m.sh(`for p in $(seq 8); do (for i in $(seq 100); do echo $p $i > S/x.$p; cat S/x.$p > /dev/null; done) & done; wait; cat S/* > /dev/null`)
-		tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(m.pid()), "task"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(tasks)
+		return m.threads()
 	}
 	const enough = 200 // the kernel sends 32 requests for which nobody waits at a time, for each of the queues
 	before := threads()
@@ -174,6 +170,31 @@ func TestOverIOUringThreadsDoNotGrowWithTheWork(t *testing.T) {
 	}
 	if after := threads(); after > enough {
 		t.Errorf("%d threads, and then %d, after 8 programs that waited for little", before, after)
+	}
+}
+
+// threads is how many the server has.
+func (m *mnt) threads() int {
+	m.t.Helper()
+	tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(m.pid()), "task"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return len(tasks)
+}
+
+// Who reads one file after the other closes one while he opens the next: two threads are enough for that.
+func TestOverIOUringOneReaderNeedsFewThreads(t *testing.T) {
+	m := mount(t, overUring(t))
+	m.fill("S", 20_000)
+	const read = "sync; echo 3 > /proc/sys/vm/drop_caches; grep -r nothing S || true"
+	m.sh(read)
+	before := m.threads()
+	for range 4 {
+		m.sh(read)
+	}
+	if after := m.threads(); after > before+50 {
+		t.Errorf("%d threads, and then %d, after the same reader came 4 times more", before, after)
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	// Entries in reserve: a queue's share of allReserves, within bounds. So many requests may come while one
 	// new worker begins.
 	allReserves = 64
-	minReserve  = 2
+	minReserve  = 4
 	maxReserve  = 16
 )
 
@@ -30,6 +30,7 @@ type queue struct {
 	cpu     int
 	reserve int
 	workers atomic.Int64
+	busy    atomic.Int64 // of the workers, those that have a request
 
 	// The receiver's alone.
 	ring    *ring
@@ -81,7 +82,7 @@ func (q *queue) receive(ready chan<- error) {
 		q.workers.Add(1)
 		q.conn.running.Add(1)
 		go w.work()
-		q.replace(int(data))
+		q.refill()
 	}
 }
 
@@ -108,20 +109,42 @@ func (q *queue) arm(i int) {
 	q.ring.submit(q.conn.opt.FD, cmdRegister, q.armed[i].entry.iovecs(), request{queue: uint16(q.cpu)}, uint64(i))
 }
 
-// replace puts another worker into the reserve. Without one, requests wait for others to be answered.
-func (q *queue) replace(i int) {
+// refill arms entries anew, if too few are. What was armed last is used first, before the entries of idle workers, and then there is one thread more:
+// so a request that comes while one other is answered must not lead to a refill each time. As long as workers are idle, some old
+// entries are enough: they are used when no worker is.
+func (q *queue) refill() {
+	armed := 0
+	for _, w := range q.armed {
+		if w != nil {
+			armed++
+		}
+	}
+	idle := int(q.workers.Load() - q.busy.Load())
+	if armed >= q.reserve/4 && armed+idle >= q.reserve {
+		return
+	}
+	for i, w := range q.armed {
+		if w == nil && !q.replace(i) {
+			return
+		}
+	}
+}
+
+// replace puts a worker into the reserve. Without one, requests wait for others to be answered.
+func (q *queue) replace(i int) bool {
 	var err error
 	if q.workers.Load() >= maxWorkers {
 		err = fmt.Errorf("there are %d already", maxWorkers)
 	} else if q.armed[i], err = q.newWorker(); err == nil {
 		q.arm(i)
-		return
+		return true
 	}
 	q.armed[i] = nil
 	if !q.limited {
 		q.limited = true
 		q.conn.opt.Logger.Warn("no more threads are made for requests that wait", "cpu", q.cpu, "reason", err)
 	}
+	return false
 }
 
 func (q *queue) allGone() bool {

@@ -68,6 +68,8 @@ func (w *worker) work() {
 func (w *worker) handle() {
 	e, opt := w.entry, &w.queue.conn.opt
 	unique := e.unique()
+	w.queue.busy.Add(1)
+	defer w.queue.busy.Add(-1)
 	w.queue.conn.watch.begin(&w.task, unique, e.pid())
 	defer w.task.end()
 	if err := e.take(); err != nil {
