@@ -67,8 +67,9 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	return awaitEnd(ctx, srv, src, path, signals, ended, logger)
 }
 
-// spareProcessors is how many threads may run Go code besides those that wait for requests.
-const spareProcessors = 2
+// spareProcessors is how many threads may run Go code besides those that wait for requests. One of them keeps a CPU from
+// idling (fusefs/uring).
+const spareProcessors = 3
 
 // addProcessors lets more threads run Go code than there are processors, unless the user has said how many. Over io_uring each
 // processor has a thread that waits in the kernel, and Go takes such a thread for one that runs until its monitor looks, which

@@ -3,6 +3,7 @@ package uring
 import (
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +38,8 @@ type Conn struct {
 	given   chan struct{}  // closed by Cancel: nothing is to be served
 	running sync.WaitGroup // receivers and workers
 
-	watch *watch
+	watch   *watch
+	spinner *spinner
 }
 
 // Prepare gets all ready that may fail. Then the kernel's INIT is to be answered, with FUSE_OVER_IO_URING among
@@ -47,7 +49,7 @@ func Prepare(opt Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt)}
+	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt), spinner: newSpinner()}
 	ready := make(chan error)
 	for cpu := range cpus {
 		q := &queue{conn: c, cpu: cpu, reserve: min(max(allReserves/cpus, minReserve), maxReserve)}
@@ -68,6 +70,9 @@ func Prepare(opt Options) (*Conn, error) {
 // Start begins to serve. The kernel holds all requests back until each queue has entries.
 func (c *Conn) Start() {
 	go c.watch.run()
+	if runtime.NumCPU() == spinnerCPUs {
+		go c.spinner.run()
+	}
 	close(c.started)
 }
 
@@ -83,6 +88,7 @@ func (c *Conn) Wait() {
 	c.watch.close()
 	c.running.Wait()
 	c.watch.finish()
+	c.spinner.finish()
 }
 
 // begins says whether there is something to serve, once it is known.
