@@ -66,6 +66,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	}
 	const flags = fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
 	if m.Size <= maxStateless {
+		fs.prefetch.open(s, seq)
 		return nil, flags, nil
 	}
 	h := &messageHandle{stream: s, seq: seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}

@@ -57,6 +57,38 @@ func (c *cursor) follows(s *stream, seq store.Seq) bool {
 	return c != nil && c.stream == s && c.last < seq && seq <= c.next+prefetchGap
 }
 
+// open notes that a message is opened. Who has come to the middle of what was sent gets more.
+func (p *prefetcher) open(s *stream, seq store.Seq) {
+	if p.kernel == nil {
+		return
+	}
+	if c, from := p.ahead(s, seq); c != nil {
+		p.running.Add(1)
+		go func() {
+			defer p.running.Done()
+			p.advance(c, from, maxPrefetch)
+		}()
+	}
+}
+
+// ahead finds the reader who opens a message. If it is to be sent more, ahead returns it, marked as busy, and from where on.
+func (p *prefetcher) ahead(s *stream, seq store.Seq) (*cursor, store.Seq) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.cursors {
+		if !c.follows(s, seq) {
+			continue
+		}
+		c.last = seq - 1 // it will be asked for
+		if c.busy || c.window == 0 || seq+store.Seq(c.window/2) < c.next {
+			return nil, 0
+		}
+		c.window, c.busy = maxPrefetch, true
+		return c, c.next
+	}
+	return nil, 0
+}
+
 // read notes that a message was asked for, and sends the next ones if that was in order.
 func (p *prefetcher) read(s *stream, seq store.Seq) {
 	if p.kernel == nil {
@@ -112,8 +144,11 @@ func (p *prefetcher) advance(c *cursor, from store.Seq, count int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.busy, c.next = false, max(next, c.last+1)
-	if !known {
+	switch {
+	case !known:
 		c.rest, c.window = prefetchRest, 0
+	case next == from:
+		c.window = 0 // there are no more
 	}
 }
 

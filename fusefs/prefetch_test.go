@@ -79,6 +79,30 @@ func TestWhoReadsInOrderAsksSeldom(t *testing.T) {
 	}
 }
 
+// Where files are opened, what comes next is sent before it is needed, and nothing is asked for.
+func TestWhoOpensInOrderGetsTheNextInTime(t *testing.T) {
+	m, s, k := numbered(t, 2000)
+	var asked []store.Seq
+	for seq := store.Seq(1); seq <= 2000; seq++ {
+		id, _ := s.message(seq)
+		if _, st := m.openAt(id, 0); !st.Ok() {
+			t.Fatalf("open message %d: %v", seq, st)
+		}
+		m.prefetch.wait()
+		asked = append(asked, k.readAll(t, m, s, seq)...)
+		if ahead := len(k.pages) - int(seq); ahead > 2*maxPrefetch {
+			t.Fatalf("at message %d, %d more were sent, want at most %d", seq, ahead, 2*maxPrefetch)
+		}
+	}
+	if want := []store.Seq{1, 2}; !slices.Equal(asked, want) {
+		t.Errorf("asked for: got %d, want %d", asked, want)
+	}
+	m.append(s, "message 2001", "message 2002", "message 2003", "message 2004")
+	if asked = k.readAll(t, m, s, seqs(2001, 2004)...); len(asked) > 3 {
+		t.Errorf("of what was appended then, asked for %d", asked)
+	}
+}
+
 func TestGapsDoNotEndTheOrder(t *testing.T) {
 	m, s, k := numbered(t, 300)
 	for seq := store.Seq(2); seq < 300; seq += 3 {
