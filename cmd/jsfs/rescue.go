@@ -29,8 +29,8 @@ Each store has its own key: --key-file or --passphrase is for SOURCE, of which, 
 encrypted, the file jsfs.key must be there; what begins with --dest- is for DEST. A DEST
 that is made without one is not encrypted, whatever SOURCE is.
 
-What an earlier rescue into DEST could read, and the disk has lost since, stays there. What
-can't be read of a draft is zeros in the copy, and told. The exit code is 0 if nothing
+What an earlier rescue into DEST could read, and the disk has lost since, stays there, whole
+streams too. What can't be read of a draft is zeros in the copy, and told. The exit code is 0 if nothing
 is lost, 1 if something is, or if it could not be done.`,
 		Example: `  jsfs rescue /mnt/old-disk/orders /var/lib/orders`,
 		Args:    exactArgs("a SOURCE", "a DEST"),
@@ -110,7 +110,7 @@ func reportRescue(out io.Writer, r transfer.Rescued, asJSON bool) error {
 	} else if err := printRescue(out, r); err != nil {
 		return err
 	}
-	if what := leftOut(len(r.Unreadable), r.LostMessages(), r.LostConsumers(), r.DamagedDrafts()); what != "" {
+	if what := leftOut(len(r.Unreadable)+len(r.Gone), r.LostMessages(), r.LostConsumers(), r.DamagedDrafts()); what != "" {
 		return fmt.Errorf("lost: %s; everything else is rescued", what)
 	}
 	return nil
@@ -139,6 +139,11 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 	}
 	for _, d := range r.Damage {
 		if _, err := fmt.Fprintf(out, "damage: %s at offset %d, %d bytes: %s%s\n", d.File, d.Offset, d.Length, d.Cause, lost(d)); err != nil {
+			return err
+		}
+	}
+	for _, g := range r.Gone {
+		if _, err := fmt.Fprintf(out, "%s: the original has lost it, or its name, since; what an earlier rescue has copied stays: %s, last sequence %d\n", g.Stream, count(g.Messages, "message"), g.Last); err != nil {
 			return err
 		}
 	}

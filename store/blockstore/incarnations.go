@@ -46,6 +46,8 @@ type register struct {
 	changed bool
 	// missing are those of listed that were not there when the store was opened.
 	missing []uint64
+	// known says that the list was read, so that no other stream is missing.
+	known bool
 }
 
 // content is what the file says: the next incarnation, and runs of those that are listed.
@@ -127,6 +129,8 @@ func (st *Store) readRegister(incs []uint64) error {
 			st.reg.add(inc)
 		}
 		st.reg.changed = false // opening writes nothing for that
+		// the one that was handed out last may have been a stream, and is listed with the next one
+		st.reg.known = len(was.listed) > 0 && !spared && slices.Contains(slices.Concat(was.listed, incs, removed), was.next-1)
 		if st.reg.missing = was.without(incs, removed); spared {
 			st.reg.missing = nil // they may be where nobody can look
 		}

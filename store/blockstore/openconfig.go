@@ -24,9 +24,14 @@ func (o *opening) takeName(content []byte) {
 
 func streamDir(inc uint64) string { return fmt.Sprintf("streams/%016x", inc) }
 
+// damagedPrefix begins the names of streams that have lost theirs.
+const damagedPrefix = "damaged-"
+
+func damagedName(inc uint64) string { return fmt.Sprintf("%s%d", damagedPrefix, inc) }
+
 func (o *opening) readConfig() error {
 	name := o.dir + "/config"
-	cfg := store.Config{Name: fmt.Sprintf("damaged-%d", o.inc)}
+	cfg := store.Config{Name: damagedName(o.inc)}
 	cfg = cfg.WithDefaults()
 	o.config.Store(&cfg)
 	b, err := readFile(o.fs, name)

@@ -77,7 +77,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 	}
 	if other := st.streams[name]; other != nil {
 		cfg := *s.config.Load()
-		cfg.Name = fmt.Sprintf("damaged-%d", s.inc)
+		cfg.Name = damagedName(s.inc)
 		s.config.Store(&cfg)
 		s.note(store.Damage{File: s.dir + "/config", Cause: fmt.Sprintf("stream %d has the name %s, too", other.inc, name)})
 	}

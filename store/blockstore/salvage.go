@@ -34,6 +34,27 @@ func Salvage(path string, secret *keys.Secret) (store.Store, error) {
 // Found returns what opening the store found to be damaged, or could not read, outside of streams.
 func (st *Store) Found() []store.Damage { return slices.Clone(st.found) }
 
+// MayLackStreams says whether the store had, or may have had, streams that are not there under their names: a directory is missing, a
+// configuration is lost in both copies, or what says which streams there are can't be read.
+func (st *Store) MayLackStreams() bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	if !st.reg.known || len(st.reg.missing) > 0 {
+		return true
+	}
+	for name, s := range st.streams {
+		if name == damagedName(s.inc) {
+			return true
+		}
+	}
+	for name := range st.broken {
+		if strings.HasPrefix(name, damagedPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // SalvageFS is Salvage for a store in fsys.
 func SalvageFS(fsys vfs.FS, secret *keys.Secret) (*Store, error) {
 	return Open(vfs.Salvage(fsys), Options{ReadOnly: true, Secret: secret, salvage: true})

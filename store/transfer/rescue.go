@@ -16,6 +16,8 @@ type Rescued struct {
 	Streams []RescuedStream `json:"streams"`
 	// Unreadable are the streams of which nothing, or not everything that is whole, could be had.
 	Unreadable []Unreadable `json:"unreadable,omitempty"`
+	// Gone are the streams that only the copy has, from an earlier call: the original has lost them, or their names, since.
+	Gone []Gone `json:"gone,omitempty"`
 	// Damage is everything that the original could not be trusted with, as far as it was met.
 	Damage []store.Damage `json:"damage"`
 }
@@ -48,6 +50,13 @@ type Unreadable struct {
 	Cause  string `json:"cause"`
 }
 
+// Gone is a stream that the copy has as an earlier call left it, with so many messages up to Last.
+type Gone struct {
+	Stream   string    `json:"stream"`
+	Messages int64     `json:"messages"`
+	Last     store.Seq `json:"last_seq"`
+}
+
 // LostMessages is how many messages are known to be lost.
 func (r *Rescued) LostMessages() uint64 {
 	n := uint64(0)
@@ -78,7 +87,7 @@ func (r *Rescued) DamagedDrafts() int {
 
 // Rescue copies every stream of a damaged store, drafts included, into another one, which must have nothing
 // else in it. begin is called before each stream, and gives its options. Rescue goes on with what an
-// earlier call has left, also of messages that can't be read any more; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
+// earlier call has left, also of messages and streams that can't be read any more; a stream that can't be opened or copied does not keep it from the others. A disk that is full ends it.
 func Rescue(ctx context.Context, from, to store.Store, begin func(stream string) Options) (Rescued, error) {
 	r := Rescued{Damage: []store.Damage{}}
 	if f, ok := from.(interface{ Found() []store.Damage }); ok { // outside of streams
@@ -88,14 +97,8 @@ func Rescue(ctx context.Context, from, to store.Store, begin func(stream string)
 	if err != nil {
 		return r, err
 	}
-	there, err := to.Streams(ctx)
-	if err != nil {
+	if r.Gone, err = goneSince(ctx, from, names, to); err != nil {
 		return r, err
-	}
-	for _, name := range there {
-		if !slices.Contains(names, name) {
-			return r, fmt.Errorf("stream %s %w, and is not one of the damaged store: rescue into an empty store", name, store.ErrExists)
-		}
 	}
 	for _, name := range names {
 		st, err := from.Stream(ctx, name)
@@ -119,6 +122,35 @@ func Rescue(ctx context.Context, from, to store.Store, begin func(stream string)
 		r.Damage = append(r.Damage, damage...)
 	}
 	return r, nil
+}
+
+// goneSince returns the streams of to that are not among names, which from has. Where from is known to have lost none they are not of it,
+// and refused.
+func goneSince(ctx context.Context, from store.Store, names []string, to store.Store) ([]Gone, error) {
+	there, err := to.Streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var gone []Gone
+	f, ok := from.(interface{ MayLackStreams() bool })
+	for _, name := range there {
+		if slices.Contains(names, name) {
+			continue
+		}
+		if !ok || !f.MayLackStreams() {
+			return nil, fmt.Errorf("stream %s %w, and is not one of the damaged store: rescue into an empty store", name, store.ErrExists)
+		}
+		st, err := to.Stream(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		state, err := st.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, Gone{name, state.Live.Messages, state.Last})
+	}
+	return gone, nil
 }
 
 func rescueStream(ctx context.Context, st store.Stream, to store.Store, opt Options) (RescuedStream, error) {

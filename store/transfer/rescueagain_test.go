@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"jsfs/store"
@@ -138,6 +139,67 @@ func (d *dying) removeBlocks(but int) {
 	}
 	for _, name := range names {
 		must(d.t, os.Remove(name))
+	}
+}
+
+// TestARescueGoesOnWithoutAStream has the disk lose one of two streams, or its name, when some or all of it is copied: the next rescue keeps what there is
+// of it, copies the other one, and says what is gone. A stream that the damaged store never had is refused as ever.
+func TestARescueGoesOnWithoutAStream(t *testing.T) {
+	for name, lose := range map[string]func(d *dying){
+		"its directory": func(d *dying) { must(d.t, os.RemoveAll(d.dir+"/streams/0000000000000001")) },
+		"its directory, and the list": func(d *dying) {
+			must(d.t, os.RemoveAll(d.dir+"/streams/0000000000000001"))
+			must(d.t, os.Remove(d.dir+"/incarnation"))
+		},
+		"the last one's directory": func(d *dying) { must(d.t, os.RemoveAll(d.dir+"/streams/0000000000000002")) },
+		"its configuration":        func(d *dying) { d.spoil("config") },
+		"nothing":                  func(*dying) {},
+	} {
+		for _, stop := range []bool{true, false} {
+			d, to := newDying(t), newMem()
+			s, err := blockstore.OpenDir(d.dir, blockstore.Options{})
+			must(t, err)
+			fill(t, s, "T", 100)
+			must(t, s.Close())
+			d.rescue(to, stop)
+			have := map[string]image{}
+			for _, stream := range []string{"S", "T"} {
+				if _, err := to.Stream(t.Context(), stream); err == nil {
+					have[stream] = imageOf(t, to, stream)
+				}
+			}
+			lose(d)
+			from, err := blockstore.Salvage(d.dir, nil)
+			must(t, err)
+			names, err := from.Streams(t.Context())
+			must(t, errors.Join(err, from.Close()))
+			r := d.rescue(to, false)
+			if len(r.Unreadable) != 0 || len(r.Streams) != len(names) {
+				t.Errorf("%s, stopped %v: got %+v, want %q", name, stop, r, names)
+			}
+			for stream, was := range have {
+				is := imageOf(t, to, stream)
+				if !slices.Contains(names, stream) {
+					sameStream(t, is, was)
+					if !slices.Contains(r.Gone, transfer.Gone{Stream: stream, Messages: int64(len(was.Msgs)), Last: was.State.Last}) {
+						t.Errorf("%s, stopped %v: got %+v, want that %s is gone", name, stop, r.Gone, stream)
+					}
+				} else if len(is.Msgs) < len(was.Msgs) {
+					t.Errorf("%s, stopped %v: %s had %d messages, and has %d", name, stop, stream, len(was.Msgs), len(is.Msgs))
+				}
+			}
+			if name == "nothing" && len(r.Gone) > 0 {
+				t.Errorf("nothing was lost: got %+v", r.Gone)
+			}
+		}
+	}
+	d, to := newDying(t), newMem()
+	fill(t, to, "OTHER", 3)
+	from, err := blockstore.Salvage(d.dir, nil)
+	must(t, err)
+	defer func() { must(t, from.Close()) }()
+	if _, err := transfer.Rescue(t.Context(), from, to, func(string) transfer.Options { return transfer.Options{} }); !errors.Is(err, store.ErrExists) {
+		t.Errorf("into a store with a stream of its own: got %v, want ErrExists", err)
 	}
 }
 
