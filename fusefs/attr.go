@@ -175,6 +175,7 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 		}
 		fs.dirAttr(&out.Attr, id, mtime)
 	case mapping.KindMessage:
+		held := s.restores.Holds(store.Seq(at.n))
 		m, removed, err := statOpen(c, s, store.Seq(at.n))
 		if err != nil {
 			return err
@@ -186,6 +187,9 @@ func (fs *FS) getAttr(c *call, h handle, out *fuse.AttrOut) error {
 			return nil
 		}
 		out.SetTimeout(keep)
+		if held {
+			out.SetTimeout(fresh)
+		}
 	case mapping.KindControl:
 		return fs.controlAttr(c, s, at, h, &out.Attr, out.SetTimeout)
 	default:

@@ -21,7 +21,7 @@ func (fs *FS) gathering(s *stream) gather.Options {
 	}
 }
 
-// refuseGathered refuses whatever would change the draft that holds restored messages.
+// refuseGathered refuses whatever would change the draft that holds restored messages, but its removal.
 func refuseGathered(names ...string) error {
 	for _, name := range names {
 		if name == gather.Draft {
@@ -29,6 +29,20 @@ func refuseGathered(names ...string) error {
 		}
 	}
 	return nil
+}
+
+// unlinkGathered gives up what was restored and can't be stored for want of room.
+func (fs *FS) unlinkGathered(c *call, s *stream) error {
+	held, err := s.restores.GiveUp(c)
+	switch {
+	case held:
+		return refuseGathered(gather.Draft)
+	case err == nil:
+		s.copied.use()
+		defer s.draftNames.lock(gather.Draft)()
+		fs.unnameDraft(s, gather.Draft)
+	}
+	return err
 }
 
 // settled calls do when what was restored before those below it is stored.

@@ -149,6 +149,9 @@ func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *f
 		timeout = keep
 	}
 	fs.messageEntry(out, id, m, timeout)
+	if held {
+		out.SetAttrTimeout(fresh) // it may be given up, and another one restored in its place
+	}
 	return nil
 }
 

@@ -119,12 +119,11 @@ func (fs *FS) mknodObject(c *call, s *stream, n mapping.Name, name string, in *f
 // unlinkObject removes a draft, or hides a subject node.
 func (fs *FS) unlinkObject(c *call, s *stream, n mapping.Name, name string) error {
 	ok, err := fs.isDraft(c, s, name)
-	if err == nil && ok {
-		err = refuseGathered(name)
-	}
 	switch {
 	case err != nil:
 		return err
+	case ok && name == gather.Draft:
+		return fs.unlinkGathered(c, s)
 	case ok:
 		return fs.unlinkDraft(c, s, name)
 	case n.Kind == mapping.NameDraft:
