@@ -39,6 +39,15 @@ func (p *copied) use() {
 	p.used.Store(true)
 }
 
+// change is use for who changes or removes messages, and refuses it where the stream is to be sealed.
+func (p *copied) change() error {
+	p.use()
+	if held := p.held.Load(); held != nil {
+		return held.CheckSealed()
+	}
+	return nil
+}
+
 // admit is use for who appends messages, and returns how many of them, from the first on, may be: a configuration that is
 // held back is in force for them. The error says why not all.
 func (p *copied) admit(es ...store.Entry) (int, error) {
@@ -127,7 +136,7 @@ func (fs *FS) setStreamXattr(c *call, name string, value []byte, flags uint32) e
 }
 
 // giveConfig gives the stream a configuration; the caller holds choosing. While it is empty, what would refuse or mingle with the messages that a copy
-// is about to bring is held back.
+// is about to bring is held back; so is what nobody could take back, if the server is killed before the copy is complete.
 func (fs *FS) giveConfig(c *call, s *stream, cfg store.Config) error {
 	st, err := s.State(c)
 	if err != nil {
@@ -136,6 +145,9 @@ func (fs *FS) giveConfig(c *call, s *stream, cfg store.Config) error {
 	now := cfg.Clone()
 	if st.Last < s.inForce().First() && (cfg.Sealed || len(cfg.Origins()) > 0) {
 		now.Sealed, now.Mirror, now.Sources = false, nil, nil
+		if cfg.Sealed { // which sets these
+			now.DenyDelete, now.DenyPurge = false, false
+		}
 		if len(cfg.Origins()) > 0 {
 			now.Subjects = []string{">"} // those of the origins' messages are not among its own
 		}
@@ -196,6 +208,15 @@ func (fs *FS) endHold(ctx context.Context, s *stream, held *store.Config) error 
 		return fmt.Errorf("the configuration that stream %s was given before its messages: %w", s.name, err)
 	}
 	s.copied.held.Store(nil)
+	return nil
+}
+
+// endCopy puts in force what was held back, for who does to the whole stream what is no part of a copy.
+func (fs *FS) endCopy(ctx context.Context, s *stream) error {
+	s.copied.use() // nothing is held back from now on
+	if held := s.copied.held.Load(); held != nil {
+		return fs.endHold(ctx, s, held)
+	}
 	return nil
 }
 

@@ -101,58 +101,6 @@ func TestACopyGetsItsConfiguration(t *testing.T) {
 	}
 }
 
-// What is held back until the messages are there is in force for all but restores, and at the end of the mount for these, too.
-func TestWhatACopyHoldsBackIsInForceForOthers(t *testing.T) {
-	m := newMounted(t, Options{})
-	s := m.stream("T")
-	if st := m.setConfigXattr(s, `{"sealed":true}`); !st.Ok() {
-		t.Fatal(st)
-	}
-	if _, err := s.Append(t.Context(), store.Entry{Subject: "a"}); err == nil {
-		t.Error("a message was appended to a stream that is sealed")
-	}
-	if n, err := s.AppendAll(t.Context(), []store.Entry{{Subject: "a"}}); err == nil || n != 0 {
-		t.Errorf("%d messages were appended to a stream that is sealed: %v", n, err)
-	}
-	m.restore(s, 3, "a")
-	o := m.stream("O")
-	if st := m.setConfigXattr(o, `{"subjects":["own"],"sources":[{"name":"A"}]}`); !st.Ok() {
-		t.Fatal(st)
-	}
-	if n, err := o.AppendAll(t.Context(), []store.Entry{{Subject: "own"}, {Subject: "other"}, {Subject: "own"}}); n != 1 || !errors.Is(err, store.ErrSubject) {
-		t.Errorf("of three lines, the second on another's subject: got %d, %v, want 1, %v", n, err, store.ErrSubject)
-	}
-	if _, err := s.Remove(t.Context(), 3); err == nil {
-		t.Error("a message of a stream that is sealed was removed")
-	}
-	if s.inForce().Sealed {
-		t.Fatal("it is sealed before its messages are there")
-	}
-	m.drain()
-	if !s.inForce().Sealed || s.copied.held.Load() != nil {
-		t.Errorf("after the mount: got %+v, want a sealed stream", s.inForce())
-	}
-}
-
-// Who writes a configuration has that, whatever was held back.
-func TestAWrittenConfigurationEndsTheHold(t *testing.T) {
-	m := newMounted(t, Options{})
-	s := m.stream("T")
-	if st := m.setConfigXattr(s, `{"sources":[{"name":"A"}]}`); !st.Ok() {
-		t.Fatal(st)
-	}
-	m.restore(s, 1, "a")
-	want := store.Config{Name: "T", Description: "mine"}
-	if err := m.configure(t.Context(), s, want); err != nil {
-		t.Fatal(err)
-	}
-	m.setDirTime(s)
-	m.drain()
-	if !sameConfig(want, s.Config()) || !sameConfig(want, s.inForce()) {
-		t.Errorf("got %+v, and %+v in force, want %+v", s.Config(), s.inForce(), want)
-	}
-}
-
 // slowStore is a store in which something is done before a stream's configuration is changed.
 type slowStore struct {
 	store.Store

@@ -213,7 +213,13 @@ func (w *ctlWriter) truncate(c *call, line string, args []string) error {
 	if err != nil || now.Incarnation() != w.stream.Incarnation() {
 		return errStale
 	}
+	if err := w.stream.copied.change(); err != nil {
+		return err
+	}
 	if err := w.stream.restores.Settle(c); err != nil {
+		return err
+	}
+	if err := w.fs.endCopy(c, w.stream); err != nil { // or the stream that takes its place lacks it
 		return err
 	}
 	if _, err := w.fs.st.Truncate(c, w.stream.name, store.Seq(seq)); err != nil {
@@ -235,6 +241,9 @@ func (w *ctlWriter) remove(c *call, args []string) error {
 	now, err := w.fs.st.Stream(c, s.name)
 	if err != nil || now.Incarnation() != s.Incarnation() {
 		return errStale
+	}
+	if err := w.fs.endCopy(c, s); err != nil { // only then is it sealed in the store
+		return err
 	}
 	if err := w.fs.st.RemoveSealed(c, s.name); err != nil {
 		return err

@@ -245,16 +245,24 @@ func TestAnOpenFileIsNoOtherMessagesErasure(t *testing.T) {
 
 // ctl has commands done in a stream.
 func (m *mounted) ctl(name string, lines ...string) {
-	t := m.t
-	t.Helper()
+	m.t.Helper()
+	if st := m.tryCtl(name, lines...); !st.Ok() {
+		m.t.Fatalf("%q: %v", lines, st)
+	}
+}
+
+// tryCtl is ctl, up to the first command that is refused.
+func (m *mounted) tryCtl(name string, lines ...string) fuse.Status {
+	m.t.Helper()
 	ctl := m.walk(name + "/.jsfs/ctl").NodeId
 	opened, _ := m.openAt(ctl, syscall.O_WRONLY)
+	defer m.Release(nil, &fuse.ReleaseIn{InHeader: header(ctl), Fh: opened.Fh})
 	for _, line := range lines {
 		if _, st := m.FS.Write(nil, &fuse.WriteIn{InHeader: header(ctl), Fh: opened.Fh}, []byte(line)); !st.Ok() {
-			t.Fatalf("%s: %v", line, st)
+			return st
 		}
 	}
-	m.Release(nil, &fuse.ReleaseIn{InHeader: header(ctl), Fh: opened.Fh})
+	return fuse.OK
 }
 
 // wantErased erases what files show, and demands that nobody reads it any more.

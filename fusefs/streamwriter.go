@@ -53,7 +53,9 @@ func (s *stream) RestoreDraft(ctx context.Context, name string, m store.Msg) err
 
 // Remove implements [store.Writer].
 func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
-	s.copied.use()
+	if err := s.copied.change(); err != nil {
+		return false, err
+	}
 	if s.restores.Holds(seq) {
 		return settled(ctx, s, func() (bool, error) { return s.Stream.Remove(ctx, seq) })
 	}
@@ -62,7 +64,9 @@ func (s *stream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 
 // Erase implements [store.Writer].
 func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
-	s.copied.use()
+	if err := s.copied.change(); err != nil {
+		return false, err
+	}
 	if s.restores.Holds(seq) {
 		return settled(ctx, s, func() (bool, error) { return s.Stream.Erase(ctx, seq) })
 	}
@@ -71,14 +75,18 @@ func (s *stream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 
 // Purge implements [store.Purger]. Where there is no room to store what is held, it makes some.
 func (s *stream) Purge(ctx context.Context, p store.Purge) (int64, error) {
-	s.copied.use()
+	if err := s.copied.change(); err != nil {
+		return 0, err
+	}
 	s.settleIfPossible(ctx)
 	return s.Stream.Purge(ctx, p)
 }
 
 // Compact implements [store.Purger], as Purge does.
 func (s *stream) Compact(ctx context.Context, seq store.Seq) (int64, error) {
-	s.copied.use()
+	if err := s.copied.change(); err != nil {
+		return 0, err
+	}
 	s.settleIfPossible(ctx)
 	return s.Stream.Compact(ctx, seq)
 }
