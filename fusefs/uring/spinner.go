@@ -1,7 +1,6 @@
 package uring
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -10,8 +9,8 @@ import (
 
 // spinner keeps the second of two CPUs from idling while requests come one after the other. A worker and its caller take turns on one CPU, but
 // Linux wakes a caller on a CPU that idles, if there is one. That interrupts the other CPU for each answer, which on a virtual machine
-// costs more than all else in a round trip, and leaves the caches behind. So a thread of the lowest priority looks for
-// requests there, as the reader of /dev/fuse does, and lets everybody else go first. With more CPUs there is none: some
+// costs more than all else in a round trip, and leaves the caches behind. So a thread looks for requests there, as the reader of
+// /dev/fuse does, and gives the CPU to whoever wants it between two looks. With more CPUs there is none: some
 // other one would idle.
 type spinner struct {
 	requests atomic.Int64
@@ -35,8 +34,6 @@ const (
 	// Who does not get the CPU for lostAfter leaves it alone for lostFor.
 	lostAfter = 500 * time.Microsecond
 	lostFor   = 20 * time.Millisecond
-
-	leastNice = 19
 )
 
 var programStart = time.Now()
@@ -68,10 +65,6 @@ func (s *spinner) request() {
 
 // run spins when it is wanted, until finish is called.
 func (s *spinner) run() {
-	runtime.LockOSThread() // and never unlocked: the thread keeps its priority
-	if unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), leastNice) != nil {
-		return
-	}
 	for {
 		select {
 		case <-s.wanted:
@@ -91,7 +84,7 @@ func (s *spinner) spin() bool {
 	looked := sinceStart()
 	seen, at := s.requests.Load(), looked
 	for {
-		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // not RawSyscall: who collects garbage need not wait for it
 		now := sinceStart()
 		if now-looked > int64(lostAfter) {
 			return false
