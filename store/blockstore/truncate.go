@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -187,35 +186,6 @@ func (st *Store) fillTruncated(ctx context.Context, s *Stream, temp string, inc,
 		return err
 	}
 	return st.fs.SyncDir(temp)
-}
-
-// copyDrafts copies the drafts of from, which are held.
-func (s *Stream) copyDrafts(ctx context.Context, from *Stream) error {
-	list, err := from.ListDrafts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, info := range list {
-		old, err := from.OpenDraft(ctx, info.Name)
-		if err != nil {
-			return err
-		}
-		d, err := s.CreateDraft(ctx, info.Name)
-		if err != nil {
-			return errors.Join(err, old.Close())
-		}
-		size, err := old.Size()
-		if err == nil {
-			_, err = io.Copy(io.NewOffsetWriter(d, 0), io.NewSectionReader(old, 0, size))
-		}
-		if err == nil {
-			err = d.Sync()
-		}
-		if err = errors.Join(err, d.Close(), old.Close()); err != nil {
-			return fmt.Errorf("copy draft %q: %w", info.Name, err)
-		}
-	}
-	return nil
 }
 
 // copyConsumers copies what the consumers of from remember of the messages that stay. One that can't be read stays behind.

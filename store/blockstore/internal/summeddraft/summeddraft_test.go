@@ -273,3 +273,52 @@ func TestSumsOfADraftThatIsChangedMeanwhileAreNotPut(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestACopyIsDamagedWhereItsOriginIs copies drafts that were flipped or cut, with the sums in memory, and on disk.
+func TestACopyIsDamagedWhereItsOriginIs(t *testing.T) {
+	k, d := newDisk(t)
+	want := bytes.Repeat([]byte("a draft. "), 20_000)
+	if _, err := d.WriteAt(want, 0); err != nil {
+		t.Fatal(err)
+	}
+	k.keep(t, d)
+	mtime, err := d.f.ModTime()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := func(at int) []byte {
+		b := bytes.Clone(want)
+		b[at] ^= 1
+		return b
+	}
+	for what, bad := range map[string][]byte{
+		"whole": want, "the first byte": flipped(0), "one in the middle": flipped(100_000), "the last one": flipped(len(want) - 1),
+		"cut": want[:70_000], "cut between pieces": want[:16*PieceSize], "empty": nil,
+	} {
+		from := Find("f", func() ([]byte, error) { return k.kept, nil }).Draft(fixed(t, bad, mtime))
+		to, copied := newDisk(t)
+		damaged, err := from.CopyTo(copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			at := 0
+			for i := 0; i < len(want); i += PieceSize {
+				got := make([]byte, min(PieceSize, len(want)-i))
+				n, err := copied.ReadAt(got, int64(i))
+				isBad := at < len(damaged) && damaged[at] == int64(i)
+				if isBad {
+					at++
+				}
+				if has := i+len(got) <= len(bad) && bytes.Equal(bad[i:i+len(got)], want[i:i+len(got)]); has == isBad || has != (err == nil) || !bytes.Equal(got[:n], want[i:i+n]) {
+					t.Fatalf("%s: piece at %d: %d bytes, %v; damaged are %v", what, i, n, err, damaged)
+				}
+			}
+			if size, err := copied.Size(); err != nil || size != int64(len(want)) || at != len(damaged) {
+				t.Errorf("%s: %d bytes, %v", what, size, err)
+			}
+			to.keep(t, copied)
+			copied = to.open(t)
+		}
+	}
+}
