@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,7 +194,7 @@ func TestOverIOUringOneReaderNeedsFewThreads(t *testing.T) {
 	for range 4 {
 		m.sh(read)
 	}
-	if after := m.threads(); after > before+50 {
+	if after := m.threads(); after > before+20+16*runtime.NumCPU() { // each queue may fill up its reserve once
 		t.Errorf("%d threads, and then %d, after the same reader came 4 times more", before, after)
 	}
 }
