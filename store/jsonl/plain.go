@@ -17,8 +17,9 @@ func parsePlain(b []byte) (w Written, ok bool) {
 	p.skip(`{"seq":`)
 	w.Seq = store.Seq(p.number())
 	p.skip(`,"time":`)
-	at, err := time.Parse(timeFormat, string(p.text()))
-	if err != nil || at.Before(minTime) || at.After(maxTime) {
+	text := string(p.text())
+	at, err := time.Parse(timeFormat, text)
+	if err != nil || at.Before(minTime) || at.After(maxTime) || text[fraction] == '+' { // package time takes a sign there
 		return w, false
 	}
 	w.Time = at.UnixNano()
@@ -32,6 +33,9 @@ func parsePlain(b []byte) (w Written, ok bool) {
 	w.HasSeq, w.HasTime, w.HasSubject = true, true, true
 	return w, !p.bad && len(p.rest) == 0 && w.Seq > 0
 }
+
+// fraction is where the fraction of a second begins in a time.
+const fraction = len("2006-01-02T15:04:05.")
 
 // The times that fit in nanoseconds since the Unix epoch.
 var minTime, maxTime = time.Unix(0, -1<<63), time.Unix(0, 1<<63-1)
