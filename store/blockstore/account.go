@@ -66,10 +66,10 @@ func (st *Store) breakLocked(name string, err error) {
 	st.countUnreadLocked()
 }
 
-// countUnreadLocked counts what streams take that are in their place and not served, if something bounds it. The caller holds mu
-// for writing.
+// countUnreadLocked counts what streams take that are in their place and not served, if something bounds it: as they can't be read, or
+// another one was to take their place. The caller holds mu for writing.
 func (st *Store) countUnreadLocked() {
-	if st.opt.Limits.MaxStorage == 0 || len(st.broken) == 0 {
+	if st.opt.Limits.MaxStorage == 0 {
 		return
 	}
 	incs, err := st.incarnations(streamsDir)

@@ -232,6 +232,7 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	if err != nil {
 		if !st.unmakeStream(inc) || !synced || st.fs.SyncDir(streamsDir) != nil {
 			s.mayBeReplaced(err)
+			st.countUnreadLocked()
 		}
 		return nil, err
 	}
@@ -265,6 +266,7 @@ func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
 		err = st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
 	}
 	st.countRemovedLocked()
+	st.countUnreadLocked() // it stays in its place if it could not be moved
 	st.mu.Unlock()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // it was done before
