@@ -9,6 +9,10 @@ import (
 	"jsfs/store"
 )
 
+// HeldDraft is the draft of a stream in which are the messages that a mount held when it was killed: they were restored before those below
+// them, are acknowledged, and become messages with the next mount.
+const HeldDraft = gather.Draft
+
 // gathering says how a stream gathers what is restored to it.
 func (fs *FS) gathering(s *stream) gather.Options {
 	return gather.Options{

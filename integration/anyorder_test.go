@@ -94,6 +94,28 @@ func TestWhatIsHeldSurvivesTheServer(t *testing.T) {
 	}
 }
 
+// Commands that copy messages say that there are some which only the next mount knows.
+func TestCopiesOfWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	needs(t, "python3")
+	m := mount(t)
+	m.sh(restorer + `test -e B/.restoring.jsonl; echo $! > ../pid`)
+	m.kill()
+	dir := scratch(t)
+	for _, args := range [][]string{{"backup", m.store, dir + "/b"}, {"copy", m.store + "/B", dir + "/c/"}, {"export", "--jsonl", m.store + "/B"}} {
+		r := jsfs(t, args...)
+		if r.code != 0 || strings.Count(r.err, "stream B: what was being restored to it when its mount was killed") != 1 || strings.Contains(r.err, "stream A: ") {
+			t.Errorf("%s: %+v", args[0], r)
+		}
+	}
+	m.start()
+	m.sh(`kill -9 $(cat ../pid); test "$(cat B/.log)" = 5`)
+	m.stop()
+	if r := jsfs(t, "backup", m.store, dir+"/d"); r.code != 0 || strings.Contains(r.err, "restored") {
+		t.Errorf("after the next mount: %+v", r)
+	}
+}
+
 // A program that goes on does not keep what it restored from the others for long.
 func TestAProgramThatGoesOn(t *testing.T) {
 	t.Parallel()

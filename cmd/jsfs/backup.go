@@ -117,9 +117,11 @@ func (b *backup) choose(ctx context.Context, st store.Store, from string) error 
 		b.streams = all
 	}
 	for _, name := range b.streams {
-		if _, err := st.Stream(ctx, name); err != nil {
+		s, err := st.Stream(ctx, name)
+		if err != nil {
 			return fmt.Errorf("source %s: %w", from, err)
 		}
+		noteHeld(ctx, os.Stderr, s)
 	}
 	return nil
 }

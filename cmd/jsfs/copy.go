@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,6 +90,7 @@ func (c *copying) run(ctx context.Context, fromArg, toArg string) (err error) {
 	if err != nil {
 		return fmt.Errorf("source %s: %w", fromStore, err)
 	}
+	noteHeld(ctx, os.Stderr, st)
 	c.opt.Progress = c.bar.begin(name)
 	r, err := transfer.Copy(ctx, st, to, name, c.opt)
 	c.bar.end()

@@ -123,6 +123,7 @@ func (e *exporting) run(ctx context.Context, arg, file string, seal func([]byte)
 	if err != nil {
 		return err
 	}
+	noteHeld(ctx, say, s)
 	if file == "" {
 		return reportExport(say, name, "standard output", func() (exported, error) { return exportTo(ctx, s, seal, out) })
 	}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"jsfs/fusefs"
+	"jsfs/store"
+)
+
+// noteHeld says that a stream has messages which were restored through a mount that was killed before those below them came: they are
+// not yet among the stream's messages, and so in no copy of it.
+func noteHeld(ctx context.Context, out io.Writer, s store.Stream) {
+	d, err := s.OpenDraft(ctx, fusefs.HeldDraft)
+	if err != nil {
+		return
+	}
+	_ = d.Close() // it was only looked for
+	note(out, "stream %s: what was being restored to it when its mount was killed, the draft %s, is not copied; mount the store once, and it becomes messages", s.Config().Name, fusefs.HeldDraft)
+}
