@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
 )
@@ -248,4 +250,22 @@ func checkErrorsOfTheOSAreTheSystems(t *testing.T, open func(*testing.T, string)
 	wantErr(t, o.Remove("d/f/g"), syscall.ENOTDIR)
 	wantErr(t, o.Rename("no", "yes"), fs.ErrNotExist)
 	wantErr(t, o.Rename("d/f", "no/f"), fs.ErrNotExist)
+}
+
+// TestReadsAreNotNoted looks at the flags of files that are opened and made.
+func TestReadsAreNotNoted(t *testing.T) {
+	o, err := vfs.NewOS(t.TempDir())
+	must(t, err)
+	defer o.Close()
+	flags := func(f vfs.File, err error) {
+		t.Helper()
+		must(t, err)
+		defer f.Close()
+		got, err := unix.FcntlInt(f.(interface{ Fd() uintptr }).Fd(), unix.F_GETFL, 0)
+		if err != nil || got&unix.O_NOATIME == 0 {
+			t.Errorf("flags are %#x, %v, without O_NOATIME", got, err)
+		}
+	}
+	flags(o.Create("f"))
+	flags(o.Open("f"))
 }
