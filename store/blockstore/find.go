@@ -79,7 +79,7 @@ func (s *Stream) loadKnownLast(ctx context.Context, subject string, buf []byte) 
 		return m, false
 	}
 	m, err := s.loadOn(&p.v, p.i, buf, subject)
-	return m, err == nil && !p.v.isDeleted(p.i)
+	return m, err == nil && m.Subject == subject && !p.v.isDeleted(p.i)
 }
 
 // spot is where a message stands. Without a sequence it is none.

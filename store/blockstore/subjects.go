@@ -131,14 +131,15 @@ func (x *subjectIndex) count() (n uint64, ok bool) {
 	return uint64(x.subs.Live()), true //nolint:gosec // never negative
 }
 
-// lastOn returns the last live sequence on a literal subject, 0 if the index does not know it.
+// lastOn returns the last live sequence on a literal subject, 0 if the index does not know it. It may be that of another subject,
+// which who reads the message sees.
 func (x *subjectIndex) lastOn(subject string) uint64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if !x.ready {
 		return 0
 	}
-	id, ok := x.subs.Find(subject)
+	id, ok := x.subs.Guess(subject)
 	if !ok {
 		return 0
 	}

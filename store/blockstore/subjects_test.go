@@ -288,3 +288,30 @@ func TestAPurgeOfASubjectAmongManyBlocks(t *testing.T) {
 		t.Errorf("%d subjects, want %d", n, left)
 	}
 }
+
+// TestTheLastOfASubjectWithTheHashOfAnother asks for the last message on a subject that the index takes for another one.
+func TestTheLastOfASubjectWithTheHashOfAnother(t *testing.T) {
+	st, s := openSmall(t, vfs.NewMem())
+	defer st.Close()
+	const subjects = 5000
+	for i := range subjects {
+		put(t, s, fmt.Sprint("s.", i))
+	}
+	if m, err := s.LoadLast(t.Context(), "s.7", nil); err != nil || m.Seq != 8 {
+		t.Fatalf("got message %d, %v, want 8", m.Seq, err)
+	}
+	var name string
+	for i := 0; ; i++ {
+		name = fmt.Sprint("none.", i)
+		if _, ok := s.subjects.subs.Guess(name); ok {
+			break
+		}
+	}
+	if m, err := s.LoadLast(t.Context(), name, nil); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got message %d on %s, %v, want none on %s", m.Seq, m.Subject, err, name)
+	}
+	seq := put(t, s, name)
+	if m, err := s.LoadLast(t.Context(), name, nil); err != nil || m.Seq != seq || m.Subject != name {
+		t.Errorf("got message %d on %s, %v, want %d on %s", m.Seq, m.Subject, err, seq, name)
+	}
+}

@@ -13,8 +13,10 @@ import (
 // coming, which stays. It takes about 55 bytes a subject besides the name, none of them a pointer, and
 // locks nothing.
 type Map struct {
-	seed  maphash.Seed
-	slots []uint32    // number + 1 of the subject whose hash begins its search there; a power of two
+	seed maphash.Seed
+	// slots are a power of two. Of the hash of a subject that many bits, the lowest, say where the search for it begins; what is found has
+	// its number + 1 in these bits, and its own hash in the others, so that few others are looked at. 0 is none.
+	slots []uint32
 	pages [][]Subject // by number, pageSubjects in each
 	n     int
 	live  int // that have a live message
@@ -56,17 +58,40 @@ func (m *Map) NameOf(e *Subject) string { return m.names.get(e.name) }
 
 // Find returns the number of a subject.
 func (m *Map) Find(name string) (uint32, bool) {
-	h := uint32(maphash.String(m.seed, name))
+	h := m.hash(name)
 	for i := h; ; i++ {
-		slot := m.slots[i&uint32(len(m.slots)-1)]
-		if slot == 0 {
-			return 0, false
+		id, at, ok := m.alike(h, i)
+		if !ok || m.Name(id) == name {
+			return id, ok
 		}
-		if e := m.At(slot - 1); e.hash == h && m.names.get(e.name) == name {
-			return slot - 1, true
+		i = at
+	}
+}
+
+// Guess returns the number of a subject that has the hash of name, which is most likely the one with the name. Whether it is, the caller
+// can tell; to find out here takes a while.
+func (m *Map) Guess(name string) (uint32, bool) {
+	h := m.hash(name)
+	id, _, ok := m.alike(h, h)
+	return id, ok
+}
+
+// alike returns the first subject with hash h that is found from place i on, and where.
+func (m *Map) alike(h, i uint32) (id, at uint32, ok bool) {
+	for mask := uint32(len(m.slots) - 1); ; i++ {
+		slot := m.slots[i&mask]
+		if slot == 0 {
+			return 0, i, false
+		}
+		if (slot^h)&^mask == 0 {
+			if id = slot&mask - 1; m.At(id).hash == h {
+				return id, i, true
+			}
 		}
 	}
 }
+
+func (m *Map) hash(name string) uint32 { return uint32(maphash.String(m.seed, name)) }
 
 // Add returns the number of a subject, which it gets if it has none. The name is copied.
 func (m *Map) Add(name string) uint32 {
@@ -82,17 +107,18 @@ func (m *Map) Add(name string) uint32 {
 	id := uint32(m.n)
 	m.n++
 	e := m.At(id)
-	e.name, e.hash, e.tokens = m.names.add(name), uint32(maphash.String(m.seed, name)), uint16(strings.Count(name, ".")+1)
+	e.name, e.hash, e.tokens = m.names.add(name), m.hash(name), uint16(strings.Count(name, ".")+1)
 	m.place(id)
 	return id
 }
 
 func (m *Map) place(id uint32) {
-	i := m.At(id).hash
-	for m.slots[i&uint32(len(m.slots)-1)] != 0 {
+	h, mask := m.At(id).hash, uint32(len(m.slots)-1)
+	i := h
+	for m.slots[i&mask] != 0 {
 		i++
 	}
-	m.slots[i&uint32(len(m.slots)-1)] = id + 1
+	m.slots[i&mask] = id + 1 | h&^mask
 }
 
 func (m *Map) grow() {

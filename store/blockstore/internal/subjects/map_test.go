@@ -137,3 +137,45 @@ func heapNow() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// sameHash returns a map without subjects, and two names that have the same hash in it.
+func sameHash() (m *Map, a, b string) {
+	for {
+		m := NewMap()
+		with := map[uint32]string{}
+		for i := range 200_000 {
+			name := fmt.Sprint("s.", i)
+			if other, ok := with[m.hash(name)]; ok {
+				return m, other, name
+			}
+			with[m.hash(name)] = name
+		}
+	}
+}
+
+// TestSubjectsOfOneHash has two subjects that only their names tell apart.
+func TestSubjectsOfOneHash(t *testing.T) {
+	m, a, b := sameHash()
+	idA := m.Add(a)
+	if id, ok := m.Guess(b); !ok || id != idA {
+		t.Errorf("guessed %d, %v for a name with the hash of %d", id, ok, idA)
+	}
+	if id, ok := m.Find(b); ok {
+		t.Errorf("found %d before it was there", id)
+	}
+	idB := m.Add(b)
+	for i := range 1000 { // the slots grow
+		m.Add(fmt.Sprint("other.", i))
+	}
+	for name, want := range map[string]uint32{a: idA, b: idB} {
+		if id, ok := m.Find(name); !ok || id != want || m.Name(id) != name {
+			t.Errorf("%s is number %d, %v, want %d", name, id, ok, want)
+		}
+		if id, ok := m.Guess(name); !ok || id != idA && id != idB {
+			t.Errorf("guessed %d, %v for %s, want %d or %d", id, ok, name, idA, idB)
+		}
+	}
+	if id, ok := m.Guess("none"); ok && m.hash("none") != m.hash(m.Name(id)) {
+		t.Errorf("guessed %s for none", m.Name(id))
+	}
+}
