@@ -105,13 +105,13 @@ var errDamaged = errors.New("the store is damaged; every message that is not nam
 func printReport(out io.Writer, r blockstore.Report) error {
 	var b bytes.Buffer
 	for _, s := range r.Streams {
-		fmt.Fprintf(&b, "%s: %d messages, %d bytes, last sequence %d, %d removed, %d lost\n", s.Name, s.Messages, s.Bytes, s.Last, s.Deleted, s.Lost)
+		fmt.Fprintf(&b, "%s: %s, %s, last sequence %d, %d removed, %d lost\n", s.Name, store.NumberOf(s.Messages, "message"), store.NumberOf(s.Bytes, "byte"), s.Last, s.Deleted, s.Lost)
 		if s.Torn > 0 {
-			fmt.Fprintf(&b, "%s: %d bytes of a write that a crash cut off; the next mount sets them aside\n", s.Name, s.Torn)
+			fmt.Fprintf(&b, "%s: %s of a write that a crash cut off: the next mount sets that aside\n", s.Name, store.NumberOf(s.Torn, "byte"))
 		}
 	}
 	for _, d := range r.Damage {
-		fmt.Fprintf(&b, "damage: %s at offset %d, %d bytes: %s%s\n", d.File, d.Offset, d.Length, d.Cause, lost(d))
+		fmt.Fprintf(&b, "damage: %s at offset %d, %s: %s%s\n", d.File, d.Offset, store.NumberOf(d.Length, "byte"), d.Cause, lost(d))
 	}
 	for _, name := range r.Quarantine {
 		fmt.Fprintf(&b, "set aside: quarantine/%s\n", name)

@@ -42,7 +42,7 @@ func sayConverted(c blockstore.Conversion) string {
 	var parts []string
 	if streams > 0 {
 		parts = append(parts, fmt.Sprintf("converted %s of the first generation with %s; the old files are now named messages.jsonl.migrated",
-			count(streams, "stream"), count(messages, "message")))
+			store.NumberOf(streams, "stream"), store.NumberOf(messages, "message")))
 	}
 	if bad > 0 {
 		what := "lines that are no messages are"
@@ -52,18 +52,10 @@ func sayConverted(c blockstore.Conversion) string {
 		parts = append(parts, fmt.Sprintf("%d %s kept in quarantine/ (%d cut off by a crash), and %s says why", bad, what, torn, strings.Join(kept, ", ")))
 	}
 	if raised > 0 {
-		parts = append(parts, count(raised, "time")+" went backwards and were raised to that of the message before")
+		parts = append(parts, store.NumberOf(raised, "time")+" went backwards and were raised to that of the message before")
 	}
 	if len(sealed) > 0 {
 		parts = append(parts, "the payloads of "+strings.Join(sealed, ", ")+" were encrypted, and in the store they are not")
 	}
 	return strings.Join(append(parts, left...), "; ")
-}
-
-// count says how many there are of something.
-func count(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -142,12 +142,12 @@ func reportExport(say io.Writer, stream, to string, run func() (exported, error)
 	if err != nil {
 		return fmt.Errorf("export %s to %s: %w", stream, to, err)
 	}
-	note(say, "exported %s of %s to %s", count(n.messages, "message"), stream, to)
+	note(say, "exported %s of %s to %s", store.NumberOf(n.messages, "message"), stream, to)
 	if n.consumers > 0 {
-		note(say, "that form has no consumers: the %s of %s are not in it", count(n.consumers, "consumer"), stream)
+		note(say, "that form has no consumers: the %s of %s are not in it", store.NumberOf(n.consumers, "consumer"), stream)
 	}
 	if n.lost > 0 {
-		return fmt.Errorf("%s of %s could not be read, and are not in it; `jsfs check` says which", count(int64(n.lost), "message"), stream) //nolint:gosec // no stream loses so many
+		return fmt.Errorf("%s of %s could not be read, and are not in it; `jsfs check` says which", store.NumberOf(n.lost, "message"), stream)
 	}
 	return nil
 }

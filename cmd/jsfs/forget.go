@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"jsfs/store"
 	"jsfs/store/blockstore"
 	"jsfs/store/keys"
 )
@@ -51,11 +52,11 @@ func (f forgetting) doMissing(src source, secret *keys.Secret) ([]string, error)
 func sayMigrated(m blockstore.MigratedFile) string {
 	switch {
 	case m.Forgotten && m.Removed > 0:
-		return fmt.Sprintf("removed %s: the store has its %s, of which %d were removed since", m.File, count(m.Messages, "message"), m.Removed)
+		return fmt.Sprintf("removed %s: the store has its %s, of which %d were removed since", m.File, store.NumberOf(m.Messages, "message"), m.Removed)
 	case m.Forgotten:
-		return fmt.Sprintf("removed %s: the store has its %s", m.File, count(m.Messages, "message"))
+		return fmt.Sprintf("removed %s: the store has its %s", m.File, store.NumberOf(m.Messages, "message"))
 	case m.Left != "":
 		return fmt.Sprintf("kept %s: %s", m.File, m.Left)
 	}
-	return fmt.Sprintf("converted: %s, %d bytes; --forget-migrated removes it", m.File, m.Bytes)
+	return fmt.Sprintf("converted: %s, %s; --forget-migrated removes it", m.File, store.NumberOf(m.Bytes, "byte"))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/blockstore"
 )
 
 // settings are what a mount was asked to be, from flags and from -o alike.
@@ -213,7 +214,12 @@ func (s *settings) setCompression(v string) error {
 	return nil
 }
 
-func (s *settings) setBlockSize(v string) error { return setSize(&s.blockSize, v) }
+func (s *settings) setBlockSize(v string) error {
+	if err := setSize(&s.blockSize, v); err != nil {
+		return err
+	}
+	return blockstore.CheckBlockSize(s.blockSize)
+}
 
 func setSize(to *int64, v string) error {
 	n, err := parseSize(v)

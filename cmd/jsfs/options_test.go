@@ -67,6 +67,8 @@ func TestMountOptionsThatAreRefused(t *testing.T) {
 		{"a time of keeping is a duration", "keep_deleted=a day", "no duration"},
 		{"keep_limits is yes or no", "keep_limits=1", "neither yes nor no"},
 		{"a size is above zero", "block_size=0", "no size"},
+		{"a block has room for a message", "block_size=5", "option -o block_size=5: block size 5: not valid: it is not between 5376 and 1073741824"},
+		{"a block is not larger than 1 GiB", "block_size=2G", "it is not between"},
 		{"a size does not overflow", "block_size=9999999999G", "no size"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -105,7 +105,7 @@ func (p *purging) run(ctx context.Context, arg string, out io.Writer) error {
 	if p.dryRun {
 		did = "would purge"
 	}
-	_, err = fmt.Fprintf(out, "%s %s of %s\n", did, count(n, "message"), name)
+	_, err = fmt.Fprintf(out, "%s %s of %s\n", did, store.NumberOf(n, "message"), name)
 	return err
 }
 

@@ -123,7 +123,7 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 			return err
 		}
 		for _, h := range s.Holes {
-			if _, err := fmt.Fprintf(out, "%s: %d bytes of the draft %q can't be read, and are zeros in the copy, or what an earlier rescue could read\n", s.Stream, h.Bytes, h.Draft); err != nil {
+			if _, err := fmt.Fprintf(out, "%s: %s of the draft %q can't be read: there the copy has zeros, or what an earlier rescue could read\n", s.Stream, store.NumberOf(h.Bytes, "byte"), h.Draft); err != nil {
 				return err
 			}
 		}
@@ -138,12 +138,12 @@ func printRescue(out io.Writer, r transfer.Rescued) error {
 		}
 	}
 	for _, d := range r.Damage {
-		if _, err := fmt.Fprintf(out, "damage: %s at offset %d, %d bytes: %s%s\n", d.File, d.Offset, d.Length, d.Cause, lost(d)); err != nil {
+		if _, err := fmt.Fprintf(out, "damage: %s at offset %d, %s: %s%s\n", d.File, d.Offset, store.NumberOf(d.Length, "byte"), d.Cause, lost(d)); err != nil {
 			return err
 		}
 	}
 	for _, g := range r.Gone {
-		if _, err := fmt.Fprintf(out, "%s: the original has lost it, or its name, since; what an earlier rescue has copied stays: %s, last sequence %d\n", g.Stream, count(g.Messages, "message"), g.Last); err != nil {
+		if _, err := fmt.Fprintf(out, "%s: the original has lost it, or its name, since; what an earlier rescue has copied stays: %s, last sequence %d\n", g.Stream, store.NumberOf(g.Messages, "message"), g.Last); err != nil {
 			return err
 		}
 	}

@@ -129,7 +129,7 @@ func (r *restore) run(ctx context.Context, arg string, files []string) error {
 	case r.stream != "" && r.done == 0:
 		return fmt.Errorf("backup %s has no stream %s", arg, r.stream)
 	case r.stream == "" && r.seen < r.expected:
-		return fmt.Errorf("backup %s is not whole: it had %d streams, and %d are here", arg, r.expected, r.seen)
+		return fmt.Errorf("backup %s is not whole: it had %s, and %d are here", arg, store.NumberOf(r.expected, "stream"), r.seen)
 	}
 	return r.lost.err()
 }

@@ -166,9 +166,9 @@ func (p *progress) end() {
 
 // printResult writes what came of one stream.
 func printResult(out io.Writer, r transfer.Result) error {
-	text := fmt.Sprintf("%s: %d messages, %d bytes, last sequence %d", r.Stream, r.Messages, r.Bytes, r.Last)
+	text := fmt.Sprintf("%s: %s, %s, last sequence %d", r.Stream, store.NumberOf(r.Messages, "message"), store.NumberOf(r.Bytes, "byte"), r.Last)
 	if r.Consumers > 0 {
-		text += ", " + count(int64(r.Consumers), "consumer")
+		text += ", " + store.NumberOf(r.Consumers, "consumer")
 	}
 	if r.Resumed > 0 {
 		text += fmt.Sprintf("; %d of them were there already", r.Resumed)
@@ -223,11 +223,11 @@ func leftOut(streams int, messages uint64, consumers, drafts int) string {
 		{int64(streams), "stream"}, {int64(messages), "message"}, {int64(consumers), "consumer"}, //nolint:gosec // no store has so many
 	} {
 		if e.n > 0 {
-			what = append(what, count(e.n, e.name))
+			what = append(what, store.NumberOf(e.n, e.name))
 		}
 	}
 	if drafts > 0 {
-		what = append(what, "what is said above of "+count(int64(drafts), "draft"))
+		what = append(what, "what is said above of "+store.NumberOf(drafts, "draft"))
 	}
 	return strings.Join(what, ", ")
 }

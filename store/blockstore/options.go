@@ -125,12 +125,21 @@ func (o Options) validate() error {
 		return fmt.Errorf("sync policy %v: %w", o.Sync, store.ErrInvalid)
 	case o.Interval < time.Millisecond || o.Interval > maxInterval:
 		return fmt.Errorf("sync interval %v: %w: it is not between 1ms and %v", o.Interval, store.ErrInvalid, maxInterval)
-	case o.BlockSize < minBlockSize || o.BlockSize > maxBlockSize:
-		return fmt.Errorf("block size %d: %w: it is not between %d and %d", o.BlockSize, store.ErrInvalid, minBlockSize, maxBlockSize)
 	case o.Cipher != 0 && (!o.Cipher.Known() || o.Secret == nil):
 		return fmt.Errorf("cipher %v: %w: it is not known, or there is no key for it", o.Cipher, store.ErrInvalid)
 	case o.CacheBytes < 0 || o.MaxFiles < 1:
 		return fmt.Errorf("cache of %d bytes and %d files: %w", o.CacheBytes, o.MaxFiles, store.ErrInvalid)
 	}
+	if err := CheckBlockSize(o.BlockSize); err != nil {
+		return err
+	}
 	return o.Limits.Check()
+}
+
+// CheckBlockSize returns nil if blocks can have that size, in bytes; else store.ErrInvalid with what it may be.
+func CheckBlockSize(n int64) error {
+	if n < minBlockSize || n > maxBlockSize {
+		return fmt.Errorf("block size %d: %w: it is not between %d and %d", n, store.ErrInvalid, minBlockSize, maxBlockSize)
+	}
+	return nil
 }

@@ -41,9 +41,9 @@ func (d *dumper) block(name string) error {
 	if err := w.walk(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	d.printf("  %d messages and %d controls are right, %d records are wrong, %d bytes are in no record\n", w.messages, w.controls, w.wrong, w.lost)
+	d.printf("  %s and %s right, %s wrong, %s in no record\n", store.NumberOf(w.messages, "message"), store.NumberOf(w.controls, "control"), store.NumberOf(w.wrong, "record"), store.NumberOf(w.lost, "byte"))
 	if t != nil && int64(w.messages) != t.All.Messages {
-		d.printf("  the footer says that there are %d messages\n", t.All.Messages)
+		d.printf("  the footer says: %s\n", store.NumberOf(t.All.Messages, "message"))
 	}
 	return nil
 }
@@ -100,8 +100,8 @@ func (d *dumper) footer(f vfs.File, size int64, hdr *record.Header) *record.Trai
 		d.printf("  no footer that is right, as in a stream's newest block: %v\n", err)
 		return nil
 	}
-	d.printf("  footer: data to %d, next %d, times %s to %s, %d messages of %d bytes\n",
-		t.DataEnd, t.Next, clock(t.FirstTime), clock(t.LastTime), t.All.Messages, t.All.Payload)
+	d.printf("  footer: data to %d, next %d, times %s to %s, %s of %s\n",
+		t.DataEnd, t.Next, clock(t.FirstTime), clock(t.LastTime), store.NumberOf(t.All.Messages, "message"), store.NumberOf(t.All.Payload, "byte"))
 	if h, err := record.ParseHeader(b[:]); err != nil || !h.Same(hdr) {
 		d.printf("    header at %d: WRONG\n", size-record.TrailerSize)
 	}
@@ -177,7 +177,7 @@ func (w *walker) walk() error {
 // endBad shows the bytes before off that are in no record.
 func (w *walker) endBad(off int64) {
 	if w.bad > 0 {
-		w.d.printf("  %d to %d: %d bytes WRONG: no record begins there\n", w.bad, off-1, off-w.bad)
+		w.d.printf("  %d to %d: %s WRONG: no record begins there\n", w.bad, off-1, store.NumberOf(off-w.bad, "byte"))
 		w.lost += off - w.bad
 		w.bad = 0
 	}
@@ -261,7 +261,7 @@ func (w *walker) describe(h *record.Head, off int64, right bool) (string, error)
 	}
 	for i := range ct.Ranges {
 		r := &ct.Ranges[i]
-		parts = append(parts, fmt.Sprintf("%d to %d (%d messages)", r.First, r.First+r.Count-1, r.Sums.Messages))
+		parts = append(parts, fmt.Sprintf("%d to %d (%s)", r.First, r.First+r.Count-1, store.NumberOf(r.Sums.Messages, "message")))
 	}
 	return strings.Join(parts, ", "), nil
 }

@@ -62,7 +62,7 @@ func TestAWholeStoreIsShown(t *testing.T) {
 	for _, want := range []string{
 		"jsfs.store: {\"id\"", "stream \"ORDERS\"", "state: generation", "both slots right", "header at 0: right", "header at 4096: right",
 		"footer: data to", "subjects at", "flags headers, seq 1,", "subject \"orders.new\", headers 18, payload 10, right",
-		"flags remove, seq 101", "7 to 7 (1 messages)", "flags skip, seq 101", "900 sequences never used", "0 records are wrong, 0 bytes are in no record",
+		"flags remove, seq 101", "7 to 7 (1 message)", "flags skip, seq 101", "900 sequences never used", "0 records wrong, 0 bytes in no record",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not shown", want)
@@ -127,7 +127,7 @@ func TestAnErasedMessageIsShownAsSuch(t *testing.T) {
 	must(t, err)
 	must(t, s.Close())
 	got := shown(t, dir, dump.Options{Records: true})
-	for _, want := range []string{"seq 7, time ", "erased, ", "to be erased, 7 to 7 (1 messages)", "overwritten, as a message was erased"} {
+	for _, want := range []string{"seq 7, time ", "erased, ", "to be erased, 7 to 7 (1 message)", "overwritten, as a message was erased"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not shown", want)
 		}
@@ -147,7 +147,7 @@ func TestABlockThatWasWrittenAnewIsShownAsSuch(t *testing.T) {
 		_, err := st.Append(t.Context(), store.Entry{Subject: "orders.new", Data: bytes.Repeat([]byte("x"), 200)})
 		must(t, err)
 	}
-	if got := shown(t, dir, dump.Options{Records: true}); strings.Contains(got, "anew") || !strings.Contains(got, "not kept, 1 to 1 (1 messages)") {
+	if got := shown(t, dir, dump.Options{Records: true}); strings.Contains(got, "anew") || !strings.Contains(got, "not kept, 1 to 1 (1 message)") {
 		t.Errorf("before: got\n%.3000s", got)
 	}
 	must(t, s.Reclaim(t.Context()))
@@ -211,7 +211,7 @@ func TestAnEncryptedStoreIsShownWithItsKey(t *testing.T) {
 	_, err = st.Remove(t.Context(), 7)
 	must(t, errors.Join(err, s.Close()))
 	whole := shown(t, dir, dump.Options{Records: true, Secret: secret})
-	for what, n := range map[string]int{`subject "orders.new"`: 100, `"name":"ORDERS"`: 1, "7 to 7 (1 messages)": 2, "WRONG": 0, ", encrypted": 0} {
+	for what, n := range map[string]int{`subject "orders.new"`: 100, `"name":"ORDERS"`: 1, "7 to 7 (1 message)": 2, "WRONG": 0, ", encrypted": 0} {
 		if got := strings.Count(whole, what); got < n || n == 0 && got > 0 {
 			t.Errorf("with the key %s is shown %d times, want %d:\n%s", what, got, n, whole)
 		}
