@@ -70,7 +70,7 @@ func (fs *FS) openConsumerFile(c *call, s *stream, p place, in *fuse.OpenIn) (ha
 	switch p.control() {
 	case mapping.ControlNext, mapping.ControlNextJSON:
 		const flags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NONSEEKABLE | fuse.FOPEN_STREAM | fuse.FOPEN_NOFLUSH
-		return newNextReader(fs, consumer, p.control() == mapping.ControlNextJSON), flags, nil
+		return newNextReader(fs, s, consumer, p.control() == mapping.ControlNextJSON), flags, nil
 	}
 	info, err := consumer.Info(c)
 	if err != nil {

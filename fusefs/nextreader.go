@@ -12,6 +12,7 @@ import (
 type nextReader struct {
 	readHandle
 	fs       *FS
+	stream   *stream
 	consumer store.Consumer
 	json     bool
 
@@ -19,10 +20,12 @@ type nextReader struct {
 	turn      chan struct{}
 	delivered bool
 	rest      []byte // what was not read yet
+	of        store.Meta
+	erasures  uint64 // how many there were before it was delivered
 }
 
-func newNextReader(fs *FS, consumer store.Consumer, json bool) *nextReader {
-	return &nextReader{fs: fs, consumer: consumer, json: json, turn: make(chan struct{}, 1)}
+func newNextReader(fs *FS, s *stream, consumer store.Consumer, json bool) *nextReader {
+	return &nextReader{fs: fs, stream: s, consumer: consumer, json: json, turn: make(chan struct{}, 1)}
 }
 
 func (*nextReader) waits() {}
@@ -39,9 +42,28 @@ func (r *nextReader) read(c *call, p []byte, _ int64) (int, error) {
 			return 0, err
 		}
 	}
+	if err := r.dropErased(c); err != nil {
+		return 0, err
+	}
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
+}
+
+// dropErased gives errStale if the message was erased before it was read to its end.
+func (r *nextReader) dropErased(c *call) error {
+	if len(r.rest) == 0 {
+		return nil
+	}
+	erasures := r.stream.erasures.Count()
+	erased, err := r.stream.erasures.Gone(c, r.stream, r.erasures, r.of.Seq, r.of.Time)
+	if erased || errors.Is(err, store.ErrClosed) {
+		return errStale
+	}
+	if err == nil {
+		r.erasures = erasures
+	}
+	return err
 }
 
 // deliver waits for the next message. When the mount is about to end it gives none: who waits gets the end of the file.
@@ -49,7 +71,9 @@ func (r *nextReader) deliver(c *call) error {
 	ctx, cancel := context.WithCancel(c)
 	defer cancel()
 	defer context.AfterFunc(r.fs.ending, cancel)()
+	r.erasures = r.stream.erasures.Count()
 	d, err := r.consumer.Next(ctx, nil)
+	r.of = d.Meta
 	switch {
 	case err == nil && r.json:
 		r.rest = mapping.MessagePart(mapping.ControlJSON, d.Msg)

@@ -156,9 +156,10 @@ func (t *openFiles) last(node uint64) *messageHandle {
 	return nil
 }
 
-// erased takes from whoever has it open what a message had that was erased, in s or before its stream was truncated: what has
+// erased takes from whoever has it open, or is in the middle of it in a log, a follow or a next, what a message had that was erased, in s or before its stream was truncated: what has
 // that time in an earlier stream of the name is the same message.
 func (fs *FS) erased(s *stream, seq store.Seq, time int64) {
+	s.erasures.Add(seq, time)
 	fs.big.dropMessages(seq) // who writes over it reads from there, too
 	fs.shown.erasures.Add(1)
 	fs.shown.mu.Lock()

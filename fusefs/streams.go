@@ -28,6 +28,8 @@ type stream struct {
 
 	// bell rings for who waits for the next message.
 	bell *logview.Bell
+	// erasures are those of all streams that have had the name: what a stream was before it was truncated has the same messages.
+	erasures *logview.Erasures
 
 	// broken is set when a handler panicked: the stream is only read from then on.
 	broken atomic.Bool
@@ -69,6 +71,9 @@ func (s *stream) message(seq store.Seq) (uint64, bool) {
 	return mapping.Node(mapping.KindMessage, s.num, uint64(seq))
 }
 
+// Erasures implements [logview.Erasing].
+func (s *stream) Erasures() *logview.Erasures { return s.erasures }
+
 // lowerFloor notes that the kernel may be shown messages from seq on.
 func (s *stream) lowerFloor(seq store.Seq) {
 	for {
@@ -99,6 +104,8 @@ type streams struct {
 	mu      sync.RWMutex
 	byNum   map[uint64]*stream
 	dropped uint64 // how many were dropped
+	// erasures are those of each name that a stream has had.
+	erasures map[string]*logview.Erasures
 	// gone are those that were dropped and whose number no other one has, of which there are 2^18.
 	gone map[uint64]goneStream
 }
@@ -169,6 +176,13 @@ func (t *streams) enter(found store.Stream) (*stream, error) {
 	s := &stream{Stream: found, name: name, num: num, generation: t.dropped, bell: logview.NewBell(found)}
 	s.restores = gather.New(found, t.gathering(s))
 	s.messages = &messages{stream: s}
+	if s.erasures = t.erasures[name]; s.erasures == nil {
+		if t.erasures == nil {
+			t.erasures = map[string]*logview.Erasures{}
+		}
+		s.erasures = &logview.Erasures{}
+		t.erasures[name] = s.erasures
+	}
 	s.copied.used.Store(used)
 	s.node, _ = mapping.Node(mapping.KindStream, num, 0)
 	t.byNum[num] = s

@@ -18,6 +18,8 @@
 //     there again, or newlines in its place if it was removed since. (Spaces, in a log of JSON lines.)
 //   - Any other position is one of the layout, and begins a new pass. Inside a run, and
 //     not at its first byte, it gives newlines to the run's end first.
+//   - Who is in the middle of a message when that is removed gets the rest of it. If it is erased he gets newlines (spaces, in a log of JSON
+//     lines) up to its last one, from when that is noted; see [Erasures].
 //   - A damaged message gives its error where it stands, each time, to whoever reads
 //     there; reading beyond it goes on. A message of which not even the size is left takes no room: a
 //     pass tells of it, or of several in a row, with one error and then goes on.

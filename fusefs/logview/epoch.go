@@ -29,6 +29,7 @@ type epoch struct {
 	q        store.Query
 	part     bool // q is not the whole stream
 	framing  Framing
+	erasures *Erasures          // of the stream, nil if they are not known
 	sub      store.Subscription // nil for a part, as is done
 	done     chan struct{}      // closed when the goroutine has ended
 	base     int64              // bytes in the layout when the epoch began
@@ -50,7 +51,7 @@ type epoch struct {
 }
 
 func (l *Log) newEpoch(ctx context.Context) (*epoch, error) {
-	e := &epoch{r: l.r, q: l.q, part: l.part, framing: l.framing}
+	e := &epoch{r: l.r, q: l.q, part: l.part, framing: l.framing, erasures: erasuresOf(l.r)}
 	if e.part {
 		e.l = newLayout(l.limits, l.framing, nil, store.State{})
 		return e, e.take(ctx)

@@ -42,11 +42,13 @@ type frontier struct {
 	scratch   []byte
 
 	changes, returns uint64 // those of the epoch when buf was loaded
+	erasures         uint64 // how many there were before
 }
 
 // framed is a message in buf.
 type framed struct {
 	seq   store.Seq
+	time  int64 // when it was stored
 	end   int   // in buf
 	start int64 // in the layout
 }
@@ -74,6 +76,26 @@ func (f *frontier) begins(i int) int {
 		return 0
 	}
 	return f.msgs[i-1].end
+}
+
+// blankErased blanks what is to be given out of messages that were erased since they were loaded.
+func (f *frontier) blankErased(ctx context.Context, e *epoch) error {
+	now := e.erasures.Count()
+	if now == f.erasures {
+		return nil
+	}
+	for i := f.cur; i < len(f.msgs); i++ {
+		m := f.msgs[i]
+		gone, err := e.erasures.Gone(ctx, e.r, f.erasures, m.seq, m.time)
+		if err != nil {
+			return err
+		}
+		if gone {
+			e.framing.blankRest(f.buf[max(f.at, f.begins(i)):m.end])
+		}
+	}
+	f.erasures = now
+	return nil
 }
 
 // check drops what was read ahead and is not as it is any more: messages that were
@@ -131,7 +153,7 @@ func (f *frontier) reset(e *epoch, want int) {
 	f.buf, f.at, f.msgs, f.cur = f.buf[:0], 0, f.msgs[:0], 0
 	f.from, f.fromStart = f.next, f.start
 	f.ahead = min(max(2*f.ahead, want, minAhead), maxAhead)
-	f.returns, f.changes = e.returns.Load(), e.changes.Load()
+	f.returns, f.changes, f.erasures = e.returns.Load(), e.changes.Load(), e.erasures.Count()
 }
 
 // loadNext adds the next message to buf. more is false if there is no use in going on.
@@ -168,7 +190,7 @@ func (f *frontier) add(h *Handle, m store.Msg) {
 	f.grow(m)
 	begin := len(f.buf)
 	f.buf = h.e.framing.Append(f.buf, m)
-	f.msgs = append(f.msgs, framed{f.next, len(f.buf), f.start})
+	f.msgs = append(f.msgs, framed{f.next, m.Time, len(f.buf), f.start})
 	f.start += int64(len(f.buf) - begin)
 	f.next++
 	f.at, f.into = f.at+int(f.into), 0

@@ -54,6 +54,9 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if err := h.e.take(ctx); err != nil {
 		return 0, err
 	}
+	if err := h.front.blankErased(ctx, h.e); err != nil {
+		return 0, err
+	}
 	h.front.check(h.e)
 	n := 0
 	switch {

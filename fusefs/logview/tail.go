@@ -13,10 +13,11 @@ import (
 // goes by sequences, and reads from the store. So one that is slow gets all that is still there when it arrives,
 // and takes no memory for what it has not read.
 type Tail struct {
-	r       Source
-	q       store.Query
-	framing Framing
-	bell    *Bell
+	r        Source
+	q        store.Query
+	framing  Framing
+	bell     *Bell
+	erasures *Erasures
 
 	closed chan struct{} // closed by Close
 	// turn is held by the read that is under way; who waits for it can be interrupted. It
@@ -25,6 +26,8 @@ type Tail struct {
 	next    store.Seq
 	buf     []byte // the last message that was loaded, framed; rest is what was not given out
 	rest    []byte
+	of      erased // the message that rest is of
+	loaded  uint64 // how many erasures there were before it was loaded
 	scratch []byte
 }
 
@@ -37,7 +40,7 @@ func NewTail(ctx context.Context, r Source, q store.Query, f Framing, b *Bell) (
 		return nil, err
 	}
 	return &Tail{
-		r: r, q: q, framing: f, bell: b, next: max(st.Last+1, q.From),
+		r: r, q: q, framing: f, bell: b, erasures: erasuresOf(r), next: max(st.Last+1, q.From),
 		closed: make(chan struct{}), turn: make(chan struct{}, 1),
 	}, nil
 }
@@ -54,6 +57,9 @@ func (t *Tail) Read(ctx context.Context, p []byte) (int, error) {
 	case <-t.closed:
 		return 0, io.EOF
 	}
+	if err := t.blankErased(ctx); err != nil {
+		return 0, err
+	}
 	for len(p) > 0 {
 		ring := t.bell.next()
 		n, err := t.fill(ctx, p)
@@ -68,6 +74,25 @@ func (t *Tail) Read(ctx context.Context, p []byte) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// blankErased blanks what is to be given out of a message that was erased since it was loaded.
+func (t *Tail) blankErased(ctx context.Context) error {
+	if len(t.rest) == 0 {
+		return nil
+	}
+	now := t.erasures.Count()
+	gone, err := t.erasures.Gone(ctx, t.r, t.loaded, t.of.seq, t.of.time)
+	switch {
+	case errors.Is(err, store.ErrClosed):
+		return io.EOF
+	case err != nil:
+		return err
+	case gone:
+		t.framing.blankRest(t.rest)
+	}
+	t.loaded = now
+	return nil
 }
 
 // wait waits for the next change. What ends a Tail ends it only when it has given all that was stored before.
@@ -121,6 +146,7 @@ func orNil(err error, n int) error {
 func (t *Tail) load(ctx context.Context, later bool) (more bool, err error) {
 	q := t.q
 	q.From = t.next
+	t.loaded = t.erasures.Count()
 	m, err := t.r.Next(ctx, q, t.scratch[:0])
 	var damage *store.CorruptError
 	switch {
@@ -139,7 +165,7 @@ func (t *Tail) load(ctx context.Context, later bool) (more bool, err error) {
 		t.buf = nil
 	}
 	t.buf = t.framing.Append(t.buf[:0], m)
-	t.rest = t.buf
+	t.rest, t.of = t.buf, erased{m.Seq, m.Time}
 	t.next = m.Seq + 1
 	return true, nil
 }
