@@ -233,8 +233,8 @@ func TestErasingMovesTheStreamBeforeAside(t *testing.T) {
 	}
 }
 
-// TestStreamsAreFoundWhileACopyIsErased finds a stream before each change that an erasure makes to what a stream was before: a disk that is
-// slow there keeps nobody else waiting.
+// TestStreamsAreFoundWhileACopyIsErased finds a stream, and makes one, before each change that an erasure makes to what a stream was before: a
+// disk that is slow there keeps nobody else waiting.
 func TestStreamsAreFoundWhileACopyIsErased(t *testing.T) {
 	mem := vfs.NewMem()
 	s, st, _ := truncatedForErasing(t, mem, trialOptions(blockstore.SyncAlways))
@@ -248,6 +248,9 @@ func TestStreamsAreFoundWhileACopyIsErased(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			_, err := s.Stream(bg, "T")
+			if err == nil {
+				_, err = s.Create(bg, store.Config{Name: fmt.Sprintf("N%d", found)})
+			}
 			done <- err
 		}()
 		select {
@@ -255,7 +258,7 @@ func TestStreamsAreFoundWhileACopyIsErased(t *testing.T) {
 			found++
 			must(t, err)
 		case <-time.After(time.Minute): // the erasure holds the lock, and waits for this
-			t.Errorf("before %q: nobody can find a stream", op)
+			t.Errorf("before %q: nobody can find or make a stream", op)
 		}
 	}
 	_, err = st.Erase(bg, 33)

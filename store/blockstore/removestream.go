@@ -32,6 +32,7 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	err = s.closeRetired()
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.leaving = ""
 	if err != nil { // what was removed from it may not be on disk
 		st.countRemovedLocked()
 		err = fmt.Errorf("remove stream %s: %w", name, err)
@@ -45,6 +46,9 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 		err = st.fs.Rename(s.dir, to)
 	}
 	st.countRemovedLocked()
+	if st.account.unread.Load() > 0 {
+		st.countUnreadLocked() // it may have been counted among those while it was on its way
+	}
 	if err == nil {
 		err = st.fs.SyncDir(removedDir)
 	}
@@ -79,6 +83,7 @@ func (st *Store) takeOut(name string, whole bool) (*Stream, error) {
 		return nil, fmt.Errorf("remove stream %s: %w", name, err)
 	}
 	delete(st.streams, name)
+	st.leaving = name
 	st.links.Drop(s.inc)
 	return s, nil
 }

@@ -45,7 +45,7 @@ type Store struct {
 	// sumsUntil is until when the store's end puts checksums of drafts on disk, which begins when it is called first.
 	sumsUntil func() time.Time
 
-	// originMu serialises creating, updating, truncating and removing, so that origins never lead back to a stream. Links are
+	// originMu serialises updating, truncating, removing, and creating streams that have origins, so that these never lead back to a stream. Links are
 	// stopped under it. It comes before mu.
 	originMu sync.Mutex
 
@@ -63,6 +63,7 @@ type Store struct {
 	mu      sync.RWMutex
 	streams map[string]*Stream
 	broken  map[string]error // streams that can't be served, and why
+	leaving string           // the name of the stream that is being removed, and may be in its place still
 	unread  error            // why a stream could not be read, whose name may be any
 	unclean []error          // why streams that were to be removed could not be closed well
 	reg     register
@@ -134,12 +135,26 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	if st.opt.ReadOnly {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, store.ErrReadOnly)
 	}
+	if len(cfg.Origins()) == 0 { // it leads nowhere: who has originMu need not be waited for
+		s, err := st.create(cfg, false)
+		if !errors.Is(err, errLeaving) {
+			return s, err
+		}
+	}
 	st.originMu.Lock()
 	defer st.originMu.Unlock()
 	if err := st.checkOrigins(cfg); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", cfg.Name, err)
 	}
-	s, err := st.create(cfg)
+	return st.create(cfg, true)
+}
+
+// errLeaving says that a stream of the name is being removed.
+var errLeaving = errors.New("a stream of that name is being removed")
+
+// create makes and opens a stream, and begins to follow its origins. alone says that the caller holds originMu, so that none is being removed.
+func (st *Store) create(cfg store.Config, alone bool) (store.Stream, error) {
+	s, err := st.makeStream(cfg, alone)
 	if err != nil {
 		return nil, err
 	}
@@ -148,10 +163,12 @@ func (st *Store) Create(ctx context.Context, cfg store.Config) (store.Stream, er
 	return s, nil
 }
 
-// create makes and opens a stream.
-func (st *Store) create(cfg store.Config) (*Stream, error) {
+func (st *Store) makeStream(cfg store.Config, alone bool) (*Stream, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if !alone && st.leaving == cfg.Name {
+		return nil, errLeaving
+	}
 	if st.streams[cfg.Name] != nil || st.broken[cfg.Name] != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, store.ErrExists)
 	}

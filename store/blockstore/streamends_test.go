@@ -3,6 +3,7 @@ package blockstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -95,4 +96,45 @@ func waitFor(t *testing.T, what string, is func() bool) {
 			t.Fatalf("it never came that %s", what)
 		}
 	}
+}
+
+// TestAStreamIsMadeWhileOneOfItsNameIsRemoved: it comes when the other one is out of its place, so that the two never share the name.
+func TestAStreamIsMadeWhileOneOfItsNameIsRemoved(t *testing.T) {
+	mem := vfs.NewMem()
+	s, err := Open(mem, Options{})
+	noErr(t, err)
+	old, err := s.Create(t.Context(), store.Config{Name: "S"})
+	noErr(t, err)
+	_, err = old.Append(t.Context(), store.Entry{Subject: "a"})
+	noErr(t, err)
+	_, err = old.Purge(t.Context(), store.Purge{}) // so that there is something to write when it is closed
+	noErr(t, err)
+	var made chan error
+	mem.Hook = func(string) {
+		if made != nil {
+			return
+		}
+		made = make(chan error, 1)
+		go func() {
+			_, err := s.Create(t.Context(), store.Config{Name: "S"})
+			made <- err
+		}()
+		select {
+		case err := <-made:
+			t.Errorf("it came while the other one was in its place: %v", err)
+			made <- err
+		case <-time.After(50 * time.Millisecond): // as long as a fault has to show itself
+		}
+	}
+	noErr(t, s.Remove(t.Context(), "S"))
+	noErr(t, <-made)
+	mem.Hook = nil
+	noErr(t, s.Close())
+	s, err = Open(mem, Options{ReadOnly: true})
+	noErr(t, err)
+	names, err := s.Streams(t.Context())
+	if err != nil || !slices.Equal(names, []string{"S"}) || len(s.Found()) > 0 {
+		t.Errorf("got %q, %v, %v", names, err, s.Found())
+	}
+	noErr(t, s.Close())
 }
