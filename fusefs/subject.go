@@ -243,7 +243,9 @@ func (n *subjectNode) stat(c *call, h handle, a *fuse.Attr) error {
 	if err != nil {
 		return err
 	}
-	n.use.tell(last.seq)
+	if reading, ok := n.use.tell(last.seq); ok { // he has come meanwhile
+		last = reading
+	}
 	n.showNewest(a, last)
 	return nil
 }

@@ -18,18 +18,25 @@ type subjectUse struct {
 	writers int
 	readers int
 	message newest // what readers have open; not ok if there was none
-	// told is the message of which the kernel was told the attributes last: it has those while it opens the node.
-	told store.Seq
+	// told is the message of which the kernel was told the attributes last, if it was told any. mixed says that it was told of several, or that
+	// somebody wrote there: which of the sizes it keeps is then its own affair, as it passes over answers that overtook each other, and nobody reads there any more.
+	told         store.Seq
+	knows, mixed bool
 	// keeper is the thread for which the node was made, which is about to open it for writing, and since when.
 	keeper uint32
 	since  time.Time
 }
 
-// tell notes that the kernel is told the attributes of a message.
-func (u *subjectUse) tell(seq store.Seq) {
+// tell notes that the kernel is told the attributes of a message, unless readers have one open: then it is to be told of that, and ok is true.
+func (u *subjectUse) tell(seq store.Seq) (reading newest, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.told = seq
+	if u.readers > 0 {
+		return u.message, true
+	}
+	u.mixed = u.mixed || u.knows && u.told != seq
+	u.told, u.knows = seq, true
+	return newest{}, false
 }
 
 // reading returns the message that readers have open; ok is false if there are none.
@@ -44,13 +51,14 @@ func (u *subjectUse) isRead() bool {
 	return ok
 }
 
-// written says whether somebody writes there, or is about to, who is not that thread.
-func (u *subjectUse) written(thread uint32, now time.Time) bool {
+// unreadable says whether nobody may begin to read there, or only that thread.
+func (u *subjectUse) unreadable(thread uint32, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.writtenLocked(thread, now)
+	return u.mixed || u.writtenLocked(thread, now)
 }
 
+// writtenLocked says whether somebody writes there, or is about to, who is not that thread.
 func (u *subjectUse) writtenLocked(thread uint32, now time.Time) bool {
 	return u.writers > 0 || u.keeper != 0 && u.keeper != thread && now.Sub(u.since) < hideFor
 }
@@ -81,7 +89,9 @@ type reopen struct {
 	key   objectKey
 	write bool
 	at    time.Time
-	node  uint64 // that it gets, once it looked the name up
+	// node is what it gets, and own what that is, once it looked the name up: the kernel may forget the node, and its number be another one's then.
+	node uint64
+	own  *subjectNode
 }
 
 // send notes that a thread is sent.
@@ -108,11 +118,11 @@ func (t *reopens) of(thread uint32, key objectKey, now time.Time) (r reopen, ok 
 }
 
 // got notes which node a thread gets that was sent.
-func (t *reopens) got(thread uint32, node uint64) {
+func (t *reopens) got(thread uint32, node uint64, own *subjectNode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r, ok := t.m[thread]; ok {
-		r.node = node
+		r.node, r.own = node, own
 		t.m[thread] = r
 	}
 }
@@ -144,9 +154,9 @@ func (n *subjectNode) mayShare(c *call) bool {
 func (fs *FS) chooseSubject(c *call, id uint64, n *subjectNode, last newest) (uint64, *subjectNode) {
 	thread := c.hdr.Pid
 	if r, ok := fs.reopens.of(thread, n.key(), fs.now()); ok && thread != 0 {
-		if own, _ := fs.objects.enterAgain(r.node).(*subjectNode); own != nil {
+		if r.own != nil && fs.enterSame(r.node, r.own) {
 			fs.objects.forget(id, 1)
-			return r.node, own
+			return r.node, r.own
 		}
 		own := n.another()
 		if r.write { // those who write share it, also those who come later
@@ -156,11 +166,11 @@ func (fs *FS) chooseSubject(c *call, id uint64, n *subjectNode, last newest) (ui
 			fs.objects.forget(id, 1)
 			id, n = fs.objects.enterUnnamed(n.key(), own), own
 		}
-		fs.reopens.got(thread, id)
+		fs.reopens.got(thread, id, n)
 		return id, n
 	}
 	if w := n.openBy(thread); w != nil && w.node != n && !w.w.Settled() { // what he has written so far is there
-		if own := fs.objects.enterAgain(w.id); own == w.node {
+		if fs.enterSame(w.id, w.node) {
 			fs.objects.forget(id, 1)
 			return w.id, w.node
 		}
@@ -169,6 +179,18 @@ func (fs *FS) chooseSubject(c *call, id uint64, n *subjectNode, last newest) (ui
 		return fs.anotherSubject(id, n)
 	}
 	return id, n
+}
+
+// enterSame enters a node again, and says whether it did: not if the kernel has forgotten it, though its number may be another one's by now.
+func (fs *FS) enterSame(id uint64, n *subjectNode) bool {
+	switch fs.objects.enterAgain(id) {
+	case nil:
+		return false
+	case object(n):
+		return true
+	}
+	fs.objects.forget(id, 1)
+	return false
 }
 
 // keep keeps the node for a thread that is about to open it for writing.
@@ -197,7 +219,7 @@ func (fs *FS) replaceSubject(id uint64, n, by *subjectNode) (uint64, *subjectNod
 func (n *subjectNode) openReader(c *call) (handle, error) {
 	share := n.mayShare(c)
 	for {
-		if n.use.written(c.hdr.Pid, n.fs.now()) && !share {
+		if n.use.unreadable(c.hdr.Pid, n.fs.now()) && !share {
 			return nil, n.sendAgain(c, false)
 		}
 		erasures := n.fs.shown.erasures.Load()
@@ -251,7 +273,7 @@ func (n *subjectNode) beginReading(c *call, m store.Msg, share bool) bool {
 func (u *subjectUse) read(thread uint32, now time.Time, message newest, share bool) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !share && (u.writtenLocked(thread, now) || u.readers > 0 && u.message.seq != message.seq) {
+	if !share && (u.mixed || u.writtenLocked(thread, now) || u.readers > 0 && u.message.seq != message.seq || u.readers == 0 && u.told != message.seq) {
 		return false
 	}
 	if u.readers++; u.readers == 1 {
@@ -276,6 +298,7 @@ func (u *subjectUse) write(thread uint32, share bool) bool {
 		return false
 	}
 	u.writers++
+	u.mixed = true
 	if u.keeper == thread {
 		u.keeper = 0
 	}
