@@ -19,7 +19,7 @@ func parsePlain(b []byte) (w Written, ok bool) {
 	p.skip(`,"time":`)
 	text := string(p.text())
 	at, err := time.Parse(timeFormat, text)
-	if err != nil || at.Before(minTime) || at.After(maxTime) || text[fraction] == '+' { // package time takes a sign there
+	if err != nil || at.Before(minTime) || at.After(maxTime) || len(text) != timeSize || text[fraction] == '+' { // package time takes a sign there, and hours of one digit
 		return w, false
 	}
 	w.Time = at.UnixNano()
