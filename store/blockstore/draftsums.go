@@ -188,7 +188,12 @@ func (s *Stream) keepOne(d *plainDraft) error {
 	defer s.draftMu.Unlock()
 	err = summeddraft.ErrChanged
 	if d.file == file && !s.retired {
-		err = put(func() error { return s.fs.Rename(temp, dir+name) })
+		err = put(func() error {
+			if err := s.syncNames(); err != nil {
+				return err
+			}
+			return s.fs.Rename(temp, dir+name)
+		})
 	}
 	if errors.Is(err, summeddraft.ErrChanged) {
 		return removeIfThere(s.fs, temp)
@@ -203,6 +208,19 @@ func (s *Stream) keepOne(d *plainDraft) error {
 	if d.due = false; d.refs == 0 {
 		delete(s.plainDrafts, file)
 	}
+	return nil
+}
+
+// syncNames makes it durable which draft has which name, before one gets sums on disk: a loss of power must not bring back, beside
+// them, another draft that had its name before. It is called under draftMu.
+func (s *Stream) syncNames() error {
+	if s.namesSynced {
+		return nil
+	}
+	if err := s.fs.SyncDir(s.draftDir()); err != nil {
+		return err
+	}
+	s.namesSynced = true
 	return nil
 }
 

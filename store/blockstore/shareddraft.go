@@ -68,6 +68,7 @@ func (s *Stream) openShared(file string) (*sharedDraft, error) {
 // moveShared notes that the file from has the name to, or none if that is "". What had that name before has none now. It
 // is called under draftMu.
 func (s *Stream) moveShared(from, to string) {
+	s.namesSynced = false
 	s.moveSize(from, to)
 	s.movePlain(from, to)
 	if old := s.openDrafts[to]; old != nil {

@@ -84,6 +84,7 @@ type Stream struct {
 	plainDrafts map[string]*plainDraft
 	sumFiles    map[string]bool
 	sumsDropped bool
+	namesSynced bool        // no draft has got or lost its name since their directory was synced; guarded by draftMu
 	sumsTimer   *time.Timer // until sums are put on disk; guarded by draftMu
 	sumsClosed  bool        // none are any more, but by who closes the stream; guarded by draftMu
 	unsummed    []string    // files of drafts that have no sums on disk; set before the Stream is shared
