@@ -39,7 +39,7 @@ type Conn struct {
 	running sync.WaitGroup // receivers and workers
 
 	watch   *watch
-	spinner *spinner
+	spinner *spinner // nil if there is none
 }
 
 // Prepare gets all ready that may fail. Then the kernel's INIT is to be answered, with FUSE_OVER_IO_URING among
@@ -49,7 +49,10 @@ func Prepare(opt Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt), spinner: newSpinner()}
+	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt)}
+	if runtime.NumCPU() == spinnerCPUs {
+		c.spinner = newSpinner()
+	}
 	ready := make(chan error)
 	for cpu := range cpus {
 		q := &queue{conn: c, cpu: cpu, reserve: min(max(allReserves/cpus, minReserve), maxReserve)}
@@ -70,7 +73,7 @@ func Prepare(opt Options) (*Conn, error) {
 // Start begins to serve. The kernel holds all requests back until each queue has entries.
 func (c *Conn) Start() {
 	go c.watch.run()
-	if runtime.NumCPU() == spinnerCPUs {
+	if c.spinner != nil {
 		go c.spinner.run()
 	}
 	close(c.started)
@@ -88,7 +91,9 @@ func (c *Conn) Wait() {
 	c.watch.close()
 	c.running.Wait()
 	c.watch.finish()
-	c.spinner.finish()
+	if c.spinner != nil {
+		c.spinner.finish()
+	}
 }
 
 // begins says whether there is something to serve, once it is known.

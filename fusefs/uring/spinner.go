@@ -47,8 +47,11 @@ func newSpinner() *spinner {
 	return s
 }
 
-// request notes that a request has come.
+// request notes that a request has come. Without a spinner it does nothing.
 func (s *spinner) request() {
+	if s == nil {
+		return
+	}
 	s.requests.Add(1)
 	if !s.resting.Load() {
 		return
