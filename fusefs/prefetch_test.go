@@ -97,6 +97,9 @@ func TestWhoOpensInOrderGetsTheNextInTime(t *testing.T) {
 	if want := []store.Seq{1, 2}; !slices.Equal(asked, want) {
 		t.Errorf("asked for: got %d, want %d", asked, want)
 	}
+	if c := m.prefetch.cursors[0]; c.window != 0 {
+		t.Error("at the end, each open looks again whether there is more")
+	}
 	m.append(s, "message 2001", "message 2002", "message 2003", "message 2004")
 	if asked = k.readAll(t, m, s, seqs(2001, 2004)...); len(asked) > 3 {
 		t.Errorf("of what was appended then, asked for %d", asked)

@@ -241,6 +241,43 @@ func TestTrialNoCrashMakesDamageOfADraft(t *testing.T) {
 	t.Logf("%d losses of power", stops)
 }
 
+// A draft that was removed can come back by a loss of power until its directory is synced: not beside the sums of another one that has its name.
+func TestSumsAreNotBesideADraftThatHadTheName(t *testing.T) {
+	mem := vfs.NewMem()
+	st, s := draftStream(t, oneTime{mem}, Options{Sync: SyncNever})
+	putDraft(t, s, ".e", nil)
+	err := s.keepSums(0, time.Time{}) // from here on all names are synced
+	putDraft(t, s, ".d", []byte("the old one"))
+	if err = errors.Join(err, mem.SyncDir(s.draftDir())); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveDraft(t.Context(), ".d"); err != nil {
+		t.Fatal(err)
+	}
+	putDraft(t, s, ".d", []byte("the new one"))
+	renames := 0
+	mem.Hook = func(change string) {
+		if !strings.HasPrefix(change, "rename ") || !strings.Contains(change, "/"+sumsFile("d.d")) {
+			return
+		}
+		renames++
+		after := mem.Crash(rand.New(rand.NewPCG(1, 1)), 0) //nolint:gosec // faults are no secrets
+		if got, err := readFile(after, s.draftDir()+"/d.d"); err == nil && string(got) != "the new one" {
+			t.Errorf("power lost before %s: the old draft is there again, with %q", change, got)
+		}
+	}
+	if err := s.keepSums(0, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	mem.Hook = nil
+	if renames != 1 {
+		t.Errorf("%d files of sums got their names, want 1", renames)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func ignoreMissing(t *testing.T, err error) {
 	t.Helper()
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
