@@ -20,6 +20,12 @@ const timeSize = len(timeFormat)
 
 // Append appends m's line, with its newline, to dst and returns the longer slice.
 func Append(dst []byte, m store.Msg) []byte {
+	dst = appendBytes(append(appendHead(dst, m), `,"data`...), m.Data)
+	return append(dst, '}', '\n')
+}
+
+// appendHead appends what stands before the data.
+func appendHead(dst []byte, m store.Msg) []byte {
 	dst = append(dst, `{"seq":`...)
 	dst = strconv.AppendUint(dst, uint64(m.Seq), 10)
 	dst = append(dst, `,"time":"`...)
@@ -29,8 +35,7 @@ func Append(dst []byte, m store.Msg) []byte {
 	if len(m.Header) > 0 {
 		dst = appendBytes(append(dst, `,"headers`...), m.Header)
 	}
-	dst = appendBytes(append(dst, `,"data`...), m.Data)
-	return append(dst, '}', '\n')
+	return dst
 }
 
 // Size returns len(Append(nil, m)) for a message with these parts, without building it.
@@ -96,8 +101,12 @@ var escapeSize = func() (t [256]uint8) {
 // appendString appends b, which is valid UTF-8, as a JSON string. Only what must be
 // escaped is.
 func appendString(dst, b []byte) []byte {
+	return append(appendEscaped(append(dst, '"'), b), '"')
+}
+
+// appendEscaped appends b as it stands in a JSON string; b may end within a character.
+func appendEscaped(dst, b []byte) []byte {
 	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
 	start := 0
 	for i, c := range b {
 		if escapeSize[c] == 0 {
@@ -122,8 +131,7 @@ func appendString(dst, b []byte) []byte {
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	dst = append(dst, b[start:]...)
-	return append(dst, '"')
+	return append(dst, b[start:]...)
 }
 
 // textSize is stringSize of a text.
