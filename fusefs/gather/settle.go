@@ -19,10 +19,15 @@ func (r *Restores) storeLocked(ctx context.Context) error {
 		return err
 	}
 	seqs := slices.Sorted(maps.Keys(r.file.at))
+	if len(seqs) > 0 && r.refused == nil { // else the note would be of what was refused, too
+		r.file.noteStoring()
+	}
 	for len(seqs) > 0 {
 		ms, err := r.file.batch(seqs)
 		if len(ms) == 0 { // the first one can't be read
-			r.refuse(seqs[0], err)
+			if err := r.refuse(seqs[0], err); err != nil {
+				return err
+			}
 			seqs = seqs[1:]
 			continue
 		}
@@ -34,7 +39,9 @@ func (r *Restores) storeLocked(ctx context.Context) error {
 		switch {
 		case err == nil:
 		case n < len(ms) && isFinal(err):
-			r.refuse(seqs[0], err)
+			if err := r.refuse(seqs[0], err); err != nil {
+				return err
+			}
 			seqs = seqs[1:]
 		default:
 			return err
@@ -43,10 +50,14 @@ func (r *Restores) storeLocked(ctx context.Context) error {
 	return r.removeDraft(ctx)
 }
 
-// refuse notes that a message can't be stored.
-func (r *Restores) refuse(seq store.Seq, err error) {
-	r.refused = errors.Join(r.refused, fmt.Errorf("message %d: %w", seq, err))
+// refuse remembers that a message can't be stored, and why. An error means that it has to be tried again.
+func (r *Restores) refuse(seq store.Seq, why error) error {
+	if err := r.file.voidNotes(); err != nil {
+		return err
+	}
+	r.refused = errors.Join(r.refused, fmt.Errorf("message %d: %w", seq, why))
 	delete(r.file.at, seq)
+	return nil
 }
 
 // isFinal says whether a message that was refused will be refused again.
@@ -55,32 +66,54 @@ func isFinal(err error) bool {
 	return slices.ContainsFunc(final, func(f error) bool { return errors.Is(err, f) })
 }
 
-// passOverStored forgets messages that the stream has already, as a process was killed while it stored them, and refuses those whose
+// passOverStored forgets messages that were stored already, as a process was killed while it stored them, and refuses those whose
 // sequence was used for something else.
 func (r *Restores) passOverStored(ctx context.Context) error {
 	st, err := r.stream.State(ctx)
 	if err != nil {
 		return err
 	}
+	var stored []store.Seq
+	refused := map[store.Seq]error{}
+	ours := r.file.noted(st.Last) && r.hasOrHad(ctx, st.Last) // nobody else came between, then
 	for seq := range r.file.at {
 		if seq > st.Last {
 			continue
 		}
-		want, err := r.file.load(seq)
-		if err == nil {
-			err = r.hasStored(ctx, want)
+		err := r.hasStored(ctx, seq)
+		if errors.Is(err, store.ErrNotFound) && ours && r.file.noted(seq) {
+			err = nil // they are stored in order, so it was, and a limit took it
 		}
 		if err != nil {
-			r.refuse(seq, err)
+			refused[seq] = err
+		} else {
+			stored = append(stored, seq)
 		}
+	}
+	for seq, why := range refused {
+		if err := r.refuse(seq, why); err != nil {
+			return err
+		}
+	}
+	for _, seq := range stored {
 		delete(r.file.at, seq)
 	}
 	return nil
 }
 
-// hasStored returns nil if the stream has the message, as a restore makes it.
-func (r *Restores) hasStored(ctx context.Context, want store.Msg) error {
-	got, err := r.stream.Load(ctx, want.Seq, nil)
+// hasOrHad says that the stream has a message that is held, or nothing in its place.
+func (r *Restores) hasOrHad(ctx context.Context, seq store.Seq) bool {
+	err := r.hasStored(ctx, seq)
+	return err == nil || errors.Is(err, store.ErrNotFound)
+}
+
+// hasStored returns nil if the stream has a message that is held, as a restore makes it, and [store.ErrNotFound] if it has nothing in its place.
+func (r *Restores) hasStored(ctx context.Context, seq store.Seq) error {
+	want, err := r.file.load(seq)
+	if err != nil {
+		return err
+	}
+	got, err := r.stream.Load(ctx, seq, nil)
 	if err == nil && (got.Subject != want.Subject || !bytes.Equal(got.Header, want.Header) || !bytes.Equal(got.Data, want.Data)) {
 		err = store.ErrExists
 	}
