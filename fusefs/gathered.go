@@ -35,18 +35,17 @@ func refuseGathered(names ...string) error {
 	return nil
 }
 
-// unlinkGathered gives up what was restored and can't be stored for want of room.
+// unlinkGathered removes what was restored before those below it came, as messages are removed.
 func (fs *FS) unlinkGathered(c *call, s *stream) error {
-	held, err := s.restores.GiveUp(c)
-	switch {
-	case held:
-		return refuseGathered(gather.Draft)
-	case err == nil:
-		s.copied.use()
-		defer s.draftNames.lock(gather.Draft)()
-		fs.unnameDraft(s, gather.Draft)
+	if err := s.copied.change(); err != nil {
+		return err
 	}
-	return err
+	if err := s.restores.Remove(c, fs.process(c.hdr.Pid)); err != nil {
+		return err
+	}
+	defer s.draftNames.lock(gather.Draft)()
+	fs.unnameDraft(s, gather.Draft)
+	return nil
 }
 
 // settled calls do when what was restored before those below it is stored.

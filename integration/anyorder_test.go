@@ -60,12 +60,16 @@ func TestWhoLooksWhileMessagesAreRestored(t *testing.T) {
 	needs(t, "python3")
 	for _, c := range []struct{ name, script string }{
 		{"others see it when the process has ended", `test -z "$(ls B; cat B/.log)"; echo > ../go; wait $!; test "$(cat B/.log | tr -d '\n')" = 35`},
-		{"the draft that holds it is nobody's", `for do in 'rm B/.restoring.jsonl' 'mv B/.restoring.jsonl B/s' 'echo x >> B/.restoring.jsonl' 'truncate -s 0 B/.restoring.jsonl' 'mv ../copy/000000000001 B/.restoring.jsonl'; do
+		{"the draft that holds it is nobody's", `for do in 'mv B/.restoring.jsonl B/s' 'echo x >> B/.restoring.jsonl' 'truncate -s 0 B/.restoring.jsonl' 'cp ../copy/000000000001 B/.restoring.jsonl'; do
 			if sh -c "$do" 2>../err; then echo "done: $do"; exit 1; fi; grep -q 'not permitted' ../err; done
 			rmdir B 2>/dev/null && exit 1; grep -q '"seq":5,.*"data":"5.n"' B/.restoring.jsonl; echo > ../go; wait $!; test "$(ls -A B | wc -l)" = 2`},
 		{"an append comes behind it", `echo 6 > B/s; test "$(ls B | tr '\n' ' ')" = "000000000005 000000000006 "; echo > ../go; wait $! 2>/dev/null && exit 1; grep -q 'sequence 3 was used' .jsfs/errors`},
 		{"a look at it brings it", `test "$(stat -c '%s %Y' B/000000000005)" = "$(stat -c '%s %Y' A/000000000005)"; test -z "$(ls B)"; test "$(cat B/000000000005)" = 5; test "$(ls B)" = 000000000005; echo > ../go; wait $! || true`},
 		{"rm of it", `rm B/000000000005; test -z "$(ls -A B)"; echo > ../go; wait $! || true`},
+		{"an archive that has one", `echo x > ../.restoring.jsonl; mkdir C; (cd ../copy; tar --xattrs --xattrs-include='user.*' -cf ../t.tar 000000000005 000000000003 -C .. .restoring.jsonl -C copy 000000000001)
+			tar --xattrs --xattrs-include='user.*' -C C -xf ../t.tar 2>../err && exit 1; test "$(cat C/.log | tr -d '\n')" = 135; test "$(ls -A C | wc -l)" = 3; echo > ../go; wait $!`},
+		{"rm of all that waits", `rm B/.restoring.jsonl; test -z "$(ls -A B)"; test "$(ls B/.jsfs/deleted)" = 000000000005; echo > ../go; wait $! && exit 1; grep -q 'File exists' ../py; mv B/.jsfs/deleted/000000000005 B; test "$(cat B/5)" = 5`},
+		{"rm -r", `rm -r B; test ! -e B; echo > ../go; wait $! && exit 1; test "$(ls)" = A; mv .jsfs/deleted/B@* B; test "$(ls -A B; cat B/.log)" = "$(printf '000000000005\n5')"`},
 		{"purge", `echo 'purge' > B/.jsfs/ctl; test -z "$(ls -A B)"; grep -q '"last_seq": *5' B/.jsfs/info; echo > ../go; wait $! || true`},
 		{"a configuration", `echo '{"description": "x"}' > B/.jsfs/config; test "$(cat B/.log)" = 5; echo > ../go; wait $! || true`},
 	} {
