@@ -13,6 +13,9 @@ import (
 // them, are acknowledged, and become messages with the next mount.
 const HeldDraft = gather.Draft
 
+// CountHeld returns how many messages the stream has in its [HeldDraft], as far as that can be read.
+func CountHeld(ctx context.Context, s store.Stream) (int, error) { return gather.Count(ctx, s) }
+
 // gathering says how a stream gathers what is restored to it.
 func (fs *FS) gathering(s *stream) gather.Options {
 	return gather.Options{

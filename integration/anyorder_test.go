@@ -105,6 +105,13 @@ func TestCopiesOfWhatIsHeld(t *testing.T) {
 	m := mount(t)
 	m.sh(restorer + `test -e B/.restoring.jsonl; echo $! > ../pid`)
 	m.kill()
+	r := jsfs(t, "check", m.store)
+	if want := "B: in the draft .restoring.jsonl the next mount finds 1 message to store, restored when the last one was killed\nnothing is damaged\n"; r.code != 0 || !strings.HasSuffix(r.out, want) || strings.Count(r.out, "draft") != 1 {
+		t.Errorf("check: %+v", r)
+	}
+	if r := jsfs(t, "check", "--json", m.store); r.code != 0 || strings.Count(r.out, `"held_messages": 1`) != 1 {
+		t.Errorf("check --json: %+v", r)
+	}
 	dir := scratch(t)
 	for _, args := range [][]string{{"backup", m.store, dir + "/b"}, {"copy", m.store + "/B", dir + "/c/"}, {"export", "--jsonl", m.store + "/B"}} {
 		r := jsfs(t, args...)
@@ -115,6 +122,9 @@ func TestCopiesOfWhatIsHeld(t *testing.T) {
 	m.start()
 	m.sh(`kill -9 $(cat ../pid); test "$(cat B/.log)" = 5`)
 	m.stop()
+	if r := jsfs(t, "check", m.store); r.code != 0 || strings.Contains(r.out, "draft") {
+		t.Errorf("check after the next mount: %+v", r)
+	}
 	if r := jsfs(t, "backup", m.store, dir+"/d"); r.code != 0 || strings.Contains(r.err, "restored") {
 		t.Errorf("after the next mount: %+v", r)
 	}

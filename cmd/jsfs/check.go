@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jsfs/fusefs"
 	"jsfs/store"
 	"jsfs/store/blockstore"
 )
@@ -72,7 +73,7 @@ func check(arg string, key *keyArgs, asJSON bool, forget forgetting, out io.Writ
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	report, err := blockstore.Check(src.dir, secret)
+	report, err := blockstore.Check(src.dir, secret, countHeld)
 	if err != nil {
 		return &exitError{exitUsage, explainStore(src, err)}
 	}
@@ -108,6 +109,9 @@ func printReport(out io.Writer, r blockstore.Report) error {
 		fmt.Fprintf(&b, "%s: %s, %s, last sequence %d, %d removed, %d lost\n", s.Name, store.NumberOf(s.Messages, "message"), store.NumberOf(s.Bytes, "byte"), s.Last, s.Deleted, s.Lost)
 		if s.Torn > 0 {
 			fmt.Fprintf(&b, "%s: %s of a write that a crash cut off: the next mount sets that aside\n", s.Name, store.NumberOf(s.Torn, "byte"))
+		}
+		if s.Held > 0 {
+			fmt.Fprintf(&b, "%s: in the draft %s the next mount finds %s to store, restored when the last one was killed\n", s.Name, fusefs.HeldDraft, store.NumberOf(s.Held, "message"))
 		}
 	}
 	for _, d := range r.Damage {

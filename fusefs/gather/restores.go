@@ -290,6 +290,27 @@ func (r *Restores) Recover(ctx context.Context) error {
 	return nil
 }
 
+// Count returns how many messages a stream holds that it has not stored, as the mount was killed that held them; what can't be read is not counted. Nobody
+// else may use the draft.
+func Count(ctx context.Context, s store.Stream) (int, error) {
+	d, err := s.OpenDraft(ctx, Draft)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	f, n := newFile(d), 0
+	_, err = f.recover()
+	st, serr := s.State(ctx)
+	for seq := range f.at {
+		if seq > st.Last {
+			n++
+		}
+	}
+	return n, errors.Join(err, serr, d.Close())
+}
+
 // End is Settle at the end of the mount: what can't be stored stays in its draft, for the next one.
 func (r *Restores) End(ctx context.Context) {
 	r.mu.Lock()

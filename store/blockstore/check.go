@@ -45,18 +45,21 @@ type StreamReport struct {
 	Lost        uint64    `json:"lost"`
 	// Torn says how many bytes behind the last record the next write will set aside.
 	Torn int64 `json:"torn_bytes,omitempty"`
+	// Held says how many messages were acknowledged, and wait in a draft until the next mount makes them messages. They are not among
+	// Messages. Who calls Check counts them.
+	Held int `json:"held_messages,omitempty"`
 }
 
 // Check reads every byte of the store at path that matters and reports what is damaged. It
 // changes nothing. The error says that the store could not be checked. Without the secret of an encrypted store it
-// compares the checksums, which need no key, and Report.KeyMissing says so.
-func Check(path string, secret *keys.Secret) (Report, error) {
+// compares the checksums, which need no key, and Report.KeyMissing says so. Each stream's report is shown to look, which may add to it, unless that is nil.
+func Check(path string, secret *keys.Secret, look func(context.Context, store.Stream, *StreamReport)) (Report, error) {
 	fsys, err := vfs.NewOSReadOnly(path)
 	if err != nil {
 		return Report{}, err
 	}
 	defer fsys.Close()
-	r, err := CheckFS(context.Background(), fsys, secret)
+	r, err := checkFS(context.Background(), fsys, secret, look)
 	if err != nil {
 		return r, fmt.Errorf("store %s: %w", path, err)
 	}
@@ -65,6 +68,10 @@ func Check(path string, secret *keys.Secret) (Report, error) {
 
 // CheckFS is Check for a store in fsys.
 func CheckFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret) (Report, error) {
+	return checkFS(ctx, fsys, secret, nil)
+}
+
+func checkFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret, look func(context.Context, store.Stream, *StreamReport)) (Report, error) {
 	r := Report{Streams: []StreamReport{}, Damage: []store.Damage{}}
 	st, err := Open(fsys, Options{ReadOnly: true, Secret: secret})
 	if secret == nil && errors.Is(err, store.ErrKey) {
@@ -86,7 +93,11 @@ func CheckFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret) (Report, err
 		if err = s.checkDrafts(ctx); err != nil {
 			break
 		}
-		r.Streams = append(r.Streams, s.report())
+		sr := s.report()
+		if look != nil {
+			look(ctx, s, &sr)
+		}
+		r.Streams = append(r.Streams, sr)
 		r.Damage = append(r.Damage, s.damage.List()...)
 	}
 	if names, lerr := fsys.List(quarantine); lerr == nil {

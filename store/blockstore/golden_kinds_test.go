@@ -247,7 +247,7 @@ func contentOf(t *testing.T, dir string) map[string]string {
 // read checks a golden store, and reads it: as it is, opened for reading, opened for writing, and again after that.
 func (k goldenKind) read(t *testing.T, dir string) {
 	t.Helper()
-	report, err := Check(dir, k.secret(t))
+	report, err := Check(dir, k.secret(t), nil)
 	if err != nil || len(report.Streams) != 2 || report.KeyMissing || (len(report.Damage) == 0) != (k.damage == nil) {
 		t.Fatalf("check: got %+v, %v", report, err)
 	}

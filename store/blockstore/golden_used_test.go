@@ -190,7 +190,7 @@ func readUsed(t *testing.T, dir string, k goldenKind) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := Check(dir, k.secret(t))
+	report, err := Check(dir, k.secret(t), nil)
 	if err != nil || len(report.Damage) > 0 || len(report.Streams) != 3 {
 		t.Errorf("check: got %+v, %v", report, err)
 	}
