@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"jsfs/store"
+	"jsfs/store/jsonl"
 )
 
 // erasedReader is a file that a message is read from from its beginning to its end, and how.
@@ -122,6 +123,37 @@ func TestWhoReadsAMessageIsNotDisturbedByOtherErasures(t *testing.T) {
 		rest, st := r.rest(m, node, fh, len(read))
 		if all := read + rest; !st.Ok() || strings.Count(all, "x") < 400_000 && strings.Count(all, "eHh4") < 100_000 {
 			t.Errorf("%s: got %d bytes, %v", r.path, len(read)+len(rest), st)
+		}
+	}
+}
+
+// A JSON line whose rest was erased is none, and the lines beside it are whole.
+func TestAnErasedJSONLineIsNone(t *testing.T) {
+	for _, r := range erasedReaders {
+		if !strings.HasSuffix(r.path, ".jsonl") {
+			continue
+		}
+		m := newMounted(t, Options{})
+		_, node, fh, read := r.begun(m)
+		seq := "1"
+		if strings.Contains(r.path, "follow") {
+			seq = "2"
+		}
+		m.ctl("S", "erase "+seq+"\n")
+		rest, st := r.rest(m, node, fh, len(read))
+		lines := strings.Split(strings.TrimSuffix(read+rest, "\n"), "\n")
+		if !st.Ok() || len(lines) != 2 {
+			t.Errorf("%s: %d lines, %v", r.path, len(lines), st)
+			continue
+		}
+		if _, err := jsonl.ParseWritten([]byte(lines[0])); err == nil {
+			t.Errorf("%s: the erased line is JSON", r.path)
+		}
+		if got := strings.TrimRight(lines[0][len(read):], " "); got != `" erased " erased` {
+			t.Errorf("%s: the rest of the erased line is %.60q", r.path, got)
+		}
+		if w, err := jsonl.ParseWritten([]byte(lines[1])); err != nil || string(w.Data) != "second" {
+			t.Errorf("%s: the next line is %.60q, %v", r.path, lines[1], err)
 		}
 	}
 }

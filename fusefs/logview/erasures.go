@@ -93,9 +93,18 @@ func (e *Erasures) has(since uint64, seq store.Seq, time int64) (gone, known boo
 	return false, true
 }
 
-// blankRest fills the rest of a framed message with what stands where messages were removed, up to its last newline.
-func (f Framing) blankRest(rest []byte) {
-	if len(rest) > 0 {
-		f.blank(rest[:len(rest)-1])
+// torn begins the rest of a JSON line of which the beginning was given out: wherever that ended, it is no JSON in this very line.
+const torn = `" erased " erased `
+
+// blankRest fills the rest of a framed message with what stands where messages were removed, up to its last newline. begun says that some of the message
+// was given out.
+func (f Framing) blankRest(rest []byte, begun bool) {
+	if len(rest) == 0 {
+		return
+	}
+	rest = rest[:len(rest)-1]
+	f.blank(rest)
+	if begun && f == JSONLines {
+		copy(rest, torn)
 	}
 }

@@ -91,7 +91,8 @@ func (f *frontier) blankErased(ctx context.Context, e *epoch) error {
 			return err
 		}
 		if gone {
-			e.framing.blankRest(f.buf[max(f.at, f.begins(i)):m.end])
+			from := f.begins(i)
+			e.framing.blankRest(f.buf[max(f.at, from):m.end], f.at > from)
 		}
 	}
 	f.erasures = now

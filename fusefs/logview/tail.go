@@ -89,7 +89,7 @@ func (t *Tail) blankErased(ctx context.Context) error {
 	case err != nil:
 		return err
 	case gone:
-		t.framing.blankRest(t.rest)
+		t.framing.blankRest(t.rest, len(t.rest) < len(t.buf))
 	}
 	t.loaded = now
 	return nil
