@@ -58,11 +58,11 @@ func (c *cursor) follows(s *stream, seq store.Seq) bool {
 }
 
 // open notes that a message is opened. Who has come to the middle of what was sent gets more.
-func (p *prefetcher) open(s *stream, seq store.Seq) {
-	if p.kernel == nil {
+func (p *prefetcher) open(s *stream, m store.Meta) {
+	if p.kernel == nil || m.Size > maxPrefetched {
 		return
 	}
-	if c, from := p.ahead(s, seq); c != nil {
+	if c, from := p.ahead(s, m.Seq); c != nil {
 		p.running.Add(1)
 		go func() {
 			defer p.running.Done()
@@ -90,10 +90,11 @@ func (p *prefetcher) ahead(s *stream, seq store.Seq) (*cursor, store.Seq) {
 }
 
 // read notes that a message was asked for, and sends the next ones if that was in order.
-func (p *prefetcher) read(s *stream, seq store.Seq) {
-	if p.kernel == nil {
+func (p *prefetcher) read(s *stream, m store.Meta) {
+	if p.kernel == nil || m.Size > maxPrefetched {
 		return
 	}
+	seq := m.Seq
 	c, count := p.follow(s, seq)
 	if c == nil {
 		return

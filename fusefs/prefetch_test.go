@@ -106,6 +106,29 @@ func TestWhoOpensInOrderGetsTheNextInTime(t *testing.T) {
 	}
 }
 
+// What is too large to be sent ahead is not looked at for that either.
+func TestWhoReadsLargeMessagesIsNotFollowed(t *testing.T) {
+	m := newMounted(t, Options{})
+	m.prefetch.kernel = &pageCache{unknown: map[store.Seq]bool{}, pages: map[store.Seq]string{}}
+	large := strings.Repeat("x", maxPrefetched+1)
+	s := m.stream("S", large, large, large, large)
+	for seq := store.Seq(1); seq <= 4; seq++ {
+		id, _ := s.message(seq)
+		if _, st := m.openAt(id, 0); !st.Ok() {
+			t.Fatalf("open message %d: %v", seq, st)
+		}
+		if got, st := m.readAt(id, 0, 0, len(large)); !st.Ok() || got != large {
+			t.Fatalf("message %d: got %d bytes, %v", seq, len(got), st)
+		}
+		m.prefetch.wait()
+	}
+	for _, c := range m.prefetch.cursors {
+		if c != nil {
+			t.Errorf("message %d was read, and is followed", c.last)
+		}
+	}
+}
+
 func TestGapsDoNotEndTheOrder(t *testing.T) {
 	m, s, k := numbered(t, 300)
 	for seq := store.Seq(2); seq < 300; seq += 3 {

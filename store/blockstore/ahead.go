@@ -96,9 +96,9 @@ func (p *pieces) drop(a *ahead) {
 	a.piece.Store(nil)
 }
 
-// readRecord fills p from off of v, where message seq stands; from memory, if it is there, or messages are
-// being read in order and are small.
-func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
+// readRecord fills p from off of v, where message seq stands, which takes size bytes; from memory, if it is there, or
+// messages are being read in order and are small.
+func (s *Stream) readRecord(v *view, p []byte, off, size int64, seq uint64) error {
 	a := &s.ahead
 	next := a.next.Load()
 	a.next.Store(seq + 1)
@@ -107,7 +107,7 @@ func (s *Stream) readRecord(v *view, p []byte, off int64, seq uint64) error {
 	}
 	c, erased := a.piece.Swap(nil), a.erased.Load()
 	if c == nil || c.erased != erased || !c.has(v.block, off, len(p)) {
-		if seq != next || len(p) > aheadLimit {
+		if seq != next || size > aheadLimit {
 			if c != nil {
 				a.put(c)
 			}

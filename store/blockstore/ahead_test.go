@@ -164,7 +164,7 @@ func TestWhatWasReadAheadBeforeAnErasureIsNotUsed(t *testing.T) {
 	s.ahead.piece.Store(taken) // as for a moment in put
 	s.ahead.next.Store(secret)
 	got, want := make([]byte, size), make([]byte, size)
-	if err := errors.Join(s.readRecord(&v, got, off, secret), s.readAt(v.block, want, off)); err != nil {
+	if err := errors.Join(s.readRecord(&v, got, off, int64(len(got)), secret), s.readAt(v.block, want, off)); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Equal(want, before) {

@@ -43,6 +43,13 @@ func (r blockReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 }
 
+// willNeed says that n bytes of the block from off on will be read soon.
+func (s *Stream) willNeed(b *block, off, n int64) {
+	if f, err := s.cache.open(b); err == nil {
+		f.WillNeed(off, n)
+	}
+}
+
 // readAt fills p from the block. The bytes must be there.
 func (s *Stream) readAt(b *block, p []byte, off int64) error {
 	n, err := (blockReader{s, b}).ReadAt(p, off)

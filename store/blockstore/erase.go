@@ -102,7 +102,7 @@ func (s *Stream) newErasureLocked(v view, i int) (*erasure, error) {
 	}
 	e.off = off
 	seq := v.seqOf(i)
-	if e.h, err = s.headAt(&v, e.head[:min(record.MaxHead, end-off)], off, seq); err != nil {
+	if e.h, err = s.headAt(&v, e.head[:min(record.MaxHead, end-off)], off, end-off, seq); err != nil {
 		return nil, err
 	}
 	if e.h.Size > end-off {

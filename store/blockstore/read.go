@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// directRead is the most that Load reads at once before it knows the record's length.
+	// directRead is the most that Load reads at once before it knows the record's length, where its caller
+	// has no larger buffer.
 	directRead = 64 << 10
 	// peekRead is what it reads first of what may be longer.
 	peekRead = 512
@@ -98,11 +99,11 @@ func (s *Stream) loadOn(v *view, i int, buf []byte, likely string) (store.Msg, e
 	}
 	seq := v.seqOf(i)
 	size := end - off
-	if size > directRead {
+	if size > int64(max(directRead, cap(buf))) {
 		size = peekRead
 	}
 	rec := sized(buf, int(size))
-	h, err := s.headAt(v, rec, off, seq)
+	h, err := s.headAt(v, rec, off, end-off, seq)
 	if err != nil {
 		return store.Msg{}, err
 	}
@@ -160,7 +161,7 @@ func (s *Stream) readHead(v *view, i int) (record.Head, error) {
 		return record.Head{}, err
 	}
 	var a [record.MaxHead]byte
-	return s.headAt(v, a[:min(record.MaxHead, end-off)], off, v.seqOf(i))
+	return s.headAt(v, a[:min(record.MaxHead, end-off)], off, end-off, v.seqOf(i))
 }
 
 // headLocked is readHead for who holds wmu, which spares the memory.
@@ -169,15 +170,15 @@ func (s *Stream) headLocked(v *view, i int) (record.Head, error) {
 	if err != nil {
 		return record.Head{}, err
 	}
-	return s.headAt(v, s.w.head[:min(record.MaxHead, end-off)], off, v.seqOf(i))
+	return s.headAt(v, s.w.head[:min(record.MaxHead, end-off)], off, end-off, v.seqOf(i))
 }
 
-// headAt fills b from off and decodes the head of message seq, which must stand there.
-func (s *Stream) headAt(v *view, b []byte, off int64, seq uint64) (record.Head, error) {
+// headAt fills b from off and decodes the head of message seq, which must stand there and takes up to size bytes.
+func (s *Stream) headAt(v *view, b []byte, off, size int64, seq uint64) (record.Head, error) {
 	if off == 0 {
 		return record.Head{}, s.corrupt(v.block, v.end, 0, seq, errNoRecord)
 	}
-	if err := s.readRecord(v, b, off, seq); err != nil {
+	if err := s.readRecord(v, b, off, size, seq); err != nil {
 		return record.Head{}, s.readError(v, off, int64(len(b)), seq, err)
 	}
 	h, err := v.coder.Head(b, off)

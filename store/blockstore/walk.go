@@ -30,6 +30,7 @@ type walk struct {
 	off   int64  // of what is in bytes
 	bytes []byte // read from the block that read is about
 	read  *block
+	ahead foresight
 }
 
 // walked is a message that was read and is still to be handed out.
@@ -82,11 +83,12 @@ func (s *Stream) lives(b *block, i int, seq uint64) bool {
 func newWalk(s *Stream, q store.Query) *walk {
 	w := walks.Get().(*walk)
 	w.s, w.q, w.f, w.from, w.done, w.read = s, q, subjects.NewFilter(q), max(uint64(q.From), 1), false, nil
+	w.ahead = foresight{}
 	return w
 }
 
 func (w *walk) free() {
-	w.s, w.f, w.read, w.bytes, w.q = nil, nil, nil, nil, store.Query{}
+	w.s, w.f, w.read, w.bytes, w.q, w.ahead = nil, nil, nil, nil, store.Query{}, foresight{}
 	clear(w.metas)
 	walks.Put(w)
 }
@@ -153,6 +155,9 @@ func (w *walk) fillBlock(v *view, to uint64) error {
 		if ok {
 			w.metas = append(w.metas, walked{meta, v.block, i})
 		}
+		if w.ahead.cold {
+			w.s.foresee(&w.ahead, v, offs, &m, i, to)
+		}
 	}
 	return nil
 }
@@ -214,7 +219,7 @@ func (w *walk) bytesAt(v *view, off, end int64) ([]byte, error) {
 		size = min(size, peekRead)
 	}
 	w.read, w.off, w.bytes = v.block, off, w.buf[:size]
-	if err := w.s.readAt(v.block, w.bytes, off); err != nil {
+	if err := w.ahead.read(func() error { return w.s.readAt(v.block, w.bytes, off) }, size <= peekRead); err != nil {
 		w.read = nil
 		return nil, fmt.Errorf("scan: %w", err)
 	}

@@ -316,4 +316,6 @@ func (f *failFile) ModTime() (int64, error) {
 	return f.file.ModTime()
 }
 
+func (f *failFile) WillNeed(off, n int64) { f.file.WillNeed(off, n) }
+
 func (f *failFile) Close() error { return f.file.Close() }

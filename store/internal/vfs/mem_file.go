@@ -250,6 +250,8 @@ func (f *memFile) ModTime() (int64, error) {
 	return f.ino.mtime, f.check("stat")
 }
 
+func (f *memFile) WillNeed(int64, int64) {}
+
 func (f *memFile) Close() error {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()

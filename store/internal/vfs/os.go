@@ -217,4 +217,12 @@ func (f osFile) ModTime() (int64, error) {
 	return st.ModTime().UnixNano(), nil
 }
 
+func (f osFile) WillNeed(off, n int64) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), off, n, unix.FADV_WILLNEED) })
+}
+
 var _ io.Closer = osFile{}

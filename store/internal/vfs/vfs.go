@@ -44,6 +44,9 @@ type File interface {
 	Sync() error
 	// ModTime is when the file was changed last, in nanoseconds since the Unix epoch.
 	ModTime() (int64, error)
+	// WillNeed says that n bytes from off on will be read soon, so that the system may fetch them meanwhile. It does
+	// not wait for them, and is no more than a hint: it has no error, and of a closed file no effect.
+	WillNeed(off, n int64)
 }
 
 // Usage is the room on a file system, in bytes.
