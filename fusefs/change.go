@@ -190,6 +190,7 @@ func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
 		s.unlinked.add(n.Seq)
 	}
 	s.used.Add(1)
+	fs.names.used(s, n.Seq)
 	live, err := s.Remove(c, n.Seq)
 	if err == nil && !live {
 		err = errAbsent

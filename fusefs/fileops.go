@@ -67,6 +67,7 @@ func (fs *FS) openMessage(c *call, s *stream, seq store.Seq, in *fuse.OpenIn) (h
 	const flags = fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
 	if m.Size <= maxStateless {
 		fs.prefetch.open(s, m)
+		fs.names.used(s, seq)
 		return nil, flags, nil
 	}
 	h := &messageHandle{stream: s, seq: seq, node: c.hdr.NodeId, size: m.Size, mtime: m.Time}
@@ -111,6 +112,7 @@ func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
 	if off == 0 && s != nil {
 		s.used.Add(1)
 		fs.prefetch.read(s, m.Meta)
+		fs.names.used(s, m.Seq)
 	}
 	return copy(buf, m.Data[off:]), nil
 }

@@ -37,6 +37,7 @@ type FS struct {
 	pub     publisher
 
 	prefetch prefetcher
+	names    namesAhead
 	borrowed borrowed
 	prune    pruner
 
@@ -63,6 +64,7 @@ func newFS(st store.Store, opt Options) *FS {
 		views:         views{byID: map[uint64]*viewEntry{}, byKey: map[viewKey]*viewEntry{}},
 		handles:       handles{m: map[uint64]handle{}},
 		errors:        &errorLog{log: opt.Logger},
+		names:         namesAhead{log: opt.Logger},
 	}
 	fs.streams.gathering = fs.gathering
 	fs.ending, fs.end = context.WithCancel(context.Background())

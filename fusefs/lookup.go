@@ -147,6 +147,7 @@ func (fs *FS) lookupMessage(c *call, s *stream, at place, n mapping.Name, out *f
 	timeout := fresh
 	if n.Listed && !held {
 		timeout = keep
+		fs.names.lookedUp(s, n.Seq)
 	}
 	fs.messageEntry(out, id, m, timeout)
 	if held {

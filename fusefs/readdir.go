@@ -3,6 +3,7 @@ package fusefs
 import (
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -81,6 +82,8 @@ type dirHandle struct {
 	// given is how many messages were listed with their attributes since somebody looked one up or used
 	// one, and uses is how many of the stream were then.
 	given, uses atomic.Uint64
+	// ahead says that it is read for the attributes alone; see namesAhead. Never changed.
+	ahead bool
 }
 
 // maxGiven is how many messages get their attributes in a listing although nobody looks any up or uses any:
@@ -90,6 +93,9 @@ const maxGiven = 128 << 10
 
 // wantsAttributes says whether the next message is to be listed with its attributes, and counts it if not.
 func (h *dirHandle) wantsAttributes(s *stream) bool {
+	if h.ahead {
+		return true
+	}
 	if n := s.lookups.Load() + s.used.Load(); n != h.uses.Load() {
 		h.uses.Store(n)
 		h.given.Store(0)
@@ -110,11 +116,15 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	c := fs.call("opendir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
 	s, at, err := fs.split(in.NodeId)
+	opener := sync.OnceValue(func() int { return fs.process(c.hdr.Pid) })
 	if err == nil && s != nil {
-		s.restores.SettleFor(func() int { return fs.process(c.hdr.Pid) })
+		s.restores.SettleFor(opener)
 	}
 	switch {
 	case err != nil:
+	case at.kind == mapping.KindStream && at.view == nil && fs.names.reads(s, opener):
+		out.Fh = fs.handles.add(&dirHandle{ahead: true})
+		out.OpenFlags = fuse.FOPEN_KEEP_CACHE // what others were told stays
 	case at.kind == mapping.KindStream:
 		out.Fh = fs.handles.add(&dirHandle{})
 		if at.view == nil {

@@ -76,6 +76,10 @@ func (fs *FS) agree(t Transport, minor uint32) {
 	fs.prefetch.inLine = t == TransportUring
 }
 
+// ReadNamesBy has names read by r, where that saves the kernel from asking for each by itself. It can be called once, as
+// long as the mount lasts.
+func (s *Server) ReadNamesBy(r NameReader) { s.fs.names.reader.Store(&r) }
+
 // Transport says how requests come from the kernel: TransportDev or TransportUring.
 func (s *Server) Transport() Transport { return s.fs.opt.Transport }
 
@@ -89,6 +93,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	}()
 	tr.serve()
 	s.fs.prefetch.wait()
+	s.fs.names.wait()
 	s.fs.prune.wait()
 	s.fs.releaseAll()
 	s.fs.endGathering()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -30,6 +32,7 @@ func guardCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			go answerNames(os.NewFile(4, "server"))
 			return guard(server, os.NewFile(3, "abort"))
 		},
 	}
@@ -77,19 +80,22 @@ func isZombie(pid int) bool {
 	return err == nil && ok && bytes.HasPrefix(state, []byte("Z"))
 }
 
-// startGuard starts the guard of the mount at path and returns what ends it. Without one all works but what is said above.
-func startGuard(path string, logger *slog.Logger) (stop func()) {
-	cmd, err := guardOf(path)
+// startGuard starts the guard of the mount at path and returns it, and what ends it. Without one, nil, all works but what is said above, and no
+// names are read ahead.
+func startGuard(path string, logger *slog.Logger) (reader *names, stop func()) {
+	cmd, reader, err := guardOf(path)
 	if err != nil {
 		logger.Debug("a server that is killed may leave its clients waiting: nothing guards the mount", "cause", err)
-		return func() {}
+		return nil, func() {}
 	}
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread() // the guard gets its signal when the thread that started it ends
 		err := cmd.Start()
-		_ = cmd.ExtraFiles[0].Close()
+		for _, f := range cmd.ExtraFiles {
+			_ = f.Close()
+		}
 		started <- err
 		if err == nil {
 			_ = cmd.Wait() // it was killed
@@ -97,32 +103,40 @@ func startGuard(path string, logger *slog.Logger) (stop func()) {
 	}()
 	if err := <-started; err != nil {
 		logger.Debug("the guard of the mount did not start", "cause", err)
-		return func() {}
+		_ = reader.socket.Close()
+		return nil, func() {}
 	}
-	return func() {
+	reader.guard = cmd.Process
+	return reader, func() {
 		_ = cmd.Process.Kill() // it may have ended
 		<-ended
+		_ = reader.socket.Close()
 	}
 }
 
-// guardOf is the command that guards the mount at path. Its file 3 is what aborts the connection, and no other one that gets its number later.
-func guardOf(path string) (*exec.Cmd, error) {
+// guardOf is the command that guards the mount at path. Its file 3 is what aborts the connection, and no other one that gets its number later;
+// its file 4 has reader at its other end.
+func guardOf(path string) (cmd *exec.Cmd, reader *names, err error) {
 	all, err := mounts()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, ok := topmost(all, path)
 	if !ok || !e.ours() {
-		return nil, os.ErrNotExist
+		return nil, nil, os.ErrNotExist
 	}
 	_, minor, _ := strings.Cut(e.Device, ":") // what the kernel calls the connection
 	abort, err := os.OpenFile("/sys/fs/fuse/connections/"+minor+"/abort", os.O_WRONLY, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	cmd := exec.Command("/proc/self/exe", guardName, strconv.Itoa(os.Getpid()))
+	ours, theirs, err := namesSocket()
+	if err != nil {
+		return nil, nil, errors.Join(err, abort.Close())
+	}
+	cmd = exec.Command("/proc/self/exe", guardName, strconv.Itoa(os.Getpid()))
 	cmd.Args[0], cmd.Dir = "jsfs", "/"
-	cmd.ExtraFiles = []*os.File{abort}
+	cmd.ExtraFiles = []*os.File{abort, theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd, nil
+	return cmd, &names{mount: e, socket: ours, answers: json.NewDecoder(ours)}, nil
 }

@@ -52,7 +52,11 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	if srv.Transport() == fusefs.TransportUring {
 		addProcessors()
 	}
-	defer startGuard(path, logger)()
+	reader, stopGuard := startGuard(path, logger)
+	defer stopGuard()
+	if reader != nil {
+		srv.ReadNamesBy(reader)
+	}
 	note(out, "%s is mounted at %s", src.name, path)
 	if s.detached {
 		if err := detach(s.logFile); err != nil {
