@@ -21,6 +21,8 @@ type ahead struct {
 	counted atomic.Bool
 	// erased counts the erasures: a piece that was read before the last one is not used.
 	erased atomic.Uint64
+	// fetched is what the disk was asked for, for who reads large messages in order; nil if it was not.
+	fetched atomic.Pointer[fetched]
 }
 
 // piece is a copy of some of a block's bytes below its published end, where bytes never

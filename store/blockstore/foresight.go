@@ -12,6 +12,9 @@ const (
 	// So many heads are asked for at first, then twice as many each time that the disk was waited for, up to maxForesight.
 	minForesight = 16
 	maxForesight = 128
+	// fetchSize is how much is asked for at a time for who reads large messages in order. Systems read 128 KiB ahead by
+	// themselves, which a disk that others wait for as well takes too long to bring.
+	fetchSize = 2 << 20
 )
 
 // foresight has the disk fetch the heads that a walk will read soon, where they stand so far apart that each is read by itself: the disk
@@ -52,4 +55,33 @@ func (s *Stream) foresee(a *foresight, v *view, offs offsets, m *matcher, i int,
 		}
 	}
 	a.upTo = i + 1
+}
+
+// fetched is how far the disk was asked for a block's bytes. It does not change.
+type fetched struct {
+	b    *block
+	upTo int64
+}
+
+// fetchNext has the disk bring what is behind message seq, which stands from off to end of v, if it is read in order: next is the one
+// that would have been, and begun when that was begun. It begins when a read had to wait, and goes on from there in time.
+func (s *Stream) fetchNext(v *view, off, end int64, seq, next uint64, begun time.Time) {
+	if seq+1-next > 1 { // next itself, or the one that was looked at before
+		return
+	}
+	f := s.ahead.fetched.Load()
+	going := f != nil && f.b == v.block && off < f.upTo
+	switch {
+	case going && end+fetchSize/2 < f.upTo:
+		return // enough is on its way
+	case going:
+		end = max(end, f.upTo)
+	case time.Since(begun) < coldRead+time.Duration(end-off)/2: // memory gives more than 2 bytes a nanosecond
+		return
+	}
+	to := min(end+fetchSize, v.end)
+	if end < to {
+		s.ahead.fetched.Store(&fetched{v.block, to})
+		s.willNeed(v.block, end, to-end)
+	}
 }

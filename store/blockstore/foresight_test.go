@@ -64,7 +64,7 @@ func (f *pagedFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	f.d.mu.Unlock()
 	if !cached {
-		time.Sleep(2 * coldRead)
+		time.Sleep(8 * coldRead)
 	}
 	return f.File.ReadAt(p, off)
 }
@@ -134,7 +134,8 @@ func TestHeadsThatAreFarApartAreFetchedTogether(t *testing.T) {
 	}
 }
 
-// TestLargeMessagesAreReadOnce asks for the size of each message and then for all of it, in order, as programs do.
+// TestLargeMessagesAreReadOnce asks for the size of each message and then for all of it, in order, as programs do. What is next is to be on
+// its way then.
 func TestLargeMessagesAreReadOnce(t *testing.T) {
 	const messages, size = 300, 64 << 10
 	d, s := farApart(t, messages, size)
@@ -150,5 +151,8 @@ func TestLargeMessagesAreReadOnce(t *testing.T) {
 	}
 	if limit := messages * (size + 1024); d.bytes > limit {
 		t.Errorf("read %d bytes, want at most %d", d.bytes, limit)
+	}
+	if limit := messages / 8; d.waits > limit {
+		t.Errorf("%d reads waited for the disk, want at most %d", d.waits, limit)
 	}
 }

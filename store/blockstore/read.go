@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
@@ -99,6 +100,9 @@ func (s *Stream) loadOn(v *view, i int, buf []byte, likely string) (store.Msg, e
 	}
 	seq := v.seqOf(i)
 	size := end - off
+	if size > aheadLimit {
+		defer s.fetchNext(v, off, end, seq, s.ahead.next.Load(), time.Now())
+	}
 	if size > int64(max(directRead, cap(buf))) {
 		size = peekRead
 	}
