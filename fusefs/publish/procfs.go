@@ -102,6 +102,7 @@ func (p ProcFS) Writable(tid uint32, inode uint64, enough int) (n, all int, err 
 	dirFD := int(dir.Fd())
 	want := strconv.AppendUint(nil, inode, 10)
 	var buf [1024]byte
+	mounts := map[string]bool{} // that were met, and whether they are ours
 	for {
 		names, err := dir.Readdirnames(64)
 		for _, name := range names {
@@ -110,7 +111,7 @@ func (p ProcFS) Writable(tid uint32, inode uint64, enough int) (n, all int, err 
 				continue // closed meanwhile
 			}
 			all++
-			if p.counts(tid, b, want) {
+			if p.counts(tid, b, want, mounts) {
 				if n++; n > enough {
 					return n, all, nil
 				}
@@ -122,8 +123,8 @@ func (p ProcFS) Writable(tid uint32, inode uint64, enough int) (n, all int, err 
 	}
 }
 
-// counts says whether an fdinfo tells of a descriptor for writing on the inode.
-func (p ProcFS) counts(tid uint32, info, inode []byte) bool {
+// counts says whether an fdinfo tells of a descriptor for writing on the inode. mounts keeps what was found out of mounts.
+func (p ProcFS) counts(tid uint32, info, inode []byte, mounts map[string]bool) bool {
 	ino, ok := field(info, "\nino:")
 	if !ok || !bytes.Equal(ino, inode) {
 		return false
@@ -135,7 +136,11 @@ func (p ProcFS) counts(tid uint32, info, inode []byte) bool {
 	if !ok {
 		return true
 	}
-	ours, _ := p.ours(tid, mount)
+	ours, asked := mounts[string(mount)]
+	if !asked {
+		ours, _ = p.ours(tid, mount)
+		mounts[string(mount)] = ours
+	}
 	return ours
 }
 

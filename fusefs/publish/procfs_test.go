@@ -113,6 +113,11 @@ func TestProcFSWritableAsksNoLink(t *testing.T) {
 	if n, all, err := p.Writable(5, 42, 1000); n != 100 || all != 300 || err != nil {
 		t.Errorf("got %d of %d, %v; want 100 of 300", n, all, err)
 	}
+	asked := 0
+	p.Device = func() string { asked++; return "0:1" }
+	if n, _, err := p.Writable(5, 42, 1000); n != 100 || err != nil || asked != 1 {
+		t.Errorf("got %d, %v, and asked for the one mount %d times", n, err, asked)
+	}
 	listed := 0
 	if err := p.list(5, func(int) { listed++ }); listed != 300 || err != nil {
 		t.Errorf("listed %d, %v; want 300", listed, err)
