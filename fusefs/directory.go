@@ -71,7 +71,8 @@ func (fs *FS) lookupControl(c *call, s *stream, at place, name string, out *fuse
 }
 
 // placeEntry answers for a control, or for a message directory that is a view. It enters the view in the
-// table. Names of views are asked for at each use.
+// table. What a message directory shows never changes but by its messages, so that its name may be kept; the
+// names of the controls made from it are asked for at each use.
 func (fs *FS) placeEntry(c *call, s *stream, p place, out *fuse.EntryOut) error {
 	if p.view == nil {
 		return fs.controlEntry(c, s, p, out)
@@ -80,6 +81,9 @@ func (fs *FS) placeEntry(c *call, s *stream, p place, out *fuse.EntryOut) error 
 	fs.prune.look(&fs.views)
 	out.NodeId = p.view.id
 	out.SetEntryTimeout(fresh)
+	if p.kind == mapping.KindStream {
+		out.SetEntryTimeout(keep)
+	}
 	err := fs.placeAttr(c, s, p, nil, out)
 	if err != nil {
 		fs.views.forget(p.view.id, 1)

@@ -52,6 +52,25 @@ func TestRequestsOfWholeJobs(t *testing.T) {
 	}
 }
 
+// In the directory of a subject a message's name is asked for each time, and that of the directory once.
+func TestRequestsOfAView(t *testing.T) {
+	const n = 1000
+	m := mount(t, withArgs("--debug-fuse"))
+	m.fill("S", n)
+	for _, job := range []struct {
+		script string
+		most   map[string]int
+	}{
+		{"ls -l S/.jsfs/range/1-1000 > /dev/null", map[string]int{"LOOKUP": n, "GETXATTR": n, "LISTXATTR": n}},
+		{"cat S/.jsfs/range/1-1000/* > /dev/null", map[string]int{"LOOKUP": n, "OPEN": n, "RELEASE": n, "READ": n}},
+	} {
+		got := m.requests(job.script)
+		if kind := tooMany(got, job.most, n); kind != "" {
+			t.Errorf("%s: %d %s requests; all: %v", job.script, got[kind], kind, got)
+		}
+	}
+}
+
 // tooMany returns a kind of request that came too often in a job with n messages, and "" if none did.
 func tooMany(got, most map[string]int, n int) string {
 	for kind, count := range got {
