@@ -157,3 +157,49 @@ func TestAnErasedJSONLineIsNone(t *testing.T) {
 		}
 	}
 }
+
+// Who is in the middle of a message that is removed reads it to its end, also when another one is erased.
+func TestWhoReadsARemovedMessageIsNotDisturbedByAnErasure(t *testing.T) {
+	for _, r := range erasedReaders {
+		m := newMounted(t, Options{})
+		s, node, fh, read := r.begun(m)
+		seq := store.Seq(1)
+		if strings.Contains(r.path, "follow") {
+			seq = 2
+		}
+		if _, err := s.Remove(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+		m.append(s, "other", "another")
+		m.ctl("S", "erase 4\n")
+		rest, st := r.rest(m, node, fh, len(read))
+		if all := read + rest; !st.Ok() || strings.Count(all, "x") < 400_000 && strings.Count(all, "eHh4") < 100_000 {
+			t.Errorf("%s: got %d bytes, %v", r.path, len(read)+len(rest), st)
+		}
+	}
+}
+
+// A message that was erased is gone for who is in its middle, however many were erased after it before he reads on.
+func TestAnErasureIsNotForgottenForOthers(t *testing.T) {
+	for _, r := range erasedReaders {
+		m := newMounted(t, Options{})
+		s, node, fh, read := r.begun(m)
+		seq := "1"
+		if strings.Contains(r.path, "follow") {
+			seq = "2"
+		}
+		m.ctl("S", "erase "+seq+"\n")
+		for range 70 {
+			m.append(s, "other")
+		}
+		for seq := store.Seq(4); seq < 74; seq++ {
+			if _, err := s.Erase(t.Context(), min(seq, 72)); err != nil {
+				t.Fatal(err)
+			}
+			m.erased(s, seq, 0)
+		}
+		if rest, _ := r.rest(m, node, fh, len(read)); strings.Contains(rest, "xx") || strings.Contains(rest, "eHh4") {
+			t.Errorf("%s: there is more of the message", r.path)
+		}
+	}
+}
