@@ -49,7 +49,8 @@ bench: ## run the stores' benchmarks
 bench-store: ## measure the block store beside nats-server's file store (takes some minutes)
 	bench/store/run
 
-bench-mount: ## measure whole jobs through a mount beside the local disk (as root; takes long)
+bench-mount: ## measure requests and whole jobs through a mount beside their peers (as root; takes long)
+	bench/trips
 	bench/run
 
 deps: ## install the Debian packages that the tests use (as root)

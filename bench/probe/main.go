@@ -1,11 +1,12 @@
 // Command probe measures through a mount what shell tools can't: how long it takes until a follower has what was
-// appended, and until a listing has its first entry.
+// appended, until a listing has its first entry, and until a single request is answered.
 //
 //	probe follow STREAM COUNT   append COUNT lines, one each 2 ms, to STREAM/.log, and read STREAM/.jsfs/follow
 //	probe tail STREAM COUNT     the same, read at the end of STREAM/.log by who polls it each millisecond
 //	probe first DIR             list the first entry
+//	probe trips DIR COUNT       look up, open and close, and read the first message of a stream COUNT times
 //
-// It prints microseconds: the median and the 99th percentile, or the one time.
+// It prints microseconds: the median and the 99th percentile, the one time, or the three means.
 package main
 
 import (
@@ -30,12 +31,15 @@ func run(args []string) error {
 	if len(args) == 2 && args[0] == "first" {
 		return first(args[1])
 	}
-	if len(args) != 3 || args[0] != "follow" && args[0] != "tail" {
-		return fmt.Errorf("usage: probe follow|tail STREAM COUNT, or probe first DIR")
+	if len(args) != 3 || args[0] != "follow" && args[0] != "tail" && args[0] != "trips" {
+		return fmt.Errorf("usage: probe follow|tail STREAM COUNT, probe first DIR, or probe trips DIR COUNT")
 	}
 	count, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
+	}
+	if args[0] == "trips" {
+		return trips(args[1], count)
 	}
 	return latency(args[1], args[0] == "tail", count)
 }
