@@ -127,19 +127,21 @@ func (s *Stream) mayReclaim(ctx context.Context) error {
 // removeLeft removes files that others stand for, durably: what is erased from now on must not be in them. The caller
 // holds reclaimMu.
 func (s *Stream) removeLeft() error {
-	if len(s.left) == 0 {
-		return nil
-	}
-	for _, name := range s.left {
-		if err := removeIfThere(s.fs, name); err != nil {
-			return fmt.Errorf("remove %s, which another block stands for: %w", name, err)
+	for _, left := range []*[]string{&s.left, &s.leftLast} {
+		for _, name := range *left {
+			if err := removeIfThere(s.fs, name); err != nil {
+				return fmt.Errorf("remove %s, which another block stands for: %w", name, err)
+			}
 		}
+		if len(*left) == 0 {
+			continue
+		}
+		if err := s.fs.SyncDir(s.dir); err != nil {
+			s.unsure = fmt.Errorf("remove blocks of stream %s: %w", s.config.Load().Name, err)
+			return s.unsure
+		}
+		*left = nil
 	}
-	if err := s.fs.SyncDir(s.dir); err != nil {
-		s.unsure = fmt.Errorf("remove blocks of stream %s: %w", s.config.Load().Name, err)
-		return s.unsure
-	}
-	s.left = nil
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (o *opening) withoutReplaced(found []foundBlock) ([]foundBlock, error) {
 		}
 		if replaced {
 			o.cache.drop([]*block{e.block})
-			o.left = append(o.left, e.name)
+			o.leave(e.block, next.block)
 			continue
 		}
 		next, kept = e, append(kept, e)
@@ -50,6 +50,15 @@ func followsSame(next foundBlock, found []foundBlock) bool {
 	return next.hdr.Sealed && next.hdr.Chain != [16]byte{} && slices.ContainsFunc(found, func(e foundBlock) bool {
 		return e.hdr.First == next.hdr.First && e.hdr.Chain == next.hdr.Chain
 	})
+}
+
+// leave notes that b is left over, as next stands for it.
+func (s *Stream) leave(b, next *block) {
+	if next.hdr.Sealed && b.hdr.First == next.hdr.First && b.hdr.Chain == next.hdr.Chain && b.next <= b.hdr.First {
+		s.leftLast = append(s.leftLast, b.name) // others without a message are known by it
+		return
+	}
+	s.left = append(s.left, b.name)
 }
 
 // saidBy returns which sequence came behind a block, and whether the block was written anew.

@@ -99,7 +99,8 @@ type Stream struct {
 	// by it: why no block is written anew, and no message erased, any more.
 	reclaimMu sync.Mutex
 	unsure    error
-	left      []string     // files that others stand for, and that could not be removed; guarded by reclaimMu
+	left      []string     // files that others stand for, to be removed; guarded by reclaimMu
+	leftLast  []string     // those of them by which others are known for what they are: they go when those are gone for good; likewise
 	rewrites  atomic.Int64 // how often blocks were written anew
 	wanted    atomic.Int64 // how many wait for reclaimMu and for the pass under it to end early
 	stopping  atomic.Bool  // the stream is being closed: whoever writes blocks anew is to stop

@@ -101,7 +101,7 @@ func (r *rewriting) finish() (int64, error) {
 	}
 	gained := r.old[len(r.old)-1].size - r.b.size // it has the last one's name
 	for _, b := range r.old[:len(r.old)-1] {
-		s.left = append(s.left, b.name)
+		s.leave(b, r.b)
 		gained += b.size
 	}
 	return gained, s.removeLeft()
