@@ -32,7 +32,7 @@
 //   - reading by sequence and time: read, ahead, foresight, seek, times, gaps, kept
 //   - finding by subject: subjects, unindex, known, table, match, tailchain, find, count, walk
 //   - removing: remove, removal, purge, erase, erasecopies
-//   - giving space back: reclaimer, reclaim, waste, rewrite, rewritecontrols, pinned, swap, retired
+//   - giving space back: reclaimer, reclaim, plan, waste, rewrite, rewritecontrols, pinned, swap, retired
 //   - streams that go, come back, or are cut off: removestream, onego, removaltimes, truncate, truncatecopy, truncatedrafts
 //   - drafts: drafts, draftfile, draftsize, draftname, plaindraft, draftsums, shareddraft, publishdraft, published, spentdrafts
 //   - consumers, mirrors and sources: consumers, replica

@@ -72,10 +72,14 @@ func OpenDir(path string, opt Options) (store.Store, error) {
 }
 
 // boundedBlock is the block size on a disk for which that much may be too large: what stays of a block must fit into the reserve,
-// which is as large as a block, when the block is written anew on a full disk.
+// which is as large as a block, when the block is written anew on a full disk. Of small blocks two must fit, which become one.
 func boundedBlock(fsys vfs.FS, size int64) int64 {
 	if u, err := fsys.Usage(); err == nil {
-		size = min(size, max(int64(u.Total/blocksOfDisk), minBlockSize))
+		most := int64(u.Total / blocksOfDisk)
+		if most < mergedUrgently {
+			most /= 2
+		}
+		size = min(size, max(most, minBlockSize))
 	}
 	return size
 }
@@ -220,7 +224,9 @@ func (st *Store) load() error {
 		if err := st.makeDirs(); err != nil {
 			return diskError(err)
 		}
-		st.reserve.Open(st.opt.BlockSize + st.opt.BlockSize/8 + 2*diskPage) // a block with its footer
+		st.merged = min(mergedUrgently, 2*boundedBlock(st.fs, mergedUrgently))
+		most := max(st.opt.BlockSize, st.merged)
+		st.reserve.Open(most + most/8 + 2*diskPage) // a block with its footer
 	}
 	incs, err := st.incarnations(streamsDir)
 	if err != nil {

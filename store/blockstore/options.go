@@ -46,8 +46,8 @@ type Options struct {
 	// at most. Removals reach the disk after as long with SyncAlways.
 	Sync     Sync
 	Interval time.Duration
-	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set, and no more than a 64th of the disk. A message
-	// that is larger has a block of its own.
+	// BlockSize is the size in bytes at which a block is sealed: 8 MiB unless set, and no more than a 64th of the disk (a 128th of
+	// one below 16 MiB). A message that is larger has a block of its own.
 	BlockSize int64
 	// LegacyKeys open the encrypted payloads of streams of the first generation, as a key that is the Secret does.
 	LegacyKeys []legacy.Key
@@ -88,7 +88,7 @@ const (
 	defaultBlockSize = 8 << 20
 	minBlockSize     = record.DataStart + 1024
 	maxBlockSize     = 1 << 30
-	// blocksOfDisk is how many blocks a disk has room for at least.
+	// blocksOfDisk is how many blocks a disk has room for at least; twice as many where that makes them small.
 	blocksOfDisk    = 64
 	defaultCache    = 64 << 20
 	defaultMaxFiles = 256

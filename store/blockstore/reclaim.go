@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -19,7 +20,11 @@ type effort struct {
 	thorough bool  // give back all of it, also where that means to write much anew
 	urgent   bool  // at once, and with the reserve
 	limited  bool  // it is for the store's limit, and not for the disk
+	removing bool  // until there is what the reserve should be able to lend: removals go on
 }
+
+// onDisk says whether it is whole pages of a full disk that count.
+func (e *effort) onDisk() bool { return e.urgent && !e.limited }
 
 // reclaim gives the space of removed messages back that are not kept, as far as it is worth it, and returns how many
 // bytes that were. Blocks that can't be written anew now don't keep the others from it; the error tells of them.
@@ -73,14 +78,14 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 	begun := time.Now()
 	var errs []error
 	for i := range groups {
-		if !s.fits(groups[i].need, e.urgent) {
+		if groups[i].need > s.st.room(e.urgent) {
 			continue
 		}
 		old := groups[i].old
 		groups[i].old = nil // who keeps a replaced block keeps its space
-		n, err := s.rewrite(ctx, &rewriting{old: old, asOf: e.asOf, urgent: e.urgent})
+		n, err := s.rewrite(ctx, &rewriting{old: old, asOf: e.asOf, urgent: e.urgent, inPages: e.onDisk()})
 		gained += n
-		if e.urgent && !e.limited {
+		if e.onDisk() {
 			s.st.reclaimer.release()
 		}
 		if errors.Is(err, errBusy) {
@@ -99,17 +104,16 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 	return gained, errors.Join(errs...)
 }
 
-// fits says whether the disk has room for n bytes more, with what the reserve can lend if they are needed at once.
-func (s *Stream) fits(n int64, urgent bool) bool {
-	u, err := s.fs.Usage()
+// room is for how many bytes the disk has room, with what the reserve can lend if they are needed at once.
+func (st *Store) room(urgent bool) int64 {
+	u, err := st.fs.Usage()
 	if err != nil {
-		return true
+		return math.MaxInt64
 	}
-	free := int64(u.Free)
 	if urgent {
-		return n <= free+s.st.reserve.Lendable()
+		return int64(u.Free) + st.reserve.Lendable()
 	}
-	return n <= free-s.st.reserve.Owed()
+	return int64(u.Free) - st.reserve.Owed()
 }
 
 // mayReclaim says whether space may still be given back: not when the stream is being closed, or somebody waits
@@ -197,7 +201,7 @@ func (s *Stream) rotateForSpace(e effort) error {
 	}
 	total := v.end - record.DataStart
 	idle := s.opt.Now()-n.lastTime > idleTail
-	if e.urgent && !e.limited && dead+v.controlBytes(s.w.notes.controls.Size(), s.w.notes.controls.Len()) < leastSealed {
+	if e.onDisk() && dead+v.controlBytes(s.w.notes.controls.Size(), s.w.notes.controls.Len()) < leastSealed {
 		return nil
 	}
 	if dead == 0 && (!e.urgent || e.limited) || !e.thorough && (2*dead < total || dead < leastRotated || 4*dead < s.opt.BlockSize && !idle) {

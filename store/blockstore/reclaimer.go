@@ -13,7 +13,6 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/policy"
-	"jsfs/store/internal/record"
 )
 
 const (
@@ -104,7 +103,7 @@ func (r *reclaimer) low(blocks int64) bool {
 }
 
 // makeRoom gives back space at once, what was removed first first, also what should still be kept, and says whether
-// any was. Who waited while somebody else made room is told so. Of e urgent and limited count.
+// any was. Who waited while somebody else made room is told so. Of e urgent, limited and removing count.
 func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 	if r.stop == nil || r.st.opt.ReadOnly {
 		return false
@@ -129,17 +128,23 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 		r.st.reserve.Borrow()
 		defer r.st.reserve.Return()
 	}
-	failed := false
+	made, failed := false, false
 	for e.asOf, e.thorough = r.st.opt.Now(), true; ; {
 		n, err := r.st.reclaim(ctx, e)
 		if n > 0 {
+			made = true
 			r.made.Add(1)
 			r.release()
 			r.st.opt.Logger.LogAttrs(ctx, slog.LevelInfo, "removed messages are forgotten to make room", slog.Int64("bytes", n))
-			return true
+			if !e.removing || !r.st.reserve.Lacks(r.st.room(true)) {
+				return true
+			}
 		}
 		if ctx.Err() != nil || r.ctx.Err() != nil {
-			return false
+			return made
+		}
+		if n > 0 {
+			continue
 		}
 		if err != nil {
 			r.st.opt.Logger.Warn("space could not be given back", "cause", err)
@@ -147,10 +152,10 @@ func (r *reclaimer) makeRoom(ctx context.Context, e effort) bool {
 		}
 		next, ok := r.st.nextDue(e.asOf)
 		if !ok {
-			if e.urgent && !failed {
+			if e.urgent && !failed && !made {
 				*known = futile{there, r.st.opt.Now()}
 			}
-			return false
+			return made
 		}
 		e.asOf = next
 	}
@@ -226,42 +231,11 @@ func (s *Stream) roomForRemovals(ctx context.Context, err error) bool {
 	}
 	s.gate.pause()
 	defer s.gate.resume()
-	return s.st.reclaimer.makeRoom(ctx, effort{urgent: true}) && full
+	return s.st.reclaimer.makeRoom(ctx, effort{urgent: true, removing: true}) && full
 }
 
 // wantsRoom says whether something failed that room helps, and what is to be done for it.
 func wantsRoom(err error) (effort, bool) {
 	_, limited := errors.AsType[*storageError](err)
 	return effort{urgent: true, limited: limited}, limited || errors.Is(err, store.ErrNoSpace)
-}
-
-// reclaimable is about how many bytes of the stream are removed messages, and controls that nobody needs without them.
-func (s *Stream) reclaimable() (sum int64) {
-	s.smu.Lock()
-	defer s.smu.Unlock()
-	n, empty := s.cur.Load(), false
-	for i, b := range n.blocks {
-		v := n.view(i)
-		records, dead, isTail := v.end-record.DataStart, int64(0), n.open && i == len(n.blocks)-1
-		switch gone := b.dead.Load(); {
-		case gone == 0:
-		case isTail: // nobody but its writer knows what all messages of the tail are
-			dead = int64(min(1, float64(gone)/float64(max(v.count, 1))) * float64(records))
-		case b.all.JSON > 0:
-			dead = int64(float64(b.all.JSON-b.live.JSON) / float64(b.all.JSON) * float64(records))
-		}
-		if !isTail && b.trailer != nil && dead < records {
-			w := waste{total: records, dead: dead, controls: min(b.controls(), records-dead)}
-			if w.mostlyControls() {
-				dead += w.controls
-			}
-		}
-		sum += max(0, dead-diskPage/2) // what is left of a page is nobody's
-		all := dead > 0 && dead == records
-		if all && empty { // it becomes one with the block before
-			sum += record.DataStart
-		}
-		empty = all
-	}
-	return sum
 }

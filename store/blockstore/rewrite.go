@@ -27,6 +27,8 @@ type rewriting struct {
 	asOf   int64 // what is kept until then at most need not be kept
 	urgent bool  // room is needed at once: the pace is not kept, and the reserve lent
 
+	inPages bool // what was gained is counted in whole pages of the disk
+
 	ids     []*bitset // of each block, which messages are needed for their Nats-Msg-Id; nil if none is
 	pinFrom uint64    // messages from this one on are needed for what they tell of the stream's sources
 

@@ -37,6 +37,7 @@ type Store struct {
 	hub     *watch.Hub
 	cache   *cache
 	reserve *reserve.Reserve
+	merged  int64 // how much a block may get that is written anew as the disk is full
 	gate    *gate
 	key     *seal.Key // nil if the store is not encrypted
 	closeFS func() error
@@ -277,7 +278,7 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	var messages, free, inStreams int64
+	var messages, free, onDisk, forLimit int64
 	used := st.reserve.Used()
 	removed, err := st.lookLocked()
 	if err != nil {
@@ -289,16 +290,18 @@ func (st *Store) Usage(ctx context.Context) (store.Usage, error) {
 	for _, s := range st.streams {
 		n := s.cur.Load()
 		messages += n.live.Messages
-		inStreams += s.reclaimable()
+		onDisk += s.reclaimable(effort{thorough: true, urgent: true})
+		if st.opt.Limits.MaxStorage > 0 {
+			forLimit += s.reclaimable(effort{thorough: true, urgent: true, limited: true})
+		}
 		used += sizeOf(n)
 	}
-	free += inStreams
-	free = min(free, used)
+	free = min(free+onDisk, used)
 	owed := min(u.Free+uint64(free), uint64(st.reserve.Owed())) // nobody else may take it
 	return st.limited(store.Usage{
 		Total: uint64(used) + u.Free, Free: u.Free + uint64(free) - owed, Used: uint64(used-free) + owed,
 		Messages: uint64(max(messages, 0)), BlockSize: u.BlockSize,
-	}, inStreams), nil
+	}, forLimit), nil
 }
 
 // sizeIn is the size of the i-th block of n, 0 if it is the tail.

@@ -99,12 +99,20 @@ func (r *rewriting) finish() (int64, error) {
 		s.unsure = fmt.Errorf("sync the directory of %s: %w", r.b.name, err)
 		return 0, s.unsure
 	}
-	gained := r.old[len(r.old)-1].size - r.b.size // it has the last one's name
+	gained := r.takes(r.old[len(r.old)-1]) - r.takes(r.b) // it has the last one's name
 	for _, b := range r.old[:len(r.old)-1] {
 		s.leave(b, r.b)
-		gained += b.size
+		gained += r.takes(b)
 	}
 	return gained, s.removeLeft()
+}
+
+// takes is how many bytes b takes, as they are counted.
+func (r *rewriting) takes(b *block) int64 {
+	if r.inPages {
+		return inPages(b.size)
+	}
+	return b.size
 }
 
 // markRewritten takes in what the block's own controls say of it.

@@ -147,12 +147,21 @@ func (r *Reserve) Short() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size >= min(r.full, r.loan+r.kept()+r.part()) || r.lent || r.told == r.size {
+	if r.lent || r.told == r.size || !r.lacksLocked(r.size-r.kept()) {
 		return false
 	}
 	r.told = r.size
 	return true
 }
+
+// Lacks says whether that much room, what it can lend included, is too little for a loan once more was given.
+func (r *Reserve) Lacks(room int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lacksLocked(room)
+}
+
+func (r *Reserve) lacksLocked(room int64) bool { return room < min(r.full-r.kept(), r.loan+r.part()) }
 
 // Settle makes the reserve what it was before it gave anything. False means that there is no room for that: all room that is left
 // is the reserve's, and nobody else may take any.
