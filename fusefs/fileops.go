@@ -165,7 +165,9 @@ func (fs *FS) Flush(cancel <-chan struct{}, in *fuse.FlushIn) (st fuse.Status) {
 	if fs.opt.Unchanging {
 		return fuse.ENOSYS
 	}
-	fs.pub.begin().Flushed(in.NodeId)
+	desk := fs.pub.begin()
+	desk.Flushed(in.NodeId, c.hdr.Pid)
+	defer desk.Answered(c.hdr.Pid)
 	if h := fs.handles.get(in.Fh); h != nil {
 		return c.status(h.flush(c))
 	}
