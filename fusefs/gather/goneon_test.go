@@ -179,3 +179,69 @@ func TestNotesAreNoLines(t *testing.T) {
 	}
 	next.want([]store.Seq{3, 9, 12})
 }
+
+// ordered notes whether what the draft says is on disk when messages are stored, and when one was refused.
+type ordered struct {
+	*refusing
+	dirty, late bool
+	breaks      error // why the draft can't be written any more once a message was refused
+}
+
+func (o *ordered) CreateDraft(ctx context.Context, name string) (store.Draft, error) {
+	d, err := o.refusing.CreateDraft(ctx, name)
+	return orderedDraft{d, o}, err
+}
+
+func (o *ordered) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
+	o.late = o.late || o.dirty
+	n, err := o.refusing.RestoreAll(ctx, ms)
+	if errors.Is(err, store.ErrInvalid) {
+		o.write = o.breaks
+	}
+	return n, err
+}
+
+type orderedDraft struct {
+	store.Draft
+	o *ordered
+}
+
+func (d orderedDraft) WriteAt(p []byte, off int64) (int, error) {
+	d.o.dirty = true
+	return d.Draft.WriteAt(p, off)
+}
+
+func (d orderedDraft) Sync() error {
+	d.o.dirty = false
+	return d.Draft.Sync()
+}
+
+// What is noted is on disk before anything is stored, and taken back on disk before anything else is, once one was refused.
+func TestNotesAreOnDiskBeforeWhatTheySay(t *testing.T) {
+	o := &ordered{refusing: &refusing{&faulty{Stream: newStream(t)}, 3}}
+	b := newBench(t, o, Options{})
+	b.restore(9, 3, 7)
+	b.settle()
+	b.want([]store.Seq{7, 9}, ".refused.1")
+	if o.late {
+		t.Error("messages were stored before the note, or the end of it, was synced")
+	}
+}
+
+// A message that can't be stored is held until that is certain for who comes after a crash.
+func TestWhatIsRefusedIsHeldUntilTheNoteIsVoid(t *testing.T) {
+	o := &ordered{refusing: &refusing{&faulty{Stream: newStream(t)}, 3}, breaks: errors.New("the disk is gone")}
+	b := newBench(t, o, Options{})
+	b.restore(9, 3, 7)
+	if err := b.r.Settle(t.Context()); !errors.Is(err, o.breaks) {
+		t.Errorf("got %v", err)
+	}
+	b.want(nil, Draft)
+	if !b.r.Holds(3) {
+		t.Error("3 is not held")
+	}
+	o.write, o.breaks = nil, nil
+	b.later()
+	b.settle()
+	b.want([]store.Seq{7, 9}, ".refused.1")
+}
