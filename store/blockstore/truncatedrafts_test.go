@@ -93,6 +93,14 @@ func TestAStreamIsTruncatedWithDamagedDrafts(t *testing.T) {
 				if open {
 					noErr(t, held.Close())
 				}
+				crashed, lost := draftStream(t, mem.Crash(nil, 0), opt) // the power is lost
+				if got := badChunks(t, lost, ".bad", want); !slices.Equal(got, bad) {
+					t.Errorf("%s, after a loss of power: damaged was %v, and is %v", what, bad, got)
+				}
+				if got := badChunks(t, lost, ".good", want); len(got) > 0 {
+					t.Errorf("%s, after a loss of power: the other one is damaged at %v", what, got)
+				}
+				noErr(t, crashed.Close())
 				if !slices.ContainsFunc(s.damage.List(), func(d store.Damage) bool { return strings.Contains(d.Cause, "of a draft") }) {
 					t.Errorf("%s: the damage is not told", what)
 				}
