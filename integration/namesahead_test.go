@@ -1,10 +1,10 @@
 package integration
 
 import (
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // inOrder reads messages by names that nobody has listed before, in order.
@@ -53,28 +53,61 @@ func TestNamesThatAreReadAheadKeepNoMountBusy(t *testing.T) {
 	}
 }
 
+// background runs a script in the mount, and returns what is closed when it has ended, whatever came of it.
+func (m *mnt) background(script string) <-chan struct{} {
+	m.t.Helper()
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir = m.dir
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	return ended
+}
+
+// whileRunning asks each millisecond until ended is closed, and says whether the answer was true once.
+func whileRunning(ended <-chan struct{}, met func() bool) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !met() {
+		select {
+		case <-ended:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
 // requestsNothing has the kernel forget what it knows of the mount.
 func (m *mnt) requestsNothing() { sh(m.t, "echo 2 > /proc/sys/vm/drop_caches") }
 
-// A server that is killed while names are read ahead, with whoever reads them, leaves nobody waiting.
+// A server that is killed while names are read ahead leaves nobody waiting, whoever reads them neither.
 func TestAServerThatIsKilledWhileNamesAreReadAheadEnds(t *testing.T) {
 	m := mount(t, withArgs("--sync=interval"))
 	m.fill("S", 20_000)
-	for range scaled(3, 10, 50) {
-		m.requestsNothing()
-		reader := exec.Command("sh", "-c", inOrder)
-		reader.Dir = m.dir
-		if err := reader.Start(); err != nil {
-			t.Fatal(err)
+	for range scaled(1, 3, 30) {
+		var guard int
+		eventually(t, patience, "there is a guard", func() bool { guard = guardOf(m.pid()); return guard != 0 })
+		met := false
+		for end := time.Now().Add(patience); !met; {
+			if time.Now().After(end) {
+				t.Fatal("the guard reads no names")
+			}
+			m.requestsNothing()
+			ended := m.background(inOrder)
+			met = whileRunning(ended, func() bool { return threadIn(guard, "request_wait_answer") })
+			if met {
+				_ = m.proc.Process.Kill()
+				m.wait(patience)
+			}
+			<-ended // it has read all, or failed
 		}
-		guard := guardOf(m.pid())
-		eventually(t, patience, "the guard reads names", func() bool { return threadIn(guard, "request_wait_answer") })
-		if p, err := os.FindProcess(guard); err == nil {
-			_ = p.Kill()
-		}
-		_ = m.proc.Process.Kill()
-		m.wait(patience)
-		_ = reader.Wait() // it fails, or had read all
+		eventually(t, patience, "the guard ends", func() bool { return syscall.Kill(guard, 0) != nil })
 		m.startSoon()
 	}
 	if got := m.sh("ls S | wc -l"); got != "20000\n" {
