@@ -165,9 +165,7 @@ func (fs *FS) Flush(cancel <-chan struct{}, in *fuse.FlushIn) (st fuse.Status) {
 	if fs.opt.Unchanging {
 		return fuse.ENOSYS
 	}
-	desk := fs.pub.begin()
-	desk.Flushed(in.NodeId, c.hdr.Pid)
-	defer desk.Answered(c.hdr.Pid)
+	fs.pub.begin().Flushed(in.NodeId)
 	if h := fs.handles.get(in.Fh); h != nil {
 		return c.status(h.flush(c))
 	}

@@ -71,6 +71,7 @@ func (o *open) Opener() int { return o.rule.opener }
 // the sequence of the message, or 0. An error means that the message was refused. It is
 // forgotten then, unless its writer is on its way out and can't be told: then Release keeps it.
 func (o *open) Flush(ctx context.Context, tid uint32) (store.Seq, error) {
+	o.rule.tables.flushed(o.rule.inode)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {

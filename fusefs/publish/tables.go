@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,24 +17,20 @@ import (
 // descriptors on other files, is looked at each time.
 //
 // Both hold only while nobody changes the table: between taking a descriptor out and its FLUSH another thread could put a
-// copy of the file that is being closed in its place. So what is remembered is believed only while all who have the table rest: the thread
-// that waits for the answer, and others that sleep, and are not about to close or replace a descriptor. Or while others run, of whom each was met at rest
-// since the FLUSH came: what they did before is known then, and the list of all numbers says what is not.
+// copy of the file that is being closed in its place. So nothing is remembered of a table but for who has it alone: the thread that
+// waits for the answer.
 type tables struct {
 	sys descriptors
 	// many is how many descriptors a table must have to be remembered, and few below how many it is forgotten: they are sooner looked at than
-	// known not to have changed. pause is for how long a table is not believed again that turned out to be other than was known. patience
-	// is how long is waited for others to rest, for each descriptor: a part of what it takes to look at it.
-	many, few       int
-	pause, patience time.Duration
+	// known not to have changed. pause is for how long a table is not believed again that turned out not to be a lone thread's.
+	many, few int
+	pause     time.Duration
 
 	// mu guards all below, the fields of the tables included. It is a leaf, and not held while /proc is read.
-	mu      sync.Mutex
-	opens   map[uint64]int    // how many opens of this package a file has, by inode number
-	places  map[uint64][]slot // where known descriptors on a file are
-	known   map[uint32]*table // by a thread that has it
-	waiting map[uint32]int    // threads that wait for the answer to a FLUSH
-	coming  chan struct{}     // closed when the next FLUSH comes; nil if nobody waits for that
+	mu     sync.Mutex
+	opens  map[uint64]int    // how many opens of this package a file has, by inode number
+	places map[uint64][]slot // where known descriptors on a file are
+	known  map[uint32]*table // by the only thread that has it
 }
 
 // descriptors is what tables asks of the kernel.
@@ -45,13 +42,9 @@ type descriptors interface {
 	// look says where a descriptor leads; of a file that is not wanted, by its inode number, not which mount it is on. mounts keeps
 	// what was found out of the thread's mounts for the next look.
 	look(tid uint32, fd int, wanted func(inode uint64) bool, mounts map[string]lead) (lead, error)
-	// still calls do, and says whether nobody changed the thread's table meanwhile, nor had changed it before without the FLUSH of it having come. Where
-	// it does not call do it is false. met says that all who may have the table have rested at some time since past.seen was nil: what they
-	// changed before was told by a FLUSH that has come. The thread waits for an answer; waits tells who else does. past is what was found out when
-	// it was last asked. An error says that it can't be told for this thread.
-	still(tid uint32, past *sharers, waits func(tid uint32) bool, do func()) (still, met bool, err error)
-	// hold returns what says whether the thread is there, and not another one of its number, until letGo is called.
-	hold(tid uint32) (there func() bool, letGo func(), err error)
+	// alone says whether the thread, which waits meanwhile, is the only one that has its table. past is what it found out
+	// when it was last asked.
+	alone(tid uint32, past *loner) bool
 }
 
 // lead is where a descriptor leads.
@@ -70,33 +63,21 @@ type slot struct {
 // table is what is known of one table of descriptors.
 type table struct {
 	tid   uint32
-	there func() bool // never changed
-	letGo func()      // never changed
-	busy  sync.Mutex  // held by who looks
-	past  sharers     // guarded by busy
-	after time.Time   // nothing is believed before; guarded by busy
-
+	busy  sync.Mutex     // held by who looks
+	past  loner          // guarded by busy
 	sure  map[int]uint64 // descriptors, and the file that they lead to until a FLUSH of it comes
 	loose map[int]bool   // descriptors that are looked at each time
 	free  int            // all below it are sure or loose
-	// flushed are the files of which a FLUSH came while the table was looked at, nil while it is not: what was seen to lead there before may not any more.
-	flushed map[uint64]bool
+	after time.Time      // nothing is remembered before; never changed
 }
 
-// mostTables are how many tables are remembered; one of 10,000 descriptors takes 1 MB. Each thread of a program has one of its own: that
-// they have the same can't be known.
+// mostTables are how many tables are remembered; one of 10,000 descriptors takes 1 MB.
 const mostTables = 32
-
-// How long is waited for others to rest, the first time and at most, unless another FLUSH comes: who had that to send rests then.
-const (
-	minNap = 100 * time.Microsecond
-	maxNap = time.Millisecond
-)
 
 func newTables(sys descriptors) *tables {
 	return &tables{
-		sys: sys, many: 1024, few: 64, pause: time.Second, patience: 8 * time.Microsecond,
-		opens: map[uint64]int{}, places: map[uint64][]slot{}, known: map[uint32]*table{}, waiting: map[uint32]int{},
+		sys: sys, many: 1024, few: 64, pause: time.Second,
+		opens: map[uint64]int{}, places: map[uint64][]slot{}, known: map[uint32]*table{},
 	}
 }
 
@@ -113,57 +94,18 @@ func (ts *tables) opened(inode uint64, d int) {
 	}
 }
 
-// flushed is told of each FLUSH of a thread, which is answered when answered was called.
-func (ts *tables) flushed(inode uint64, tid uint32) {
+// flushed is told of each FLUSH, before it is answered.
+func (ts *tables) flushed(inode uint64) {
 	if ts == nil {
 		return
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	ts.waiting[tid]++
 	ts.loosenLocked(inode)
-	if ts.coming != nil {
-		close(ts.coming)
-		ts.coming = nil
-	}
-}
-
-// next returns what is closed when another FLUSH comes.
-func (ts *tables) next() <-chan struct{} {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if ts.coming == nil {
-		ts.coming = make(chan struct{})
-	}
-	return ts.coming
-}
-
-// answered is told that the answer to a FLUSH is about to be given.
-func (ts *tables) answered(tid uint32) {
-	if ts == nil {
-		return
-	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if ts.waiting[tid]--; ts.waiting[tid] <= 0 {
-		delete(ts.waiting, tid)
-	}
-}
-
-// waits says whether a thread waits for the answer to a FLUSH.
-func (ts *tables) waits(tid uint32) bool {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	return tid != 0 && ts.waiting[tid] > 0
 }
 
 // loosenLocked has the descriptors on a file looked at again.
 func (ts *tables) loosenLocked(inode uint64) {
-	for _, t := range ts.known {
-		if t.flushed != nil {
-			t.flushed[inode] = true
-		}
-	}
 	for _, s := range ts.places[inode] {
 		if s.table.sure[s.fd] == inode {
 			delete(s.table.sure, s.fd)
@@ -177,61 +119,119 @@ func (ts *tables) loosenLocked(inode uint64) {
 // file, and how many descriptors there are. ok is false if nothing is known of the table, and it must be looked at in full.
 func (ts *tables) writable(tid uint32, inode uint64) (n, all int, ok bool) {
 	t := ts.find(tid)
-	if t == nil || !t.busy.TryLock() {
-		return 0, 0, false // TryLock: two who wait under one number are not one thread
+	if t == nil || !t.after.IsZero() && time.Now().Before(t.after) || !t.busy.TryLock() {
+		return 0, 0, false // TryLock: two who wait under one number are no lone thread
 	}
 	defer t.busy.Unlock()
-	if time.Now().Before(t.after) {
-		return 0, 0, false
-	}
-	if all = ts.sys.count(tid); all < ts.few || !t.there() {
+	if all = ts.sys.count(tid); all < ts.few {
 		ts.forget(tid)
 		return 0, 0, false
 	}
-	ts.looking(t, map[uint64]bool{})
-	defer ts.looking(t, nil)
-	t.past.seen = nil
-	var begun time.Time
-	nap := minNap
-	for {
-		still, met, err := ts.sys.still(tid, &t.past, ts.waits, func() {
-			all = ts.sys.count(tid)
-			n, ok = ts.count(t, inode, all)
-		})
-		if err == nil && !still && met {
-			all = ts.sys.count(tid)
-			n, ok = ts.count(t, inode, unknown)
-			if still = !ts.flushedMeanwhile(t, inode); !still { // somebody has closed another one
-				ts.looking(t, map[uint64]bool{})
-				t.past.seen = nil
+	if ts.sys.alone(tid, &t.past) {
+		n, ok = ts.count(t, inode, all)
+	}
+	if !ok {
+		ts.distrust(tid)
+	}
+	return n, all, ok
+}
+
+// count is writable for a table that nobody changes meanwhile, of so many descriptors.
+func (ts *tables) count(t *table, inode uint64, all int) (n int, ok bool) {
+	ts.mu.Lock()
+	// Other processes' FLUSHes may have descriptors looked at again from here on. That they lead where they did is true as
+	// long as this call lasts.
+	there := len(t.sure)
+	loose := slices.Collect(maps.Keys(t.loose))
+	for _, s := range ts.places[inode] {
+		if s.table == t && t.sure[s.fd] == inode {
+			n++
+		}
+	}
+	ts.mu.Unlock()
+
+	wanted := func(i uint64) bool { return i == inode || ts.isOpen(i) }
+	mounts := map[string]lead{}
+	var failed error
+	look := func(fd int) {
+		l, err := ts.sys.look(t.tid, fd, wanted, mounts)
+		if err != nil {
+			failed = err
+			return
+		}
+		if l.open {
+			there++
+		}
+		if l.writable && l.inode == inode {
+			n++
+		}
+		ts.note(t, fd, l)
+	}
+	for _, fd := range loose {
+		look(fd)
+	}
+	// What was opened since has the lowest numbers that were free then, among those that are free again.
+	if more := all - there; more > 0 && more < ts.few {
+		for _, fd := range ts.lowest(t, more+ts.few/4) {
+			if there < all {
+				look(fd)
 			}
 		}
-		switch {
-		case err != nil, still && !ok:
-			ts.distrust(tid)
-			return 0, 0, false
-		case still:
-			return n, all, true
-		case begun.IsZero():
-			begun = time.Now() // what was looked at is known the next time
+	}
+	if there == all || failed != nil {
+		return n, failed == nil
+	}
+	err := ts.sys.list(t.tid, func(fd int) {
+		if !ts.has(t, fd) {
+			look(fd)
 		}
-		if spent := time.Since(begun); spent > time.Duration(all)*ts.patience {
-			t.after = time.Now().Add(spent)
-			return 0, 0, false
-		}
-		select {
-		case <-ts.next():
-		case <-time.After(nap):
-		}
-		nap = min(2*nap, maxNap)
+	})
+	return n, err == nil && failed == nil && there == all
+}
+
+// note takes in what was found at a descriptor of which nothing was known for certain.
+func (ts *tables) note(t *table, fd int, l lead) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	delete(t.loose, fd)
+	switch {
+	case !l.open:
+		t.free = min(t.free, fd)
+	case l.writable && l.certain && ts.opens[l.inode] > 0 && ts.known[t.tid] == t:
+		t.sure[fd] = l.inode
+		ts.places[l.inode] = append(ts.places[l.inode], slot{t, fd})
+	default:
+		t.loose[fd] = true
 	}
 }
 
-// looking notes that a table is being looked at, or, with nil, that it is not any more.
-func (ts *tables) looking(t *table, flushed map[uint64]bool) {
+func (ts *tables) isOpen(inode uint64) bool {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	t.flushed = flushed
+	return ts.opens[inode] > 0
+}
+
+func (t *table) hasLocked(fd int) bool { return t.loose[fd] || t.sure[fd] != 0 }
+
+func (ts *tables) has(t *table, fd int) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return t.hasLocked(fd)
+}
+
+// lowest returns the n lowest numbers of which nothing is known.
+func (ts *tables) lowest(t *table, n int) (fds []int) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for t.hasLocked(t.free) {
+		t.free++
+	}
+	for fd := t.free; len(fds) < n; fd++ {
+		if !t.hasLocked(fd) {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
 }
 
 func (ts *tables) find(tid uint32) *table {
@@ -248,27 +248,18 @@ func (ts *tables) remember(tid uint32, met int) {
 	if ts == nil || met < ts.many {
 		return
 	}
-	if ts.find(tid) == nil {
-		ts.keep(tid, time.Time{})
-	}
-}
-
-// keep begins to remember a thread's table, of which nothing is believed before after.
-func (ts *tables) keep(tid uint32, after time.Time) {
-	there, letGo, err := ts.sys.hold(tid)
-	if err != nil {
-		return // it is looked at in full each time
-	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	ts.forgetLocked(tid)
+	if ts.known[tid] != nil {
+		return
+	}
 	for other := range ts.known {
 		if len(ts.known) < mostTables {
 			break
 		}
 		ts.forgetLocked(other)
 	}
-	ts.known[tid] = &table{tid: tid, there: there, letGo: letGo, after: after, sure: map[int]uint64{}, loose: map[int]bool{}}
+	ts.known[tid] = newTable(tid)
 }
 
 func (ts *tables) forget(tid uint32) {
@@ -279,8 +270,16 @@ func (ts *tables) forget(tid uint32) {
 
 // distrust forgets a table, and has nothing remembered of it for a while.
 func (ts *tables) distrust(tid uint32) {
-	ts.forget(tid)
-	ts.keep(tid, time.Now().Add(ts.pause))
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.forgetLocked(tid)
+	t := newTable(tid)
+	t.after = time.Now().Add(ts.pause)
+	ts.known[tid] = t
+}
+
+func newTable(tid uint32) *table {
+	return &table{tid: tid, sure: map[int]uint64{}, loose: map[int]bool{}}
 }
 
 func (ts *tables) forgetLocked(tid uint32) {
@@ -289,7 +288,6 @@ func (ts *tables) forgetLocked(tid uint32) {
 		return
 	}
 	delete(ts.known, tid)
-	t.letGo()
 	for _, inode := range t.sure {
 		rest := slices.DeleteFunc(ts.places[inode], func(s slot) bool { return s.table == t })
 		if ts.places[inode] = rest; len(rest) == 0 {

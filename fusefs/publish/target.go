@@ -143,12 +143,9 @@ func NewDesk(proc Proc, budget *Budget) *Desk {
 	return d
 }
 
-// Flushed is told of each FLUSH on the mount, also of files that are not opened here, before it is looked into: by the inode number of
-// its file, and by the thread, or 0, that waits for the answer. Answered is to be called before that is given.
-func (d *Desk) Flushed(inode uint64, tid uint32) { d.tables.flushed(inode, tid) }
-
-// Answered is told that a thread that was told of by Flushed is about to get its answer.
-func (d *Desk) Answered(tid uint32) { d.tables.answered(tid) }
+// Flushed is told of each FLUSH on the mount by the inode number of its file, also of files that are not opened here, before it is
+// answered.
+func (d *Desk) Flushed(inode uint64) { d.tables.flushed(inode) }
 
 // Open tells how a file was opened.
 type Open struct {
