@@ -199,9 +199,19 @@ func (fs *FS) unlinkMessage(c *call, s *stream, n mapping.Name) error {
 		s.unlinked.take(n.Seq)
 		return err
 	}
-	s.changed.Store(fs.now().UnixNano())
+	fs.removedNow(c, s)
 	fs.noteUnlink(c, s, n.Seq)
 	return nil
+}
+
+// removedNow notes the time of a removal that the caller made. Its event comes later, and must not change that again: tar looks at a
+// directory's time before and after it reads it.
+func (fs *FS) removedNow(c *call, s *stream) {
+	st, err := s.State(c)
+	s.changed.Store(fs.now().UnixNano())
+	if err == nil {
+		s.dated.Store(st.Rev)
+	}
 }
 
 // Rename renames a draft, which may append it, or brings back what was removed.

@@ -147,7 +147,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 			return err
 		}
 		n, err := s.Purge(c, p)
-		return w.removed(line, n, err)
+		return w.removed(c, line, n, err)
 	case "compact":
 		if len(args) != 1 {
 			return refuse(syscall.EINVAL, "compact takes one sequence: compact 42")
@@ -157,7 +157,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 			return err
 		}
 		n, err := s.Compact(c, seq)
-		return w.removed(line, n, err)
+		return w.removed(c, line, n, err)
 	case "erase":
 		return w.erase(c, line, args)
 	case "truncate":
@@ -197,7 +197,7 @@ func (w *ctlWriter) erase(c *call, line string, args []string) error {
 	} else {
 		w.stream.erasing.take(seq) // nobody is told that it was removed
 	}
-	return w.removed(line, n, err)
+	return w.removed(c, line, n, err)
 }
 
 // truncate makes the stream end at a message.
@@ -255,10 +255,10 @@ func (w *ctlWriter) remove(c *call, args []string) error {
 }
 
 // removed notes that a command removed n messages, and answers so.
-func (w *ctlWriter) removed(line string, n int64, err error) error {
+func (w *ctlWriter) removed(c *call, line string, n int64, err error) error {
 	if err == nil {
 		w.answer = strconv.FormatInt(n, 10) + "\n"
-		w.stream.changed.Store(w.fs.now().UnixNano())
+		w.fs.removedNow(c, w.stream)
 		w.fs.opt.Logger.Info("messages removed", "stream", w.stream.name, "command", line, "messages", n)
 	}
 	return err

@@ -83,7 +83,9 @@ func (n *notifier) tell(events []store.Event) {
 		touched[s] = true
 		switch e.Kind {
 		case store.Deleted:
-			s.changed.Store(n.fs.now().UnixNano())
+			if e.Rev > s.dated.Load() {
+				s.changed.Store(n.fs.now().UnixNano())
+			}
 			n.deleted(s, e.Meta.Seq)
 			if s.erasing.take(e.Meta.Seq) {
 				n.erased(s, e.Meta.Seq)

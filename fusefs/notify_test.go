@@ -184,6 +184,42 @@ func (m *mounted) rm(t *testing.T, s *stream, name string) {
 	}
 }
 
+// The time of a directory is that of the removal when who removed is answered, whenever its event comes: tar says that a directory changed while
+// it was read if its time does.
+func TestWhatWasRemovedChangesTheTimeOnce(t *testing.T) {
+	for _, how := range []struct {
+		name   string
+		remove func(m *mounted, s *stream)
+	}{
+		{"by its listed name", func(m *mounted, s *stream) { m.rm(t, s, "000000000002") }},
+		{"by another spelling", func(m *mounted, s *stream) { m.rm(t, s, "2") }},
+		{"by a command", func(m *mounted, s *stream) { m.ctl("S", "purge seq=3") }},
+	} {
+		t.Run(how.name, func(t *testing.T) {
+			m := newMounted(t, Options{})
+			s := m.stream("S", "1", "2", "3", "4")
+			m.walk("S")
+			sub := m.st.Watch()
+			defer sub.Close()
+			how.remove(m, s)
+			was := m.walk("S").Attr
+			m.now = func() time.Time { return time.Now().Add(time.Minute) }
+			events, _ := sub.Take(nil)
+			n := &notifier{fs: m.FS, kernel: newRecorder(s)}
+			n.tell(events)
+			if is := m.walk("S").Attr; is != was {
+				t.Errorf("the directory's attributes were %+v, and are %+v when its event has come", was, is)
+			}
+			remove(t, s, 4) // by others
+			events, _ = sub.Take(nil)
+			n.tell(events)
+			if is := m.walk("S").Attr; is.Mtime <= was.Mtime {
+				t.Errorf("when others removed one the time is %d, want a later one than %d", is.Mtime, was.Mtime)
+			}
+		})
+	}
+}
+
 func TestAfterALossEverythingIsLookedAtAgain(t *testing.T) {
 	m := newMounted(t, Options{})
 	s := m.stream("S", "1", "2", "3", "4", "5", "6")

@@ -35,6 +35,8 @@ type stream struct {
 	broken atomic.Bool
 	// changed is when a message was removed last, in nanoseconds since the Unix epoch.
 	changed atomic.Int64
+	// dated is the State.Rev up to which removals have their time in changed: that of the call that made them.
+	dated atomic.Uint64
 	// unnamed is when a draft's name went last, likewise.
 	unnamed atomic.Int64
 
