@@ -193,7 +193,7 @@ func TestWhatWasRemovedChangesTheTimeOnce(t *testing.T) {
 	}{
 		{"by its listed name", func(m *mounted, s *stream) { m.rm(t, s, "000000000002") }},
 		{"by another spelling", func(m *mounted, s *stream) { m.rm(t, s, "2") }},
-		{"by a command", func(m *mounted, s *stream) { m.ctl("S", "purge seq=3") }},
+		{"by a command", func(m *mounted, s *stream) { m.ctl("S", "purge seq=3\n") }},
 	} {
 		t.Run(how.name, func(t *testing.T) {
 			m := newMounted(t, Options{})
@@ -205,6 +205,9 @@ func TestWhatWasRemovedChangesTheTimeOnce(t *testing.T) {
 			was := m.walk("S").Attr
 			m.now = func() time.Time { return time.Now().Add(time.Minute) }
 			events, _ := sub.Take(nil)
+			if len(events) == 0 {
+				t.Fatal("nothing was removed")
+			}
 			n := &notifier{fs: m.FS, kernel: newRecorder(s)}
 			n.tell(events)
 			if is := m.walk("S").Attr; is != was {
