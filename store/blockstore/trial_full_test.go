@@ -65,6 +65,17 @@ func TestTrialAFullDiskGivesBackWhatWasRemoved(t *testing.T) {
 	}
 }
 
+// Removals on a full disk make room until a block can be written anew with the reserve again: where they stop as soon as there is any,
+// less can be written on this disk than was free.
+func TestRemovalsOnAFullDiskLeaveRoomForARewriting(t *testing.T) {
+	t.Parallel()
+	const seed = 1064
+	opt := variantOf(seed / 5).of(blockstore.Options{Sync: policies[seed%3], BlockSize: 128 << 10})
+	d := &fullDisk{T: t, mem: vfs.NewMem(), rng: seeded(seed), opt: opt, size: 120}
+	d.mem.SetLimit(2 << 20)
+	d.run(removals[3].choose)
+}
+
 func (d *fullDisk) run(choose func(d *fullDisk, i int) bool) {
 	d.open()
 	u, err := d.mem.Usage()
