@@ -82,8 +82,6 @@ type dirHandle struct {
 	// given is how many messages were listed with their attributes since somebody looked one up or used
 	// one, and uses is how many of the stream were then.
 	given, uses atomic.Uint64
-	// ahead says that it is read for the attributes alone; see namesAhead. Never changed.
-	ahead bool
 }
 
 // maxGiven is how many messages get their attributes in a listing although nobody looks any up or uses any:
@@ -93,9 +91,6 @@ const maxGiven = 128 << 10
 
 // wantsAttributes says whether the next message is to be listed with its attributes, and counts it if not.
 func (h *dirHandle) wantsAttributes(s *stream) bool {
-	if h.ahead {
-		return true
-	}
 	if n := s.lookups.Load() + s.used.Load(); n != h.uses.Load() {
 		h.uses.Store(n)
 		h.given.Store(0)
@@ -123,8 +118,9 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	switch {
 	case err != nil:
 	case at.kind == mapping.KindStream && at.view == nil && fs.names.reads(s, opener):
-		out.Fh = fs.handles.add(&dirHandle{ahead: true})
-		out.OpenFlags = fuse.FOPEN_KEEP_CACHE // what others were told stays
+		// It gets attributes, as names were just looked up, and so asks here, not the kernel; what others were told stays.
+		out.Fh = fs.handles.add(&dirHandle{})
+		out.OpenFlags = fuse.FOPEN_KEEP_CACHE
 	case at.kind == mapping.KindStream:
 		out.Fh = fs.handles.add(&dirHandle{})
 		if at.view == nil {
