@@ -29,6 +29,9 @@ type NameReader interface {
 	ReadNames(stream string, node, from uint64, names int) (next uint64, err error)
 	// Process is the number of the process that reads.
 	Process() int
+	// Close ends a ReadNames that is under way, whatever the process that reads waits for. The mount has ended, and ReadNames
+	// is not called again.
+	Close()
 }
 
 // namesAhead has the kernel know names and attributes of messages before they are looked up one by one, as by `cat *` and tar behind the
@@ -143,5 +146,10 @@ func (a *namesAhead) reads(s *stream, process func() int) bool {
 	return w != nil && w.stream == s && process() == (*r).Process()
 }
 
-// wait returns when no names are being read any more.
-func (a *namesAhead) wait() { a.running.Wait() }
+// end returns when no names are being read any more. Nobody uses the mount by then.
+func (a *namesAhead) end() {
+	if r := a.reader.Swap(nil); r != nil {
+		(*r).Close()
+	}
+	a.running.Wait()
+}

@@ -25,6 +25,8 @@ type dentries struct {
 
 func (d *dentries) Process() int { return 1 << 22 }
 
+func (d *dentries) Close() {}
+
 func (d *dentries) ReadNames(stream string, node, from uint64, names int) (next uint64, err error) {
 	d.reads++
 	if stream != "S" || node != d.s.node {
@@ -64,7 +66,7 @@ func (d *dentries) walk(remove bool, seqs ...store.Seq) {
 		if !st.Ok() {
 			d.m.t.Fatalf("message %d: %v", seq, st)
 		}
-		d.m.FS.names.wait()
+		d.m.FS.names.running.Wait()
 	}
 }
 
@@ -177,6 +179,8 @@ type self struct {
 
 func (r *self) Process() int { return r.pid }
 
+func (r *self) Close() {}
+
 func (r *self) ReadNames(_ string, node, from uint64, _ int) (uint64, error) {
 	m := r.d.m
 	in := fuse.OpenIn{InHeader: header(node)}
@@ -209,7 +213,7 @@ func TestNamesThatAreReadAheadHaveAttributes(t *testing.T) {
 	d.m.FS.names.reader.Store(&reader)
 	for _, seq := range seqs(1, namesAheadFrom) {
 		d.m.lookupAt(d.s.node, mapping.FormatSeq(seq, mapping.DefaultWidth))
-		d.m.FS.names.wait()
+		d.m.FS.names.running.Wait()
 	}
 	if r.attrs < 300 || r.attrs != len(d.known) || d.s.bare.Load() != 0 {
 		t.Errorf("%d names were read, %d of them with attributes, and %d noted as without", len(d.known), r.attrs, d.s.bare.Load())

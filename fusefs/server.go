@@ -93,7 +93,7 @@ func (s *Server) serve(tr *transport, sub store.Subscription) {
 	}()
 	tr.serve()
 	s.fs.prefetch.wait()
-	s.fs.names.wait()
+	s.fs.names.end()
 	s.fs.prune.wait()
 	s.fs.releaseAll()
 	s.fs.endGathering()

@@ -114,3 +114,20 @@ func TestAServerThatIsKilledWhileNamesAreReadAheadEnds(t *testing.T) {
 		t.Errorf("got %q messages", got)
 	}
 }
+
+// A server does not wait for who reads names when its mount ends.
+func TestAMountEndsWhileItsGuardIsStopped(t *testing.T) {
+	m := mount(t)
+	m.fill("S", 1000)
+	var guard int
+	eventually(t, patience, "there is a guard", func() bool { guard = guardOf(m.pid()); return guard != 0 })
+	if err := syscall.Kill(guard, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	m.requestsNothing()
+	m.sh("cd S && seq -f %012.0f 100 | xargs cat > /dev/null")
+	if err := syscall.Unmount(m.dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	m.wait(patience)
+}

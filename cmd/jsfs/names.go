@@ -42,6 +42,9 @@ type names struct {
 // Process implements fusefs.NameReader.
 func (n *names) Process() int { return n.guard.Pid }
 
+// Close implements fusefs.NameReader. The guard has nothing left to guard.
+func (n *names) Close() { _ = n.guard.Kill() }
+
 // ReadNames implements fusefs.NameReader.
 func (n *names) ReadNames(stream string, node, from uint64, count int) (uint64, error) {
 	var a namesAnswer
