@@ -88,9 +88,10 @@ func (st *stream) takeLocked(old *stream) {
 		m.at = len(st.msgs)
 		st.msgs = append(st.msgs, m)
 		st.bySubject[m.Subject] = append(st.bySubject[m.Subject], m)
-		if !m.erased {
-			st.lastTime = m.Time
+		if m.erased {
+			m.Time = st.lastTime // what it was is not known any more: the times of what follows may be before it
 		}
+		st.lastTime = m.Time
 		if m.live {
 			st.countLocked(m)
 		} else if i := m.at / extentLen; i == len(st.extents) {

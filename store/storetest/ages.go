@@ -74,6 +74,23 @@ var ageCases = []testCase{
 		pause(time.Hour)
 		b.wantSeqs(st, store.Query{}, 2)
 	}),
+	timed("the time of an erased message delays nothing behind it once the stream was truncated", func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", MaxAge: 10 * time.Second})
+		b.restoreOn(st, 1, time.Now().Add(time.Hour).UnixNano(), "x")
+		b.erase(st, true, 1)
+		b.append(st, "x", "")
+		st = b.truncate(st, 1)
+		b.append(st, "x", "")
+		pause(time.Second)
+		b.append(st, "x", "")
+		b.wantSeqs(st, store.Query{}, 2, 3)
+		seq, err := st.SeekTime(b.ctx, time.Now().UnixNano())
+		if b.must(err); seq != 3 {
+			b.Errorf("message %d is the first of now, want 3", seq)
+		}
+		pause(9*time.Second + 500*time.Millisecond)
+		b.wantSeqs(st, store.Query{}, 3)
+	}),
 	timed("what expired while the store was closed is gone when it is opened", func(b *bench) {
 		if !b.engine.Durable {
 			return
