@@ -115,6 +115,10 @@ func (s *Stream) dropUnwantedLocked() error {
 	if len(s.lim.unwanted) == 0 {
 		return nil
 	}
+	if s.config.Load().Retention != store.RetentionInterest {
+		s.lim.unwanted = s.lim.unwanted[:0] // they stay since
+		return nil
+	}
 	ranges := make([]store.Range, len(s.lim.unwanted))
 	for i, seq := range s.lim.unwanted {
 		ranges[i] = store.Range{First: seq, Last: seq}

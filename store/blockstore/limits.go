@@ -197,6 +197,9 @@ func (s *Stream) rollUpLocked() error {
 
 // trimSubjectsLocked removes the oldest messages of the subjects that have too many.
 func (s *Stream) trimSubjectsLocked(cfg *store.Config) error {
+	if cfg.MaxMsgsPerSubject <= 0 {
+		return nil // the limit was lifted since they were noted
+	}
 	var ranges []store.Range
 	slices.Sort(s.lim.touched)
 	for _, subject := range slices.Compact(s.lim.touched) {
