@@ -17,6 +17,8 @@ type file struct {
 	end   int64 // of the last line
 	at    map[store.Seq]span
 	notes []int64 // where it is noted that messages are being stored, see noteStoring
+	// refused are those that were held, and have no place in the stream.
+	refused map[store.Seq]bool
 }
 
 // largeSize is from which size on, in bytes, of its payload or of its line a message is written and read in pieces, so that it is not in memory several times.
@@ -31,7 +33,9 @@ const (
 // span is where a message's line stands.
 type span struct{ off, size int64 }
 
-func newFile(d store.Draft) *file { return &file{d: d, at: map[store.Seq]span{}} }
+func newFile(d store.Draft) *file {
+	return &file{d: d, at: map[store.Seq]span{}, refused: map[store.Seq]bool{}}
+}
 
 func (f *file) has(seq store.Seq) bool {
 	_, ok := f.at[seq]

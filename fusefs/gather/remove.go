@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"jsfs/store"
 )
@@ -24,20 +26,24 @@ func (r *Restores) Remove(ctx context.Context, process int) error {
 	if err := r.stream.Config().CheckRemoveAll(); err != nil {
 		return err
 	}
-	var held []store.Range
-	for seq := range r.file.at {
-		held = append(held, store.Range{First: seq, Last: seq})
-	}
+	f := r.file
+	held := slices.Collect(maps.Keys(f.at))
 	switch err := r.settleLocked(ctx); {
 	case errors.Is(err, store.ErrNoSpace):
 		if err := r.stream.RemoveDraft(ctx, Draft); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		_ = r.file.d.Close() // nothing is written to it any more
+		_ = f.d.Close() // nothing is written to it any more
 		r.endLocked()
 	case err != nil:
 		return err
 	}
-	_, err := r.stream.RemoveAll(ctx, store.MergeRanges(held)) // of those that there was no room for it finds nothing
+	var stored []store.Range // in the place of the others is what somebody else put there, or will
+	for _, seq := range held {
+		if !f.has(seq) && !f.refused[seq] {
+			stored = append(stored, store.Range{First: seq, Last: seq})
+		}
+	}
+	_, err := r.stream.RemoveAll(ctx, store.MergeRanges(stored))
 	return err
 }

@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -14,6 +15,21 @@ func (b *bench) remove(want error) {
 	b.Helper()
 	if err := b.r.Remove(b.Context(), 1); !errors.Is(err, want) {
 		b.Errorf("removing what is held: %v, want %v", err, want)
+	}
+}
+
+// wantSeqs wants messages that are there, whatever they are.
+func (b *bench) wantSeqs(want ...store.Seq) {
+	b.Helper()
+	var got []store.Seq
+	for m, err := range b.Scan(b.Context(), store.Query{}) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		got = append(got, m.Seq)
+	}
+	if !slices.Equal(got, want) {
+		b.Errorf("the stream has %v, want %v", got, want)
 	}
 }
 
@@ -46,6 +62,54 @@ func TestWhatIsHeldIsRemoved(t *testing.T) {
 	b.restore(12, 10)
 	b.settle()
 	b.want([]store.Seq{1, 10, 12})
+}
+
+// What somebody else put in the place of one that is held was not restored, and stays.
+func TestWhatOthersHavePutInItsPlaceIsNotRemoved(t *testing.T) {
+	b := newBench(t, newStream(t), Options{})
+	b.restore(9, 3, 7)
+	var want []store.Seq
+	for range 4 { // what a source brings
+		seq, err := b.Append(t.Context(), store.Entry{Subject: "a", Data: []byte("a source's")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, seq)
+	}
+	b.remove(nil)
+	b.wantSeqs(want...)
+	b.wantKept(7, 9)
+	b.wantDrafts(".refused.1")
+}
+
+// appending has somebody append messages before messages are removed.
+type appending struct {
+	store.Stream
+	entries []store.Entry
+}
+
+func (a *appending) RestoreAll(context.Context, []store.Msg) (int, error) { return 0, store.ErrNoSpace }
+
+func (a *appending) RemoveAll(ctx context.Context, ranges []store.Range) (int64, error) {
+	for _, e := range a.entries {
+		if _, err := a.Append(ctx, e); err != nil {
+			return 0, err
+		}
+	}
+	return a.Stream.RemoveAll(ctx, ranges)
+}
+
+// Nobody who comes when it was given up is taken for what was held.
+func TestWhatComesWhenItWasGivenUpIsNotRemoved(t *testing.T) {
+	a := &appending{newStream(t), make([]store.Entry, 4)}
+	b := newBench(t, a, Options{})
+	b.restore(9, 3)
+	for i := range a.entries {
+		a.entries[i].Subject = "a"
+	}
+	b.remove(nil)
+	b.wantDrafts()
+	b.wantKept()
 }
 
 // Who restores and finds the draft in his way does not remove what he has restored.

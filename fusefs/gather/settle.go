@@ -56,6 +56,7 @@ func (r *Restores) refuse(seq store.Seq, why error) error {
 		return err
 	}
 	r.refused = errors.Join(r.refused, fmt.Errorf("message %d: %w", seq, why))
+	r.file.refused[seq] = true
 	delete(r.file.at, seq)
 	return nil
 }
