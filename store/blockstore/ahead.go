@@ -54,8 +54,11 @@ func (a *ahead) forget() {
 	a.piece.Store(nil)
 }
 
-// forgetBlock drops what is of b.
+// forgetBlock drops what is of b, which was replaced: who can reach it keeps its space.
 func (a *ahead) forgetBlock(b *block) {
+	if f := a.fetched.Load(); f != nil && f.b == b {
+		a.fetched.CompareAndSwap(f, nil)
+	}
 	if c := a.piece.Swap(nil); c != nil && c.b != b {
 		a.put(c)
 	}

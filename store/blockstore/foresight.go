@@ -81,7 +81,15 @@ func (s *Stream) fetchNext(v *view, off, end int64, seq, next uint64, begun time
 	}
 	to := min(end+fetchSize, v.end)
 	if end < to {
-		s.ahead.fetched.Store(&fetched{v.block, to})
+		s.ahead.fetch(&fetched{v.block, to})
 		s.willNeed(v.block, end, to-end)
+	}
+}
+
+// fetch notes what the disk is asked for, unless the block was replaced.
+func (a *ahead) fetch(f *fetched) {
+	a.fetched.Store(f)
+	if f.b.last.Load() != nil {
+		a.fetched.CompareAndSwap(f, nil)
 	}
 }

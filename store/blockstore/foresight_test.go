@@ -2,6 +2,8 @@ package blockstore
 
 import (
 	"bytes"
+	"math"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -154,5 +156,34 @@ func TestLargeMessagesAreReadOnce(t *testing.T) {
 	}
 	if limit := messages / 8; d.waits > limit {
 		t.Errorf("%d reads waited for the disk, want at most %d", d.waits, limit)
+	}
+}
+
+// TestWhatWasFetchedKeepsNoSpace reads large messages in order from a block, and has it written anew while somebody reads the stream: the
+// space of the old one is given back when nobody reads it any more.
+func TestWhatWasFetchedKeepsNoSpace(t *testing.T) {
+	d, s := farApart(t, 300, 64<<10)
+	fatal(t, s.gate.enter())
+	defer s.gate.leave()
+	for seq := store.Seq(1); seq <= 20; seq++ {
+		_, err := s.Load(t.Context(), seq, nil)
+		fatal(t, err)
+	}
+	if f := s.ahead.fetched.Load(); d.asked == 0 || f == nil {
+		t.Fatal("nothing was fetched")
+	}
+	for seq := store.Seq(1); seq <= 60; seq++ {
+		_, err := s.Remove(t.Context(), seq)
+		fatal(t, err)
+	}
+	gained, err := s.st.reclaim(t.Context(), effort{asOf: math.MaxInt64, thorough: true})
+	fatal(t, err)
+	if gained == 0 {
+		t.Fatal("no space was given back")
+	}
+	for end := time.Now().Add(10 * time.Second); s.st.held.Load() > 0; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("%d files hold space", s.st.held.Load())
+		}
 	}
 }
