@@ -57,8 +57,9 @@ func (s *Stream) prepareLocked() error {
 		}
 	}
 	if !p.newBlock {
-		w.ready = true
-		return s.writeStateLocked(false, markFor(w.next))
+		err := s.writeStateLocked(false, markFor(w.next))
+		w.ready = err == nil || w.failed != nil // else who opens the stream after a kill would take what comes for nobody's
+		return err
 	}
 	if w.file != nil && !w.begun {
 		if err := s.sealTailLocked(); err != nil {
