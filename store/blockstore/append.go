@@ -217,6 +217,9 @@ func (s *Stream) encode(e *store.Entry, seq uint64, time int64) {
 	}
 	w.offs = append(w.offs, uint32(off))
 	w.notes.message(e.Subject)
+	if w.made == 0 {
+		w.before = w.time
+	}
 	w.made++
 	w.time = time
 	w.told = append(w.told, subjectSeq{e.Subject, seq})
@@ -263,6 +266,9 @@ func (s *Stream) forgetLocked() {
 		w.runs = w.runs[:len(w.runs)-1]
 	}
 	w.metas = w.metas[:len(w.metas)-w.made]
+	if w.made > 0 {
+		w.time = w.before
+	}
 	w.made, w.skipped, w.unwritten = 0, 0, store.Totals{}
 	s.lim.cut(w.next)
 	w.buf = w.buf[:0]

@@ -4,10 +4,62 @@ import (
 	"errors"
 	"syscall"
 	"testing"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/vfs"
 )
+
+// failing opens a store whose disk can fail, with an empty stream of that configuration.
+func failing(t *testing.T, opt Options, cfg store.Config) (*vfs.Fail, *Store, store.Stream) {
+	t.Helper()
+	fail := vfs.NewFail(vfs.NewMem())
+	opt.asked = true
+	st, err := Open(fail, opt)
+	fatal(t, err)
+	t.Cleanup(func() { _ = st.Close() })
+	cfg.Name = "S"
+	s, err := st.Create(t.Context(), cfg)
+	fatal(t, err)
+	return fail, st, s
+}
+
+// fullFor makes the disk full for the n-th write from now on.
+func fullFor(f *vfs.Fail, n int) {
+	f.Set(vfs.Fault{At: n, Err: syscall.ENOSPC, Match: func(call, _ string) bool { return call == "write" }})
+}
+
+// A message that found no room has not moved the stream's time on.
+func TestAFailedRestoreLeavesTheTime(t *testing.T) {
+	fail, _, s := failing(t, Options{Sync: SyncNever}, store.Config{})
+	_, err := s.Append(t.Context(), store.Entry{Subject: "x"})
+	fatal(t, err)
+	fullFor(fail, 1)
+	ahead := time.Now().Add(time.Hour).UnixNano()
+	if err := s.Restore(t.Context(), store.Msg{Meta: store.Meta{Seq: 2, Time: ahead}, Subject: "x"}); !errors.Is(err, store.ErrNoSpace) {
+		t.Fatalf("on a full disk: %v, want %v", err, store.ErrNoSpace)
+	}
+	_, err = s.Append(t.Context(), store.Entry{Subject: "x"})
+	fatal(t, err)
+	if m, err := s.Stat(t.Context(), 2); err != nil || m.Time >= ahead {
+		t.Errorf("the next message is of the time %d, %v, which is that of the one that was not stored", m.Time, err)
+	}
+}
+
+// A restored message that found no room does not take with it what is known of the id that it has in common with an earlier one.
+func TestAFailedRestoreLeavesTheIDs(t *testing.T) {
+	fail, _, s := failing(t, Options{Sync: SyncNever}, store.Config{})
+	header := []byte("NATS/1.0\r\nNats-Msg-Id: 1\r\n\r\n")
+	_, err := s.Append(t.Context(), store.Entry{Subject: "x", Header: header})
+	fatal(t, err)
+	fullFor(fail, 1)
+	if err := s.Restore(t.Context(), store.Msg{Meta: store.Meta{Seq: 2}, Subject: "x", Header: header}); !errors.Is(err, store.ErrNoSpace) {
+		t.Fatalf("on a full disk: %v, want %v", err, store.ErrNoSpace)
+	}
+	if seq, err := s.Append(t.Context(), store.Entry{Subject: "x", Header: header}); err != nil || seq != 1 {
+		t.Errorf("the same id again: got %d, %v, want 1", seq, err)
+	}
+}
 
 // What was removed once the stream's state could be opened at last is removed after a kill, too.
 func TestARemovalAfterAFailedOneSurvives(t *testing.T) {

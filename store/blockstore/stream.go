@@ -217,6 +217,7 @@ type writer struct {
 	buf       []byte       // records that are encoded and not written
 	metas     []store.Meta // of the messages that are to be published
 	made      int          // how many of the metas are still in buf
+	before    int64        // what time was before the first of these
 	unwritten store.Totals // of these
 	sums      store.Totals // of the others
 	skipped   uint64       // how many sequences are skipped in buf

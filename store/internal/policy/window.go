@@ -95,10 +95,24 @@ func (w *Window) Erase(seq store.Seq) {
 	}
 }
 
-// Cut forgets the messages from seq on, which were not stored after all.
+// Cut forgets the messages from seq on, which were not stored after all: those before them with the same ids count again.
 func (w *Window) Cut(seq store.Seq) {
-	for w.Len() > 0 && w.ring[len(w.ring)-1].seq >= seq {
-		w.drop(w.ring[len(w.ring)-1])
-		w.ring = w.ring[:len(w.ring)-1]
+	end := len(w.ring)
+	for end > w.head && w.ring[end-1].seq >= seq {
+		end--
+		w.drop(w.ring[end])
+	}
+	if end == len(w.ring) {
+		return
+	}
+	gone := map[idHash]bool{}
+	for _, s := range w.ring[end:] {
+		gone[s.id] = true
+	}
+	w.ring = w.ring[:end]
+	for _, s := range w.ring[w.head:] {
+		if gone[s.id] {
+			w.seqs[s.id] = s.seq
+		}
 	}
 }
