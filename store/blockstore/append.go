@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,10 @@ func (s *Stream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 		seq, err = s.appendOne(e)
 		return err
 	})
-	return seq, err
+	if err != nil {
+		return 0, err
+	}
+	return seq, nil
 }
 
 // appendOne is Append for who is inside the gate.
@@ -51,10 +55,7 @@ func (s *Stream) appendOne(e store.Entry) (store.Seq, error) {
 		return 0, r.err
 	}
 	s.publishStored()
-	if err := s.enforceLocked(); err != nil {
-		return 0, err
-	}
-	return s.seqOf(&r, 0), nil
+	return s.seqOf(&r, 0), replaced(one[:], s.enforceLocked())
 }
 
 // AppendAll implements [store.Writer].
@@ -83,10 +84,11 @@ func (s *Stream) appendSome(es []store.Entry) (int, error) {
 	defer s.wmu.Unlock()
 	r := s.writeLocked(es)
 	s.publishStored()
-	if err := s.enforceLocked(); err != nil {
-		return r.n, err
+	err := replaced(es[:r.n], s.enforceLocked())
+	if err != nil && r.err != nil {
+		return r.n, fmt.Errorf("%w (%v)", r.err, err) //nolint:errorlint // the others are still to be stored
 	}
-	return r.n, r.err
+	return r.n, cmp.Or(r.err, err)
 }
 
 // written is what became of entries.

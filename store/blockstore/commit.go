@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -75,7 +74,7 @@ func (s *Stream) commitWaiting() {
 	c.mu.Unlock()
 	if err == nil {
 		s.publishStored()
-		s.rolledUp(ops, s.enforceLocked())
+		rolledUp(ops, s.enforceLocked())
 	}
 	for _, o := range ops {
 		if err != nil && (o.n > 0 || o.err == nil || errors.Is(o.err, store.ErrReadOnly) && !was) {
@@ -86,14 +85,10 @@ func (s *Stream) commitWaiting() {
 }
 
 // rolledUp tells those whose messages are stored and did not replace what they should, because of err.
-func (s *Stream) rolledUp(ops []*op, err error) {
-	if err == nil {
-		return
-	}
+func rolledUp(ops []*op, err error) {
 	for _, o := range ops {
-		mine := func(r rollup) bool { return r.seq == o.last }
-		if o.err == nil && (len(o.entries) > 1 || slices.ContainsFunc(s.lim.rollups, mine)) {
-			o.err = err
+		if o.err == nil {
+			o.err = replaced(o.entries, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -79,7 +80,10 @@ func (s *Stream) settleLocked() error {
 		}
 	}
 	s.publishStored()
-	return s.enforceLocked()
+	if err := s.enforceLocked(); err != nil {
+		return fmt.Errorf("what messages replace that are stored could not be removed: %w", errors.Unwrap(err))
+	}
+	return nil
 }
 
 // Live implements [policy.View].

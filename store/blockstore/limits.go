@@ -3,7 +3,6 @@ package blockstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -116,12 +115,44 @@ func (s *Stream) enforceLocked() error {
 	}
 	s.armLocked(cfg)
 	if len(l.rollups) > 0 {
-		return fmt.Errorf("message is stored, but not what it replaces removed: %w", err)
+		return &replacesError{err}
 	}
 	if err != nil && s.w.failed == nil {
 		s.log.Warn("what is over the limits could not be removed", "stream", cfg.Name, "cause", err)
 	}
 	return nil
+}
+
+// replacesError says that messages are stored, and what they replace could not be removed.
+type replacesError struct{ error }
+
+func (e *replacesError) Error() string {
+	return "message is stored, but not what it replaces removed: " + e.error.Error()
+}
+
+func (e *replacesError) Unwrap() error { return e.error }
+
+// replaced returns err, which enforceLocked gave, to whoever stored es if one of them replaces others.
+func replaced(es []store.Entry, err error) error {
+	if err == nil {
+		return nil
+	}
+	for i := range es {
+		if acts, perr := policy.Parse(es[i].Header); perr == nil && acts.Rollup != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// rollUpAgain removes what messages replace that are stored.
+func (s *Stream) rollUpAgain() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.writableLocked(); err != nil {
+		return &replacesError{err}
+	}
+	return s.enforceLocked()
 }
 
 // overLocked says whether the oldest messages must go.

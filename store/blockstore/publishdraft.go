@@ -34,7 +34,7 @@ type becoming struct {
 
 // PublishDraft implements [store.Drafts].
 func (s *Stream) PublishDraft(ctx context.Context, name string, e store.Entry) (store.Seq, error) {
-	return s.publishDraft(ctx, name, func() (uint64, error) {
+	return s.publishDraft(ctx, name, []store.Entry{e}, func() (uint64, error) {
 		s.w.fresh = 0
 		dup, err := s.takeEntryLocked(s.config.Load(), &e)
 		return uint64(dup), err
@@ -43,15 +43,15 @@ func (s *Stream) PublishDraft(ctx context.Context, name string, e store.Entry) (
 
 // RestoreDraft implements [store.Drafts].
 func (s *Stream) RestoreDraft(ctx context.Context, name string, m store.Msg) error {
-	_, err := s.publishDraft(ctx, name, func() (uint64, error) {
+	_, err := s.publishDraft(ctx, name, nil, func() (uint64, error) {
 		return 0, s.encodeRestoredLocked([]store.Msg{m})
 	})
 	return err
 }
 
 // publishDraft makes the message that encode encodes of a draft. encode returns the sequence of the message if it is
-// stored already, else 0.
-func (s *Stream) publishDraft(ctx context.Context, name string, encode func() (uint64, error)) (seq store.Seq, err error) {
+// stored already, else 0. It is es, or restored.
+func (s *Stream) publishDraft(ctx context.Context, name string, es []store.Entry, encode func() (uint64, error)) (seq store.Seq, err error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
@@ -63,9 +63,15 @@ func (s *Stream) publishDraft(ctx context.Context, name string, encode func() (u
 		}
 		defer end()
 		seq, err = s.publishOne(name, encode)
+		if _, stored := errors.AsType[*replacesError](err); stored {
+			err = replaced(es, err)
+		}
 		return err
 	})
-	return seq, err
+	if err != nil {
+		return 0, err
+	}
+	return seq, nil
 }
 
 // publishOne is publishDraft under draftMu.
@@ -104,10 +110,7 @@ func (s *Stream) publishOne(name string, encode func() (uint64, error)) (store.S
 	} else {
 		s.planSpentLocked()
 	}
-	if err := s.enforceLocked(); err != nil {
-		return 0, err
-	}
-	return store.Seq(seq), nil
+	return store.Seq(seq), s.enforceLocked()
 }
 
 // returnsLocked notes that the file of a draft has the name that it got to become a message. It is called under draftMu.

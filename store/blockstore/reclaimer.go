@@ -199,8 +199,7 @@ func (st *Store) nextDue(asOf int64) (int64, bool) {
 // withRoom does something inside the gate, and again for as long as the disk is full, or the store's limit is reached, and room can be made.
 // Where the reserve is not whole, and there is no room for it, the disk is full for others.
 func (s *Stream) withRoom(ctx context.Context, do func() error) error {
-	for {
-		err := s.settled(do)
+	for err := s.settled(do); ; {
 		e, full := wantsRoom(err)
 		if !full {
 			return err
@@ -210,6 +209,11 @@ func (s *Stream) withRoom(ctx context.Context, do func() error) error {
 		s.gate.resume()
 		if !made {
 			return err
+		}
+		if _, stored := errors.AsType[*replacesError](err); stored { // it must not be again
+			err = s.rollUpAgain()
+		} else {
+			err = s.settled(do)
 		}
 	}
 }
