@@ -3,6 +3,7 @@ package fusefs
 import (
 	"context"
 	"errors"
+	"iter"
 	"syscall"
 
 	"jsfs/fusefs/gather"
@@ -84,6 +85,20 @@ func (s *stream) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg
 		return settled(ctx, s, func() (store.Msg, error) { return s.Stream.Load(ctx, seq, buf) })
 	}
 	return m, err
+}
+
+// LoadRun implements [store.Reader], likewise.
+func (s *stream) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return func(yield func(store.Msg, error) bool) {
+		for m, err := range s.Stream.LoadRun(ctx, seq, buf) {
+			if errors.Is(err, store.ErrBeyond) {
+				m, err = s.Load(ctx, seq, buf)
+			}
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
 }
 
 // restores says whether a message is being written that is to be restored.

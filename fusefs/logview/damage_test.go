@@ -29,6 +29,22 @@ func (d *damaged) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Ms
 	return d.Source.Load(ctx, seq, buf)
 }
 
+func (d *damaged) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return runOf(ctx, d.Load, seq, buf)
+}
+
+// runOf is LoadRun by load.
+func runOf(ctx context.Context, load func(context.Context, store.Seq, []byte) (store.Msg, error), seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return func(yield func(store.Msg, error) bool) {
+		m, err := load(ctx, seq, buf)
+		for yield(m, err) && err == nil {
+			if m, err = load(ctx, m.Seq+1, buf); err != nil {
+				return
+			}
+		}
+	}
+}
+
 func (d *damaged) Next(ctx context.Context, q store.Query, buf []byte) (store.Msg, error) {
 	m, err := d.Source.Next(ctx, q, buf)
 	if d.bad[m.Seq] || d.lost[m.Seq] {

@@ -157,20 +157,46 @@ func (f *frontier) reset(e *epoch, want int) {
 	f.returns, f.changes, f.erasures = e.returns.Load(), e.changes.Load(), e.erasures.Count()
 }
 
-// loadNext adds the next message to buf. more is false if there is no use in going on.
+// loadNext adds to buf what comes next: of a whole stream messages that follow each other, of a part one. more is false if there is no
+// use in going on.
 func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err error) {
+	if h.e.part {
+		return f.loadNextOfPart(ctx, h)
+	}
+	for m, e := range h.r.LoadRun(ctx, f.next, f.scratch) {
+		if err = e; err != nil || h.e.isHidden(f.next) {
+			break
+		}
+		if f.add(h, m); len(f.buf) >= f.ahead || len(f.msgs) >= maxMsgs {
+			return true, nil
+		}
+		more = true
+	}
+	if more {
+		return true, nil // what ended the run is found again
+	}
+	return f.pass(ctx, h, f.next, err)
+}
+
+func (f *frontier) loadNextOfPart(ctx context.Context, h *Handle) (more bool, err error) {
 	m, err := h.e.load(ctx, f.next, f.scratch)
-	var damage *store.CorruptError
 	if m.Seq > f.next && f.into == 0 && !h.e.isHidden(m.Seq) {
 		if err := f.jump(ctx, h.e, m.Seq); err != nil {
 			return false, err
 		}
 	}
+	if err != nil || m.Seq != f.next || h.e.isHidden(f.next) {
+		return f.pass(ctx, h, m.Seq, err)
+	}
+	f.add(h, m)
+	return true, nil
+}
+
+// pass moves on past message next, which is not to be given out: loading it gave err, or message found instead, or it is hidden.
+func (f *frontier) pass(ctx context.Context, h *Handle, found store.Seq, err error) (more bool, _ error) {
+	var damage *store.CorruptError
 	switch {
-	case err == nil && m.Seq == f.next && !h.e.isHidden(f.next):
-		f.add(h, m)
-		return true, nil
-	case f.into > 0 && (errors.Is(err, store.ErrNotFound) || m.Seq > f.next):
+	case f.into > 0 && (errors.Is(err, store.ErrNotFound) || found > f.next):
 		// What the reader sought into is gone: the rest of it is.
 		f.blank, f.into = f.size-f.into, 0
 		f.start += f.size

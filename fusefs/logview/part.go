@@ -99,13 +99,8 @@ func (e *epoch) widenLocked(ctx context.Context) error {
 	return nil
 }
 
-// load reads message seq, or, of a part, the first one of it from seq on.
+// load reads the first message of a part from seq on.
 func (e *epoch) load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg, error) {
-	if !e.part {
-		m, err := e.r.Load(ctx, seq, buf)
-		m.Seq = seq
-		return m, err
-	}
 	m, err := e.r.Next(ctx, e.within(seq, 0), buf)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

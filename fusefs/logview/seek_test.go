@@ -34,6 +34,10 @@ func (c *counting) Load(ctx context.Context, seq store.Seq, buf []byte) (store.M
 	return c.Source.Load(ctx, seq, buf)
 }
 
+func (c *counting) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return runOf(ctx, c.Load, seq, buf)
+}
+
 func (c *counting) Next(ctx context.Context, q store.Query, buf []byte) (store.Msg, error) {
 	c.loaded++
 	return c.Source.Next(ctx, q, buf)

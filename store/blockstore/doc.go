@@ -29,7 +29,7 @@
 //   - opening a stream: streamopen, openconfig, blockends, replaced, replay, doubt, recover, statefile, prepare
 //   - appending: append, commit, decide, limits, remembered, onsubject, expire, rotate, tailnotes, footer
 //   - putting back: restore
-//   - reading by sequence and time: read, ahead, foresight, seek, times, gaps, kept
+//   - reading by sequence and time: read, loadrun, ahead, foresight, seek, times, gaps, kept
 //   - finding by subject: subjects, unindex, known, table, match, tailchain, find, count, walk
 //   - removing: remove, removal, purge, erase, erasecopies
 //   - giving space back: reclaimer, reclaim, plan, waste, rewrite, rewritecontrols, pinned, swap, retired

@@ -155,6 +155,18 @@ func (st *stream) Load(_ context.Context, seq store.Seq, buf []byte) (store.Msg,
 	return m.copyTo(buf), nil
 }
 
+// LoadRun implements [store.Reader]. The lock is not held while the caller looks at a message.
+func (st *stream) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return func(yield func(store.Msg, error) bool) {
+		m, err := st.Load(ctx, seq, buf)
+		for yield(m, err) && err == nil {
+			if m, err = st.Load(ctx, m.Seq+1, buf); err != nil {
+				return // who reads on is told
+			}
+		}
+	}
+}
+
 // copyTo returns the message with its bytes in buf, or in new memory if they don't fit.
 func (m *message) copyTo(buf []byte) store.Msg {
 	out, h, n := m.Msg, len(m.Header), len(m.Header)+len(m.Data)

@@ -24,6 +24,7 @@ const (
 	opDrop          op = "drop"
 	opState         op = "state"
 	opLoad          op = "load"
+	opLoadRun       op = "load_run"
 	opStat          op = "stat"
 	opLoadLast      op = "load_last"
 	opScan          op = "scan"
@@ -92,7 +93,7 @@ const (
 )
 
 var ops = []op{
-	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opTruncate, opDrop, opState, opLoad, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
+	opStreams, opStream, opUsage, opClose, opCreate, opUpdate, opTruncate, opDrop, opState, opLoad, opLoadRun, opStat, opLoadLast, opScan, opAppend, opRestore, opRemove, opErase, opUndelete,
 	opSync, opNext, opPrev, opSeekTime, opCount, opSubjects, opCountSubjects, opLastSeqs, opSubjectOf, opPending, opGaps, opPurge, opCompact, opSkip, opRanges,
 	opSkipTo, opExtents, opDamage, opDraftCreate, opDraftOpen, opDraftRename, opDraftRemove, opDraftPublish, opDraftRestore, opDraftList, opDraftScratch,
 	opDraftRead, opDraftWrite, opDraftTruncate, opDraftSize, opDraftModTime, opDraftSync, opDraftClose,
@@ -158,6 +159,13 @@ func (m *metrics) load(o op, start time.Time, msg *store.Msg, err error) {
 		m.loaded.Inc()
 		m.bytesOut.Add(float64(len(msg.Data)))
 	}
+}
+
+// loadRun counts n messages that were loaded in one walk.
+func (m *metrics) loadRun(o op, start time.Time, n, bytes int, err error) {
+	m.done(o, start, err)
+	m.loaded.Add(float64(n))
+	m.bytesOut.Add(float64(bytes))
 }
 
 // store counts the first n of some entries, which were stored.

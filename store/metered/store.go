@@ -196,6 +196,22 @@ func (s *stream) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg
 	return m, err
 }
 
+// LoadRun implements [store.Reader]. A walk is one operation, and takes as long as its caller does.
+func (s *stream) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
+	return func(yield func(store.Msg, error) bool) {
+		start, n, bytes, failed := time.Now(), 0, 0, error(nil)
+		defer func() { s.m.loadRun(opLoadRun, start, n, bytes, failed) }()
+		for m, err := range s.Stream.LoadRun(ctx, seq, buf) {
+			if failed = err; err == nil {
+				n, bytes = n+1, bytes+len(m.Data)
+			}
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
 // Stat implements [store.Reader].
 func (s *stream) Stat(ctx context.Context, seq store.Seq) (store.Meta, error) {
 	start := time.Now()

@@ -78,6 +78,7 @@ func allActions(m *model) map[string]func(*rapid.T) {
 		"find again":  m.find,
 		"load":        m.load,
 		"load last":   m.loadLast,
+		"load run":    m.loadRun,
 		"scan":        m.scan,
 		"create":      m.create,
 		"drop":        m.drop,

@@ -42,7 +42,7 @@ type testCase struct {
 func Run(t *testing.T, e Engine) {
 	cases := slices.Concat(
 		adminCases, updateCases,
-		appendCases, readCases, scanCases, findCases, countCases, placeCases, removeCases, eraseCases, truncateCases, keptCases, atticCases, purgeCases,
+		appendCases, readCases, loadRunCases, scanCases, findCases, countCases, placeCases, removeCases, eraseCases, truncateCases, keptCases, atticCases, purgeCases,
 		restoreCases, restoreAllCases,
 		limitCases, subjectLimitCases, dedupeCases, expectCases, rollupCases, ageCases, ttlCases,
 		watchCases, draftCases, publishCases, durableCases, concurrentCases,
