@@ -54,6 +54,13 @@ func (s *Stream) plan(e *effort) ([]renewal, error) {
 	return p.groups, nil
 }
 
+// unjudge lets blocks be written anew for their controls after all, as nobody has tried.
+func unjudge(blocks []*block) {
+	for _, b := range blocks {
+		b.judged = 0
+	}
+}
+
 // renewable says whether a block may be written anew: what is damaged is not touched.
 func (s *Stream) renewable(b *block) bool {
 	return b.trailer != nil && b.next != 0 && b.trailer.Count(record.Bad) == 0 && !s.damage.In(b.name, b.hdr.First, b.next)

@@ -78,26 +78,28 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 	begun := time.Now()
 	var errs []error
 	for i := range groups {
+		old := groups[i].old
 		if groups[i].need > s.st.room(e.urgent) {
+			unjudge(old)
 			continue
 		}
-		old := groups[i].old
 		groups[i].old = nil // who keeps a replaced block keeps its space
 		n, err := s.rewrite(ctx, &rewriting{old: old, asOf: e.asOf, urgent: e.urgent, inPages: e.onDisk()})
 		gained += n
+		stop := s.mayReclaim(ctx, e.urgent && gained == 0) != nil || s.unsure != nil
+		if err != nil && (stop || errors.Is(err, store.ErrNoSpace) && !e.urgent) {
+			unjudge(old)
+		}
 		if e.onDisk() {
 			s.st.reclaimer.release()
 		}
-		if errors.Is(err, errBusy) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errBusy) {
 			errs = append(errs, err)
 		}
-		if s.mayReclaim(ctx) != nil || s.unsure != nil {
-			break
-		}
-		if e.urgent && time.Since(begun) > tooLong || e.isEnough(gained, s.opt.BlockSize, begun) {
+		if stop || e.urgent && time.Since(begun) > tooLong || e.isEnough(gained, s.opt.BlockSize, begun) {
+			for _, g := range groups[i+1:] {
+				unjudge(g.old)
+			}
 			break
 		}
 	}
@@ -117,12 +119,12 @@ func (st *Store) room(urgent bool) int64 {
 }
 
 // mayReclaim says whether space may still be given back: not when the stream is being closed, or somebody waits
-// for reclaimMu.
-func (s *Stream) mayReclaim(ctx context.Context) error {
+// for reclaimMu, unless others wait for the room that is to be made.
+func (s *Stream) mayReclaim(ctx context.Context, awaited bool) error {
 	if s.stopping.Load() || s.st.closing.Load() {
 		return store.ErrClosed
 	}
-	if s.wanted.Load() > 0 {
+	if s.wanted.Load() > 0 && !awaited {
 		return errBusy
 	}
 	return ctx.Err()

@@ -301,7 +301,7 @@ func (r *rewriting) noteGone(b *block, i int, e *keptBatch) {
 
 // flush writes what is encoded.
 func (r *rewriting) flush(ctx context.Context) error {
-	if err := r.s.mayReclaim(ctx); err != nil {
+	if err := r.s.mayReclaim(ctx, r.urgent); err != nil {
 		return err
 	}
 	for {
