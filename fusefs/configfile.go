@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (fs *FS) judgeConfig(s *stream) judge {
 			return nil, fmt.Errorf("name: %w: stream %s can't become %s", store.ErrInvalid, s.name, cfg.Name)
 		}
 		cfg = cfg.WithDefaults()
-		if err := cfg.Check(); err != nil {
+		if err := cmp.Or(cfg.Check(), shown(cfg.FirstSeq)); err != nil {
 			return nil, err
 		}
 		state, err := s.State(c)

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -119,7 +120,7 @@ func (fs *FS) setStreamXattr(c *call, name string, value []byte, flags uint32) e
 	}
 	cfg.Name = s.name // a copy has a name of its own
 	cfg = cfg.WithDefaults()
-	if err := cfg.Check(); err != nil {
+	if err := cmp.Or(cfg.Check(), shown(cfg.FirstSeq)); err != nil {
 		return err
 	}
 	s.copied.choosing.Lock()

@@ -51,8 +51,8 @@ func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNo
 	if seq <= st.Last {
 		return 0, nil, fs.refuseSeq(c, s, seq)
 	}
-	if _, ok := s.message(seq); !ok {
-		return 0, nil, fmt.Errorf("sequence %d: %w: it is too high to be shown", seq, store.ErrInvalid)
+	if err := shown(seq); err != nil {
+		return 0, nil, err
 	}
 	if s.inForce().Sealed {
 		return 0, nil, fmt.Errorf("stream %s: %w", s.name, store.ErrSealed)

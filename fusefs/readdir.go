@@ -32,6 +32,7 @@ const (
 type listing struct {
 	out  *fuse.DirEntryList
 	plus bool
+	some bool // something was added
 }
 
 // add adds an entry and says whether it fitted. With READDIRPLUS the entry is to be
@@ -39,9 +40,12 @@ type listing struct {
 func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fuse.EntryOut, bool) {
 	e := fuse.DirEntry{Name: name, Ino: ino, Mode: mode, Off: cookie}
 	if !l.plus {
-		return nil, l.out.AddDirEntry(e)
+		ok := l.out.AddDirEntry(e)
+		l.some = l.some || ok
+		return nil, ok
 	}
 	out := l.out.AddDirLookupEntry(e)
+	l.some = l.some || out != nil
 	return out, out != nil
 }
 
@@ -139,14 +143,14 @@ func (fs *FS) ReleaseDir(in *fuse.ReleaseIn) { fs.handles.remove(in.Fh) }
 func (fs *FS) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
 	c := fs.call("readdir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	return c.status(fs.readDir(c, in, &listing{out, false}))
+	return c.status(fs.readDir(c, in, &listing{out: out}))
 }
 
 // ReadDirPlus lists a directory with attributes.
 func (fs *FS) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) (st fuse.Status) {
 	c := fs.call("readdir", &in.InHeader, cancel, "")
 	defer c.recover(&st)
-	return c.status(fs.readDir(c, in, &listing{out, true}))
+	return c.status(fs.readDir(c, in, &listing{out: out, plus: true}))
 }
 
 func (fs *FS) readDir(c *call, in *fuse.ReadIn, l *listing) error {
@@ -259,8 +263,10 @@ func (fs *FS) listMessages(c *call, s *stream, at place, h *dirHandle, off uint6
 		}
 		id, ok := s.message(m.Seq)
 		if !ok {
-			c.report(syscall.EOVERFLOW, refuse(syscall.EOVERFLOW, "message %d and those behind it have numbers too high to be shown", m.Seq))
-			return false, nil
+			if l.some {
+				return true, nil // what was listed before it is given; who reads on is told
+			}
+			return false, refuse(syscall.EOVERFLOW, "message %d and those behind it have numbers too high to be shown", m.Seq)
 		}
 		entry, ok := l.add(mapping.FormatSeq(m.Seq, fs.opt.SeqWidth), id, syscall.S_IFREG, uint64(m.Seq)+cookieFirst)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -352,5 +353,28 @@ func BenchmarkReadDir(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/entry")
 		})
+	}
+}
+
+// A listing ends with an error before a number that no file can have, and never as if there were no more.
+func TestListingOfANumberThatIsTooHigh(t *testing.T) {
+	m := newMounted(t, Options{})
+	s := m.stream("S", "one")
+	if err := s.Stream.Restore(t.Context(), store.Msg{Meta: store.Meta{Seq: mapping.MaxN + 1}, Subject: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	dir := fuse.OpenIn{InHeader: header(s.node)}
+	var open fuse.OpenOut
+	if st := m.OpenDir(nil, &dir, &open); st != fuse.OK {
+		t.Fatal(st)
+	}
+	for _, c := range []struct {
+		off  uint64
+		want fuse.Status
+	}{{0, fuse.OK}, {cookieFirst + 1, fuse.Status(syscall.EOVERFLOW)}} {
+		in := fuse.ReadIn{InHeader: header(s.node), Fh: open.Fh, Offset: c.off, Size: 4096}
+		if st := m.ReadDir(nil, &in, fuse.NewDirEntryList(make([]byte, 4096), c.off)); st != c.want {
+			t.Errorf("from %d on: %v, want %v", c.off, st, c.want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"jsfs/fusefs/gather"
 	"jsfs/fusefs/logview"
@@ -71,6 +72,14 @@ type stream struct {
 // message returns the node number of a message, ok is false if it has none.
 func (s *stream) message(seq store.Seq) (uint64, bool) {
 	return mapping.Node(mapping.KindMessage, s.num, uint64(seq))
+}
+
+// shown refuses a number that is too high for a message to be shown, whichever way it is to come to a stream.
+func shown(seq store.Seq) error {
+	if seq > mapping.MaxN {
+		return refuse(syscall.EINVAL, "sequence %d is too high to be shown", seq)
+	}
+	return nil
 }
 
 // Erasures implements [logview.Erasing].

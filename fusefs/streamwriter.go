@@ -36,9 +36,20 @@ func (s *stream) PublishDraft(ctx context.Context, name string, e store.Entry) (
 	return settled(ctx, s, func() (store.Seq, error) { return s.Stream.PublishDraft(ctx, name, e) })
 }
 
-// RestoreAll implements [store.Writer].
+// RestoreAll implements [store.Writer]. A message whose number is too high to be shown is refused, and what stands before it stored.
 func (s *stream) RestoreAll(ctx context.Context, ms []store.Msg) (int, error) {
-	return settled(ctx, s, func() (int, error) { return s.Stream.RestoreAll(ctx, ms) })
+	var refused error
+	for i, m := range ms {
+		if refused = shown(m.Seq); refused != nil {
+			ms = ms[:i]
+			break
+		}
+	}
+	if len(ms) == 0 {
+		return 0, refused
+	}
+	n, err := settled(ctx, s, func() (int, error) { return s.Stream.RestoreAll(ctx, ms) })
+	return n, cmp.Or(err, refused)
 }
 
 // Restore implements [store.Writer].
