@@ -1,11 +1,13 @@
 package blockstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/policy"
 	"jsfs/store/internal/record"
 )
 
@@ -171,7 +173,7 @@ func (s *Stream) undeletableLocked(cfg *store.Config, m *store.Msg) error {
 			return err
 		}
 	}
-	if err := cfg.CheckUndelete(m.Meta, s.cur.Load().live, n); err != nil {
+	if err := cmp.Or(policy.CheckAge(cfg, m, s.opt.Now()), cfg.CheckUndelete(m.Meta, s.cur.Load().live, n)); err != nil {
 		return fmt.Errorf("undelete message %d: %w", m.Seq, err)
 	}
 	if cfg.Retention == store.RetentionInterest && !s.consumers.Needed(m.Seq, m.Subject) {

@@ -244,7 +244,7 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 		return fmt.Errorf("%s: %w", what, store.ErrExists)
 	}
 	n, _, _ := view{stream: st}.OnSubject(m.Subject)
-	if err := st.cfg.CheckUndelete(m.Meta, st.live, n); err != nil {
+	if err := cmp.Or(policy.CheckAge(&st.cfg, &m.Msg, st.s.opt.Now()), st.cfg.CheckUndelete(m.Meta, st.live, n)); err != nil {
 		return fmt.Errorf("undelete %s: %w", what, err)
 	}
 	if st.cfg.Retention == store.RetentionInterest && !st.consumers.Needed(seq, m.Subject) {

@@ -115,18 +115,31 @@ var ageCases = []testCase{
 		b.reopen()
 		b.wantSeqs(b.open("S"), store.Query{}, 3)
 	}),
-	timed("an old message that is brought back expires again", func(b *bench) {
+	timed("what has expired is not brought back, to be gone for good", func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", MaxAge: 10 * time.Second, AllowMsgTTL: true})
 		b.append(st, "x", "")
 		b.post(st, "x", "Nats-TTL: never")
 		b.post(st, "x", "Nats-TTL: 2s")
-		pause(15 * time.Second)
-		b.wantSeqs(st, store.Query{}, 2)
+		b.post(st, "x", "Nats-TTL: 20s")
+		for seq := range store.Seq(4) {
+			b.remove(st, seq+1)
+		}
+		pause(3 * time.Second)
+		b.wantErr(st.Undelete(b.ctx, 3), store.ErrLimit)
 		b.must(st.Undelete(b.ctx, 1))
-		b.must(st.Undelete(b.ctx, 3))
-		b.wantSeqs(st, store.Query{}, 1, 2, 3)
-		pause(time.Second)
+		b.remove(st, 1)
+		pause(12 * time.Second)
+		for _, seq := range []store.Seq{1, 3, 4} {
+			b.wantErr(st.Undelete(b.ctx, seq), store.ErrLimit)
+		}
+		b.must(st.Undelete(b.ctx, 2))
 		b.wantSeqs(st, store.Query{}, 2)
+		b.must(b.s.Update(b.ctx, store.Config{Name: "S", AllowMsgTTL: true}))
+		b.must(st.Undelete(b.ctx, 1))
+		b.must(st.Undelete(b.ctx, 4))
+		b.wantSeqs(st, store.Query{}, 1, 2, 4)
+		pause(6 * time.Second)
+		b.wantSeqs(st, store.Query{}, 1, 2)
 	}),
 }
 
@@ -134,9 +147,8 @@ var ageCases = []testCase{
 var ttlCases = []testCase{
 	timed("a configuration that says what it said changes nothing", func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", MaxAge: time.Hour})
-		b.append(st, "x", "")
-		pause(2 * time.Hour)
-		b.must(st.Undelete(b.ctx, 1)) // it is old, and not looked at yet
+		b.restore(st, 1, "") // it is old, and not looked at yet
+		b.wantSeqs(st, store.Query{}, 1)
 		before := b.state(st)
 		b.must(b.s.Update(b.ctx, st.Config()))
 		if got := b.state(st); got != before {

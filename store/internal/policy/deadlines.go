@@ -2,6 +2,7 @@ package policy
 
 import (
 	"container/heap"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -44,6 +45,22 @@ func After(ns int64, d time.Duration) int64 {
 		return math.MaxInt64
 	}
 	return ns + int64(d)
+}
+
+// CheckAge returns nil if neither its Nats-TTL nor max_age would take m away as soon as it is in a stream with cfg.
+func CheckAge(cfg *store.Config, m *store.Msg, now int64) error {
+	var ttl time.Duration
+	if cfg.AllowMsgTTL {
+		ttl = TTLOf(m.Header)
+	}
+	switch {
+	case ttl == Never:
+	case ttl > 0 && After(m.Time, ttl) <= now:
+		return fmt.Errorf("stream %s: %w: the message's Nats-TTL was %v", cfg.Name, store.ErrLimit, ttl)
+	case cfg.MaxAge > 0 && After(m.Time, cfg.MaxAge) <= now:
+		return fmt.Errorf("stream %s: %w: max_age is %v", cfg.Name, store.ErrLimit, cfg.MaxAge)
+	}
+	return nil
 }
 
 // Len is how many there are.
