@@ -251,7 +251,7 @@ func (s *Stream) eachMatch(ctx context.Context, q store.Query, f func(v *view, m
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			w.metas = w.metas[:0]
+			w.forget()
 			if err := w.fillBlock(&v, to); err != nil {
 				return err
 			}

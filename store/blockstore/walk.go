@@ -54,7 +54,7 @@ func (s *Stream) Scan(ctx context.Context, q store.Query) iter.Seq2[store.Meta, 
 		w := newWalk(s, q)
 		defer w.free()
 		for !w.done {
-			w.metas = w.metas[:0]
+			w.forget()
 			if err := w.fill(ctx); err != nil {
 				yield(store.Meta{}, err)
 				return
@@ -87,9 +87,15 @@ func newWalk(s *Stream, q store.Query) *walk {
 	return w
 }
 
-func (w *walk) free() {
-	w.s, w.f, w.read, w.bytes, w.q, w.ahead = nil, nil, nil, nil, store.Query{}, foresight{}
+// forget drops what was read: who can reach a block that is replaced keeps its space.
+func (w *walk) forget() {
 	clear(w.metas)
+	w.metas = w.metas[:0]
+}
+
+func (w *walk) free() {
+	w.forget()
+	w.s, w.f, w.read, w.bytes, w.q, w.ahead = nil, nil, nil, nil, store.Query{}, foresight{}
 	walks.Put(w)
 }
 
