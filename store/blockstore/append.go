@@ -122,8 +122,8 @@ func (s *Stream) writeLocked(es []store.Entry) (r written) {
 			r.err = s.flushLocked()
 		}
 	}
-	if ferr := s.flushLocked(); r.err == nil || s.w.failed != nil && ferr != nil {
-		r.err = ferr
+	if err := s.flushLocked(); err != nil {
+		r.err = err // of the first one that is not stored, which comes before one that was refused
 	}
 	r.stored = s.w.flushed - before
 	r.n = r.stored

@@ -93,3 +93,22 @@ func TestARemovalAfterAFailedOneSurvives(t *testing.T) {
 		}
 	}
 }
+
+// Who stores several messages is told why the first one is not that is not, and not why a later one was refused.
+func TestTheFirstErrorIsTold(t *testing.T) {
+	for _, sync := range []Sync{SyncNever, SyncAlways} {
+		fail, _, s := failing(t, Options{Sync: sync}, store.Config{})
+		_, err := s.Append(t.Context(), store.Entry{Subject: "x"})
+		fatal(t, err)
+		fullFor(fail, 1)
+		n, err := s.AppendAll(t.Context(), []store.Entry{{Subject: "x"}, {Subject: "not.*"}})
+		if n != 0 || !errors.Is(err, store.ErrNoSpace) {
+			t.Errorf("%v: append on a full disk gives %d, %v, want 0, %v", sync, n, err, store.ErrNoSpace)
+		}
+		fullFor(fail, 1)
+		n, err = s.RestoreAll(t.Context(), []store.Msg{{Meta: store.Meta{Seq: 2}, Subject: "x"}, {Meta: store.Meta{Seq: 2}, Subject: "x"}})
+		if n != 0 || !errors.Is(err, store.ErrNoSpace) {
+			t.Errorf("%v: restore on a full disk gives %d, %v, want 0, %v", sync, n, err, store.ErrNoSpace)
+		}
+	}
+}

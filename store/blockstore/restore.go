@@ -56,7 +56,7 @@ func (s *Stream) restoreLocked(ms []store.Msg) (int, error) {
 			err = s.flushLocked()
 		}
 	}
-	if ferr := s.flushLocked(); err == nil || s.w.failed != nil && ferr != nil {
+	if ferr := s.flushLocked(); ferr != nil {
 		err = ferr
 	}
 	return s.w.flushed - before, err
