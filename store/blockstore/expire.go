@@ -37,22 +37,33 @@ func (s *Stream) removeExpiredLocked(cfg *store.Config, now int64) error {
 	}
 	aged := l.aged
 	if cfg.MaxAge > 0 {
+		first, err := s.firstAfter(now - int64(cfg.MaxAge))
+		if err != nil {
+			l.dueAgain(due, now)
+			return err
+		}
 		from := max(s.cur.Load().first, aged)
-		aged = max(aged, s.firstAfter(now-int64(cfg.MaxAge)))
+		aged = max(aged, first)
 		old, err := s.unsparedLocked(cfg, from, aged)
 		if err != nil {
+			l.dueAgain(due, now)
 			return err
 		}
 		ranges = append(ranges, old...)
 	}
 	if err := s.discardLocked(ranges); err != nil {
-		for _, seq := range due { // they are due again
-			l.ttls.Add(seq, now-1, 1)
-		}
+		l.dueAgain(due, now)
 		return err
 	}
 	l.aged = aged
 	return nil
+}
+
+// dueAgain notes that messages whose time had come at now are still there.
+func (l *limiter) dueAgain(due []store.Seq, now int64) {
+	for _, seq := range due {
+		l.ttls.Add(seq, now-1, 1)
+	}
 }
 
 // unsparedLocked returns the ranges that cover the live messages from from to before end but for those that no age
@@ -127,7 +138,10 @@ func (s *Stream) oldestFrom(n *snapshot, seq uint64) (ns int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	return s.timeAt(&v, i), true
+	if ns, err := s.timeAt(&v, i); err == nil {
+		return ns, true
+	}
+	return v.hdr.Time, true // it is no younger: the look is early
 }
 
 // stopLocked forgets the look that is planned.

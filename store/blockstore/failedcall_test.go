@@ -112,3 +112,42 @@ func TestTheFirstErrorIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A read that fails while messages expire makes none of them go before its time, and none stay.
+func TestAFailedReadMakesNothingExpire(t *testing.T) {
+	for _, block := range []int64{minBlockSize, 1 << 20} {
+		for n := 1; ; n++ {
+			now := time.Now().UnixNano()
+			fail, _, created := failing(t, Options{Sync: SyncNever, BlockSize: block, Now: func() int64 { return now }}, store.Config{MaxAge: time.Hour, AllowMsgTTL: true})
+			s := created.(*Stream)
+			for range 8 {
+				_, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 100)})
+				fatal(t, err)
+				now += int64(time.Minute)
+			}
+			_, err := s.Append(t.Context(), store.Entry{Subject: "x", Header: []byte("NATS/1.0\r\nNats-TTL: 30m\r\n\r\n")})
+			fatal(t, err)
+			now += int64(time.Hour - 4*time.Minute - time.Second)
+			fail.Set(vfs.Fault{At: n, Err: syscall.EIO, Match: func(call, _ string) bool { return call == "read" }})
+			s.wmu.Lock()
+			s.expireLocked()
+			s.wmu.Unlock()
+			failed := len(fail.Failed())
+			fail.Set(vfs.Fault{})
+			for seq := store.Seq(5); seq <= 8; seq++ {
+				if _, err := s.Stat(t.Context(), seq); err != nil {
+					t.Errorf("blocks of %d, read %d fails: message %d, which is too young to go: %v", block, n, seq, err)
+				}
+			}
+			s.wmu.Lock()
+			s.expireLocked()
+			s.wmu.Unlock()
+			if state, err := s.State(t.Context()); err != nil || state.First != 5 || state.Live.Messages != 4 {
+				t.Errorf("blocks of %d, read %d failed: %+v, %v, want messages 5 to 8", block, n, state, err)
+			}
+			if failed == 0 {
+				break
+			}
+		}
+	}
+}

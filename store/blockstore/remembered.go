@@ -13,7 +13,11 @@ import (
 // who sends a message again does not know that it was removed.
 func (s *Stream) findIDsLocked(since int64) error {
 	ids := policy.NewWindow()
-	err := s.eachHeader(s.firstAfter(since), func(v *view, i int, m *store.Msg) {
+	first, err := s.firstAfter(since)
+	if err != nil {
+		return fmt.Errorf("times of the messages: %w", err)
+	}
+	err = s.eachHeader(first, func(v *view, i int, m *store.Msg) {
 		if id := policy.IDOf(m.Header); id != "" {
 			ids.Add(id, m.Seq, m.Time)
 		}
@@ -73,37 +77,49 @@ func (s *Stream) eachHeader(seq uint64, f func(v *view, i int, m *store.Msg)) er
 }
 
 // firstAfter returns the lowest sequence of a message, removed or not, with a time above ns; Last + 1 if there is none. Of
-// messages whose time can't be read it takes that of those before them.
-func (s *Stream) firstAfter(ns int64) uint64 {
+// messages that are damaged it takes the time of those before them.
+func (s *Stream) firstAfter(ns int64) (uint64, error) {
 	n := s.cur.Load()
 	for b := range n.blocks {
 		v := n.view(b)
-		if v.count == 0 || s.timeAt(&v, v.count-1) <= ns {
+		if v.count == 0 {
+			continue
+		}
+		if t, err := s.timeAt(&v, v.count-1); err != nil {
+			return 0, err
+		} else if t <= ns {
 			continue
 		}
 		lo, hi := 0, v.count-1 // the message is between, both included
 		for lo < hi {
-			if mid := int(uint(lo+hi) / 2); s.timeAt(&v, mid) <= ns {
+			mid := int(uint(lo+hi) / 2)
+			if t, err := s.timeAt(&v, mid); err != nil {
+				return 0, err
+			} else if t <= ns {
 				lo = mid + 1
 			} else {
 				hi = mid
 			}
 		}
-		return v.seqOf(lo)
+		return v.seqOf(lo), nil
 	}
-	return n.last + 1
+	return n.last + 1, nil
 }
 
-// timeAt returns the time of message i of v, or of the next one before it that can be read; that of the
+// timeAt returns the time of message i of v, or of the next one before it that is not damaged; that of the
 // block if there is none.
-func (s *Stream) timeAt(v *view, i int) int64 {
+func (s *Stream) timeAt(v *view, i int) (int64, error) {
 	if t := v.block.trailer; t != nil && i == v.count-1 {
-		return t.LastTime
+		return t.LastTime, nil
 	}
 	for ; i >= 0; i-- {
-		if h, err := s.readHead(v, i); err == nil {
-			return h.Time
+		h, err := s.readHead(v, i)
+		if err == nil {
+			return h.Time, nil
+		}
+		if !isCorrupt(err) {
+			return 0, err // it would be taken for older than it is
 		}
 	}
-	return v.hdr.Time
+	return v.hdr.Time, nil
 }
