@@ -120,6 +120,9 @@ func (fs *FS) unlink(c *call, name string) error {
 		if err := fs.changedMessage(c, c.hdr.NodeId, n); err != nil {
 			return err
 		}
+		if err := fs.checkBack(c, s, n.Seq); err != nil {
+			return err
+		}
 		return fs.unlinkMessage(c, s, n)
 	case mapping.NameControl:
 		return refuse(syscall.EPERM, "%s is a view of the stream: to remove messages, remove their files", name)

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,11 +39,17 @@ type writing struct {
 	// anew where the newest one counts no more, so that a stream in which nothing is unlinked has none.
 	removed []removal
 	next    int
+	// back are those of them that came back, and when: the last maxBack.
+	back []removal
 }
 
 // maxRemoved is how many unlinked messages are remembered. A program that unlinks what
 // it wants to overwrite makes it anew at once.
 const maxRemoved = 1024
+
+// maxBack is how many messages that came back are remembered. Who is not content with the refusal tries the one again that
+// he was refused last.
+const maxBack = 16
 
 // removal is a message that was unlinked.
 type removal struct {
@@ -163,7 +170,34 @@ func (fs *FS) restoreUnlinked(c *call, s *stream, seq store.Seq) (bool, error) {
 		return false, err
 	}
 	s.changed.Store(fs.now().UnixNano())
+	s.writing.noteBack(removal{seq, c.hdr.Pid, fs.now()})
 	return true, nil
+}
+
+func (w *writing) noteBack(r removal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.back = slices.DeleteFunc(w.back, func(old removal) bool { return old.seq == r.seq || r.at.Sub(old.at) > hideFor })
+	if len(w.back) == maxBack {
+		w.back = slices.Delete(w.back, 0, 1)
+	}
+	w.back = append(w.back, r)
+}
+
+// checkBack refuses the removal of a message that came back a moment ago to the process that had unlinked it to overwrite it:
+// GNU tar unlinks and makes the file by turns, for as long as the one succeeds and the other gives EEXIST.
+func (fs *FS) checkBack(c *call, s *stream, seq store.Seq) error {
+	s.writing.mu.Lock()
+	i := slices.IndexFunc(s.writing.back, func(r removal) bool { return r.seq == seq })
+	var r removal
+	if i >= 0 {
+		r = s.writing.back[i]
+	}
+	s.writing.mu.Unlock()
+	if i < 0 || fs.now().Sub(r.at) > hideFor || !fs.sameProcess(r.thread, c.hdr.Pid) {
+		return nil
+	}
+	return refuse(syscall.EPERM, "messages never change: message %d, which was unlinked to be overwritten, came back, and stays for %v", seq, hideFor)
 }
 
 func (w *writing) lastRemoval(seq store.Seq) (removal, bool) {
