@@ -68,6 +68,21 @@ func TestAWriterWithoutAFileIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A stream that could not make its next file makes it for the next message.
+func TestABlockWithoutAFileIsTriedAgain(t *testing.T) {
+	fail, _, s := failing(t, Options{Sync: SyncNever, BlockSize: minBlockSize}, store.Config{})
+	big := store.Entry{Subject: "x", Data: make([]byte, 900)}
+	_, err := s.Append(t.Context(), big)
+	fatal(t, err)
+	fail.Set(vfs.Fault{At: 1, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "create" }})
+	if _, err := s.Append(t.Context(), big); !errors.Is(err, syscall.EMFILE) || errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("without a file: %v, want %v", err, syscall.EMFILE)
+	}
+	if seq, err := s.Append(t.Context(), big); err != nil || seq != 2 {
+		t.Errorf("the next message: %d, %v", seq, err)
+	}
+}
+
 // exhaustible makes a store in mem, with a message in each stream.
 func exhaustible(t *testing.T, mem *vfs.Mem, streams int) *Store {
 	t.Helper()

@@ -86,6 +86,9 @@ func (s *Stream) syncNewestLocked() error {
 	}
 	b := blocks[len(blocks)-1]
 	f, err := s.fs.Open(b.name)
+	if isExhausted(err) {
+		return fmt.Errorf("prepare stream: %w", err)
+	}
 	if err != nil {
 		return s.failLocked(fmt.Errorf("prepare stream: %w", err))
 	}

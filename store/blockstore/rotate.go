@@ -79,8 +79,8 @@ func (s *Stream) beginBlockLocked() error {
 	b := newBlock(blockName(s.dir, hdr.Block), hdr)
 	f, err := s.fs.Create(b.name)
 	if err != nil {
-		if isNoSpace(err) {
-			return fmt.Errorf("begin %s: %w", b.name, diskError(err))
+		if isNoSpace(err) || isExhausted(err) {
+			return fmt.Errorf("begin %s: %w", b.name, diskError(err)) // nothing was done to the disk
 		}
 		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
 	}
