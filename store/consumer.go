@@ -64,7 +64,7 @@ type Consumer interface {
 	// Ack acknowledges the open delivery of message seq, with ack_policy all also every open one before it. At or below
 	// the ack floor it does nothing. A message whose delivery is not open is ErrNotFound; ErrDenied says that ack_policy
 	// is none. If the stream drops what is acknowledged the message is removed when it returns; another error
-	// says that this failed: it is acknowledged then, and is removed at the next occasion.
+	// says that this failed: the delivery is open still.
 	Ack(ctx context.Context, seq Seq) error
 
 	// Nak gives the open delivery of message seq back, to be delivered again when delay is over. Errors are as Ack's.

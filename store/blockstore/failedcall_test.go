@@ -2,8 +2,10 @@ package blockstore
 
 import (
 	"errors"
+	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jsfs/store"
@@ -149,5 +151,37 @@ func TestAFailedReadMakesNothingExpire(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// What no consumer wants any more goes a little later if it could not go at once.
+func TestWhatNobodyWantsGoesLater(t *testing.T) {
+	for name, change := range map[string]func(st *Store, s store.Stream){
+		"the consumer is removed": func(_ *Store, s store.Stream) {
+			if err := s.RemoveConsumer(t.Context(), "c"); !errors.Is(err, store.ErrNoSpace) {
+				t.Errorf("on a full disk: %v, want %v", err, store.ErrNoSpace)
+			}
+		},
+		"the consumer wants others": func(_ *Store, s store.Stream) {
+			fatal(t, s.UpdateConsumer(t.Context(), store.ConsumerConfig{Name: "c", FilterSubject: "y"}))
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fail, st, s := failing(t, Options{Sync: SyncNever}, store.Config{Retention: store.RetentionInterest})
+			_, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c", FilterSubject: "x"})
+			fatal(t, err)
+			_, err = s.Append(t.Context(), store.Entry{Subject: "x"})
+			fatal(t, err)
+			fail.Set(vfs.Fault{At: 1, ForGood: true, Err: syscall.ENOSPC, Match: func(call, name string) bool {
+				return call == "write" && strings.HasSuffix(name, ".blk")
+			}})
+			change(st, s)
+			time.Sleep(time.Minute)
+			fail.Set(vfs.Fault{})
+			time.Sleep(time.Minute)
+			if state, err := s.State(t.Context()); err != nil || state.Live.Messages != 0 {
+				t.Errorf("%s: got %+v, %v, want no message", name, state, err)
+			}
+		})
 	}
 }

@@ -77,6 +77,8 @@ type Set struct {
 	// cur is immutable, replaced as a whole under admin. Loading it needs no lock.
 	cur atomic.Pointer[roster]
 
+	unswept atomic.Bool // a Sweep failed, and is to be tried again
+
 	saves struct {
 		sync.Mutex // guards the rest; a leaf
 		timer      *time.Timer
@@ -225,9 +227,19 @@ func (s *Set) neededBut(ctx context.Context, but *Consumer, seq store.Seq) (bool
 	return false, nil
 }
 
-// Sweep removes, in a stream with interest retention, the messages that no consumer needs. It must not be called with
-// a lock of the engine.
+// Sweep removes, in a stream with interest retention, the messages that no consumer needs. If that fails it is tried again in the
+// background. It must not be called with a lock of the engine.
 func (s *Set) Sweep(ctx context.Context) error {
+	err := s.sweep(ctx)
+	// Who opens a stream that became read-only sweeps it.
+	again := err != nil && !errors.Is(err, store.ErrReadOnly) && !errors.Is(err, store.ErrClosed)
+	if s.unswept.Store(again); again {
+		s.planSave()
+	}
+	return err
+}
+
+func (s *Set) sweep(ctx context.Context) error {
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	if s.opt.Retention() != store.RetentionInterest || len(s.cur.Load().broken) > 0 {
@@ -287,6 +299,9 @@ func (s *Set) saveInBackground() {
 	s.saves.timer = nil
 	s.saves.Unlock()
 	err := s.Flush()
+	if s.unswept.Load() {
+		err = errors.Join(err, s.sweepAgain())
+	}
 	s.saves.Lock()
 	if s.saves.failures++; err == nil {
 		s.saves.failures = 0
@@ -296,6 +311,16 @@ func (s *Set) saveInBackground() {
 		s.opt.Logger.Warn("what consumers remember could not be written, and will be again", "stream", s.opt.Stream.Config().Name, "cause", err)
 		s.planSave()
 	}
+}
+
+// sweepAgain is Sweep for what failed before.
+func (s *Set) sweepAgain() error {
+	err := s.sweep(context.Background())
+	if err == nil || errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrClosed) {
+		s.unswept.Store(false)
+		return nil
+	}
+	return fmt.Errorf("messages that no consumer wants could not be removed: %w", err)
 }
 
 // Flush makes durable what consumers remember of all that was done before.
