@@ -72,7 +72,7 @@ func (fs *FS) lookupControl(c *call, s *stream, at place, name string, out *fuse
 
 // placeEntry answers for a control, or for a message directory that is a view. It enters the view in the
 // table. What a message directory shows never changes but by its messages, so that its name may be kept; the
-// names of the controls made from it are asked for at each use.
+// names of the controls made from it are asked for at each use, and so is one that ends in a hash: it leads nowhere once its subject has no message.
 func (fs *FS) placeEntry(c *call, s *stream, p place, out *fuse.EntryOut) error {
 	if p.view == nil {
 		return fs.controlEntry(c, s, p, out)
@@ -81,7 +81,7 @@ func (fs *FS) placeEntry(c *call, s *stream, p place, out *fuse.EntryOut) error 
 	fs.prune.look(&fs.views)
 	out.NodeId = p.view.id
 	out.SetEntryTimeout(fresh)
-	if p.kind == mapping.KindStream {
+	if p.kind == mapping.KindStream && !mapping.IsHashed(p.view.name()) {
 		out.SetEntryTimeout(keep)
 	}
 	err := fs.placeAttr(c, s, p, nil, out)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/mapping"
 	"jsfs/store"
 	"jsfs/store/memstore"
 )
@@ -41,6 +42,19 @@ func (m *mounted) appendTo(s *stream, subject, payload string) {
 func (m *mounted) names(path string) string {
 	m.t.Helper()
 	return strings.Join(m.list(m.walk(path).NodeId, 4096, false, nil), " ")
+}
+
+// The directory of a subject whose name ends in a hash is there as long as the subject has a message: the kernel asks each time.
+func TestNamesOfMessageDirectoriesAreKeptWhereTheyStay(t *testing.T) {
+	m, s := newViews(t, Options{})
+	long := "a." + strings.Repeat("x", 300)
+	m.appendTo(s, long, "x")
+	for name, kept := range map[string]bool{"orders.eu.new": true, "none": true, "orders.>": true, mapping.EscapeSubject(long): false} {
+		out, st := m.lookupAt(m.walk("S/.jsfs/subjects").NodeId, name)
+		if !st.Ok() || (out.EntryValid > 0) != kept {
+			t.Errorf("%s: %v, kept for %d s", name, st, out.EntryValid)
+		}
+	}
 }
 
 func TestMessageDirectoriesShowTheirMessages(t *testing.T) {
