@@ -25,7 +25,7 @@ const (
 type NameReader interface {
 	// ReadNames reads as many names of a stream's directory as asked for, or more, from an offset of it on; node is the directory's. It returns the offset
 	// behind the last one, which is the first one if there are no more. An error that wraps fs.ErrNotExist
-	// says that the directory is gone; after any other one ReadNames is not called again. It is not called concurrently.
+	// says that the directory is gone, or can't be read; after any other one ReadNames is not called again. It is not called concurrently.
 	ReadNames(stream string, node, from uint64, names int) (next uint64, err error)
 	// Process is the number of the process that reads.
 	Process() int

@@ -28,7 +28,7 @@ type namesRequest struct {
 type namesAnswer struct {
 	Next  uint64
 	Error string
-	Gone  bool // the directory is
+	Gone  bool // the directory is, or can't be read
 }
 
 // names implements fusefs.NameReader: the guard reads.
@@ -99,11 +99,22 @@ func (q namesRequest) read() (next uint64, err error) {
 	if device := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev)); device != q.Device {
 		return 0, &fs.PathError{Op: "list", Path: q.Mount, Err: unix.EXDEV} // something else is mounted there
 	}
-	dir, err := unix.Openat(tree, q.Stream, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return q.readIn(tree)
+}
+
+// readIn reads them in the directory of the stream below root.
+func (q namesRequest) readIn(root int) (next uint64, err error) {
+	defer func() {
+		if err != nil { // it was removed, or its stream truncated, or is damaged: others may be read
+			err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+		}
+	}()
+	dir, err := unix.Openat(root, q.Stream, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = unix.Close(dir) }()
+	var st unix.Stat_t
 	if err := unix.Fstat(dir, &st); err != nil {
 		return 0, err
 	}
