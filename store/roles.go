@@ -185,7 +185,8 @@ type Writer interface {
 
 	// Undelete brings a soft-deleted message back, as it was. It gives ErrExists if it
 	// is live, ErrNotFound if nothing is left of it, ErrLimit if max_msgs, max_bytes,
-	// max_msgs_per_subject, max_age, its Nats-TTL or interest retention would take it away again, which might be for good.
+	// max_msgs_per_subject, max_age, its Nats-TTL or interest retention would take it away again, which might be for good; and
+	// in a work queue if the consumer that it is for has passed it, and would never be given it.
 	Undelete(ctx context.Context, seq Seq) error
 
 	// Sync returns when everything that was stored or removed before it is durable,

@@ -176,8 +176,8 @@ func (s *Stream) undeletableLocked(cfg *store.Config, m *store.Msg) error {
 	if err := cmp.Or(policy.CheckAge(cfg, m, s.opt.Now()), cfg.CheckUndelete(m.Meta, s.cur.Load().live, n)); err != nil {
 		return fmt.Errorf("undelete message %d: %w", m.Seq, err)
 	}
-	if cfg.Retention == store.RetentionInterest && !s.consumers.Needed(m.Seq, m.Subject) {
-		return fmt.Errorf("undelete message %d: %w: no consumer needs it, and retention is %q", m.Seq, store.ErrLimit, cfg.Retention)
+	if err := s.consumers.CheckUndelete(cfg.Retention, m.Seq, m.Subject); err != nil {
+		return fmt.Errorf("undelete message %d: %w", m.Seq, err)
 	}
 	return nil
 }

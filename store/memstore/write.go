@@ -247,8 +247,8 @@ func (st *stream) Undelete(_ context.Context, seq store.Seq) error {
 	if err := cmp.Or(policy.CheckAge(&st.cfg, &m.Msg, st.s.opt.Now()), st.cfg.CheckUndelete(m.Meta, st.live, n)); err != nil {
 		return fmt.Errorf("undelete %s: %w", what, err)
 	}
-	if st.cfg.Retention == store.RetentionInterest && !st.consumers.Needed(seq, m.Subject) {
-		return fmt.Errorf("undelete %s: %w: no consumer needs it, and retention is %q", what, store.ErrLimit, st.cfg.Retention)
+	if err := st.consumers.CheckUndelete(st.cfg.Retention, seq, m.Subject); err != nil {
+		return fmt.Errorf("undelete %s: %w", what, err)
 	}
 	m.live = true
 	st.s.removed -= m.space()

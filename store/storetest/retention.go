@@ -84,6 +84,24 @@ var retentionCases = []testCase{
 			b.Errorf("state: got %+v", s)
 		}
 	}},
+	{name: "a work queue takes nothing back that its consumer has passed", run: func(b *bench) {
+		st := b.createWith(store.Config{Name: "S", Retention: store.RetentionWorkQueue})
+		for _, subject := range []string{"a", "a", "b"} {
+			b.append(st, subject, "")
+		}
+		b.remove(st, 1)
+		b.must(st.Undelete(b.ctx, 1)) // whoever comes gets it
+		c := b.consumer(st, store.ConsumerConfig{Name: "c", FilterSubject: "a"})
+		b.remove(st, 1)
+		b.next(c, 2, 1)
+		b.wantErr(st.Undelete(b.ctx, 1), store.ErrLimit) // nobody would ever get it
+		b.remove(st, 2)
+		b.must(st.Undelete(b.ctx, 2)) // its delivery is open
+		b.remove(st, 3)
+		b.must(st.Undelete(b.ctx, 3)) // it is not c's
+		b.ack(c, 2)
+		b.wantSeqs(st, store.Query{}, 3)
+	}},
 	{name: "interest in some subjects keeps no others, in a batch too", run: func(b *bench) {
 		st := b.createWith(store.Config{Name: "S", Retention: store.RetentionInterest})
 		b.consumer(st, store.ConsumerConfig{Name: "c", FilterSubjects: []string{"a.*", "b"}})

@@ -198,6 +198,15 @@ func (s *Set) Needed(seq store.Seq, subject string) bool {
 	return len(r.broken) > 0 || slices.ContainsFunc(r.consumers, func(c *Consumer) bool { return c.needs(seq, subject) })
 }
 
+// CheckUndelete returns nil if a removed message may come back to a stream with retention r. Where messages are there for consumers, one must still need it:
+// with interest it would go again, and in a work queue it would stay for ever, if the one that it is for has passed it.
+func (s *Set) CheckUndelete(r store.Retention, seq store.Seq, subject string) error {
+	if r == store.RetentionLimits || s.Needed(seq, subject) || r == store.RetentionWorkQueue && !s.Wanted(subject) {
+		return nil
+	}
+	return fmt.Errorf("%w: no consumer needs it, and retention is %q", store.ErrLimit, r)
+}
+
 // neededBut is Needed for the consumers but one. The message's subject is read only where it decides, and a message of which it
 // can't be read is left as it is.
 func (s *Set) neededBut(ctx context.Context, but *Consumer, seq store.Seq) (bool, error) {
