@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -152,7 +153,7 @@ func (w *ctlWriter) do(c *call, line string) error {
 		if len(args) != 1 {
 			return refuse(syscall.EINVAL, "compact takes one sequence: compact 42")
 		}
-		seq, err := parseSeq("compact", args[0])
+		seq, err := parseBelow("compact", args[0])
 		if err != nil {
 			return err
 		}
@@ -266,13 +267,18 @@ func (w *ctlWriter) removed(c *call, line string, n int64, err error) error {
 
 // parsePurge reads the arguments of a purge.
 func parsePurge(args []string) (p store.Purge, err error) {
+	given := map[string]bool{}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
+		if given[name] {
+			return p, refuse(syscall.EINVAL, "purge: %s= is there twice", name)
+		}
+		given[name] = true
 		switch name {
 		case "subject":
 			p.Subject, err = value, store.CheckPattern(value)
 		case "seq":
-			p.Below, err = parseSeq(name, value)
+			p.Below, err = parseBelow(name, value)
 		case "keep":
 			p.Keep, err = strconv.ParseUint(value, 10, 64)
 			if err != nil {
@@ -286,6 +292,12 @@ func parsePurge(args []string) (p store.Purge, err error) {
 		}
 	}
 	return p, nil
+}
+
+// parseBelow reads a sequence that what is left begins with. Above the last one it is the next message's, which must be shown.
+func parseBelow(what, s string) (store.Seq, error) {
+	seq, err := parseSeq(what, s)
+	return seq, cmp.Or(err, shown(seq))
 }
 
 // parseSeq reads a sequence from 1 on.
