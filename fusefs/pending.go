@@ -22,6 +22,7 @@ type pendingNode struct {
 	stream *stream
 	seq    store.Seq
 	made   time.Time
+	maker  int // the process that made it by mknod(2), 0 if it is not known or made it otherwise
 	meta   *draftMeta
 
 	// mu guards opens, the handles for writing. It is a leaf.
@@ -38,7 +39,7 @@ func (fs *FS) pendingKey(s *stream, seq store.Seq) objectKey {
 }
 
 // makePending makes a pending restore, or refuses a sequence that was used.
-func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNode, error) {
+func (fs *FS) makePending(c *call, s *stream, seq store.Seq, maker int) (uint64, *pendingNode, error) {
 	if s.restores.Holds(seq) {
 		if err := s.restores.Settle(c); err != nil {
 			return 0, nil, err
@@ -57,7 +58,8 @@ func (fs *FS) makePending(c *call, s *stream, seq store.Seq) (uint64, *pendingNo
 	if s.inForce().Sealed {
 		return 0, nil, fmt.Errorf("stream %s: %w", s.name, store.ErrSealed)
 	}
-	node := &pendingNode{fs: fs, stream: s, seq: seq, made: fs.now(), meta: &draftMeta{mode: 0o666 &^ *fs.opt.Umask}}
+	fs.dropAbandoned(s, seq)
+	node := &pendingNode{fs: fs, stream: s, seq: seq, made: fs.now(), maker: maker, meta: &draftMeta{mode: 0o666 &^ *fs.opt.Umask}}
 	if !s.writing.addPending(node) {
 		return 0, nil, refuse(syscall.EEXIST, "somebody makes message %d already", seq)
 	}
@@ -112,8 +114,17 @@ func (w *writing) pendingAt(seq store.Seq) *pendingNode {
 	return w.pending[seq]
 }
 
+// dropAbandoned gives up a message that was made by mknod(2), and not opened, by a process that is gone: tar, which makes them
+// so, was killed. Who restores anew must not take it for a message that is there.
+func (fs *FS) dropAbandoned(s *stream, seq store.Seq) {
+	if n := s.writing.pendingAt(seq); n != nil && n.maker != 0 && !n.isOpen() && fs.process(uint32(n.maker)) == 0 { //nolint:gosec // a pid is small
+		n.drop()
+	}
+}
+
 // lookupPending finds a message that is being made.
 func (fs *FS) lookupPending(s *stream, seq store.Seq) (uint64, object, error) {
+	fs.dropAbandoned(s, seq)
 	node := s.writing.pendingAt(seq)
 	if node == nil {
 		return 0, nil, errAbsent
@@ -136,7 +147,7 @@ func (fs *FS) unlinkPending(s *stream, seq store.Seq) bool {
 }
 
 func (fs *FS) createPending(c *call, s *stream, seq store.Seq, in *fuse.CreateIn) (uint64, object, handle, uint32, error) {
-	id, node, err := fs.makePending(c, s, seq)
+	id, node, err := fs.makePending(c, s, seq, 0)
 	if err != nil {
 		return 0, nil, nil, 0, err
 	}
@@ -145,7 +156,7 @@ func (fs *FS) createPending(c *call, s *stream, seq store.Seq, in *fuse.CreateIn
 }
 
 func (fs *FS) mknodPending(c *call, s *stream, seq store.Seq) (uint64, object, error) {
-	id, node, err := fs.makePending(c, s, seq)
+	id, node, err := fs.makePending(c, s, seq, fs.process(c.hdr.Pid))
 	if err != nil {
 		return 0, nil, err
 	}
