@@ -38,6 +38,8 @@ type Fault struct {
 	// Short lets a failing write store the first half of its bytes, and a failing
 	// read return the first half.
 	Short bool
+	// Growing spares writes over what is there, which need no room.
+	Growing bool
 }
 
 // NewFail returns a Fail on top of fs without a fault.
@@ -127,6 +129,13 @@ func (f *Fail) short() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.fault.Short
+}
+
+// spares says whether writes over what is there do not fail.
+func (f *Fail) spares() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fault.Growing
 }
 
 // take reserves room for a file to grow by n bytes and returns how much of it there is.
@@ -256,6 +265,13 @@ func (f *failFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *failFile) WriteAt(p []byte, off int64) (int, error) {
+	size, err := f.file.Size()
+	if err != nil {
+		return 0, err
+	}
+	if off+int64(len(p)) <= size && f.f.spares() {
+		return f.file.WriteAt(p, off)
+	}
 	if err := f.f.call("write", f.name); err != nil {
 		if !f.f.short() {
 			return 0, err
@@ -265,10 +281,6 @@ func (f *failFile) WriteAt(p []byte, off int64) (int, error) {
 			err = werr
 		}
 		return n, err
-	}
-	size, err := f.file.Size()
-	if err != nil {
-		return 0, err
 	}
 	grow := min(int64(len(p)), max(0, off+int64(len(p))-size))
 	fits := len(p) - int(grow-f.f.take(grow))

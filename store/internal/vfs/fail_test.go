@@ -100,8 +100,13 @@ func TestFaultsCanBeAimed(t *testing.T) {
 	if n != 2 || string(buf[:2]) != "SE" {
 		t.Errorf("a short read gave %d bytes: %q", n, buf)
 	}
-	f.Set(vfs.Fault{})
+	f.Set(vfs.Fault{At: 1, ForGood: true, Growing: true, Match: func(call, _ string) bool { return call == "write" }})
 	write(t, f, "a", "third", 0)
+	if _, err := file.WriteAt([]byte("longer"), 3); err == nil {
+		t.Error("a write that makes the file longer did not fail")
+	}
+	f.Set(vfs.Fault{})
+	write(t, f, "a", "fourth", 0)
 }
 
 func TestRoomRunsOut(t *testing.T) {
