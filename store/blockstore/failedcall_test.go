@@ -185,3 +185,37 @@ func TestWhatNobodyWantsGoesLater(t *testing.T) {
 		})
 	}
 }
+
+// A consumer whose change failed goes on as it was, also after a kill a moment later.
+func TestAConsumerWhoseChangeFailedGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		fail := vfs.NewFail(mem)
+		st, err := Open(fail, Options{Sync: SyncNever, asked: true})
+		fatal(t, err)
+		defer func() { _ = st.Close() }()
+		s, err := st.Create(t.Context(), store.Config{Name: "S"})
+		fatal(t, err)
+		_, err = s.Append(t.Context(), store.Entry{Subject: "x"})
+		fatal(t, err)
+		_, err = s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"})
+		fatal(t, err)
+		fail.Set(vfs.Fault{At: 1, Err: syscall.EMFILE, Match: func(call, name string) bool {
+			return call == "create" && strings.Contains(name, consumerPrefix)
+		}})
+		if err := s.UpdateConsumer(t.Context(), store.ConsumerConfig{Name: "c", DeliverPolicy: store.DeliverNew}); !errors.Is(err, syscall.EMFILE) {
+			t.Fatalf("without a file: %v, want %v", err, syscall.EMFILE)
+		}
+		time.Sleep(time.Second)
+		again, err := Open(mem.Kill(), Options{Sync: SyncNever, asked: true})
+		fatal(t, err)
+		defer func() { _ = again.Close() }()
+		s, err = again.Stream(t.Context(), "S")
+		fatal(t, err)
+		c, err := s.Consumer(t.Context(), "c")
+		fatal(t, err)
+		if info, err := c.Info(t.Context()); err != nil || info.NumPending != 1 {
+			t.Errorf("got %+v, %v, want a message to be delivered", info, err)
+		}
+	})
+}

@@ -310,6 +310,7 @@ func (c *Consumer) restart(ctx context.Context, old, cfg *store.ConsumerConfig) 
 	}
 	if err := c.configure(old, cfg); err != nil {
 		_, _ = c.exchange(was, untouched)
+		c.set.planSave() // what is on disk may be what it would have remembered
 		return err
 	}
 	return nil
