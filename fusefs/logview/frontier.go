@@ -160,6 +160,9 @@ func (f *frontier) reset(e *epoch, want int) {
 // loadNext adds to buf what comes next: of a whole stream messages that follow each other, of a part one. more is false if there is no
 // use in going on.
 func (f *frontier) loadNext(ctx context.Context, h *Handle) (more bool, err error) {
+	if f.next == 0 {
+		return false, io.EOF // the highest number there is has been passed
+	}
 	if h.e.part {
 		return f.loadNextOfPart(ctx, h)
 	}

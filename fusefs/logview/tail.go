@@ -23,8 +23,8 @@ type Tail struct {
 	// turn is held by the read that is under way; who waits for it can be interrupted. It
 	// guards the rest.
 	turn    chan struct{}
-	next    store.Seq
-	buf     []byte // the last message that was loaded, framed; rest is what was not given out
+	next    store.Seq // 0 behind the highest number that there is
+	buf     []byte    // the last message that was loaded, framed; rest is what was not given out
 	rest    []byte
 	of      erased // the message that rest is of
 	loaded  uint64 // how many erasures there were before it was loaded
@@ -39,8 +39,12 @@ func NewTail(ctx context.Context, r Source, q store.Query, f Framing, b *Bell) (
 		b.release()
 		return nil, err
 	}
+	next := st.Last + 1
+	if next > 0 {
+		next = max(next, q.From)
+	}
 	return &Tail{
-		r: r, q: q, framing: f, bell: b, erasures: erasuresOf(r), next: max(st.Last+1, q.From),
+		r: r, q: q, framing: f, bell: b, erasures: erasuresOf(r), next: next,
 		closed: make(chan struct{}), turn: make(chan struct{}, 1),
 	}, nil
 }
@@ -144,6 +148,9 @@ func orNil(err error, n int) error {
 
 // load loads the next message. What is damaged is passed over, unless the caller has bytes to give before.
 func (t *Tail) load(ctx context.Context, later bool) (more bool, err error) {
+	if t.next == 0 {
+		return false, nil
+	}
 	q := t.q
 	q.From = t.next
 	t.loaded = t.erasures.Count()
