@@ -1,7 +1,6 @@
 package blockstore
 
 import (
-	"errors"
 	"time"
 
 	"jsfs/store"
@@ -179,15 +178,10 @@ func (s *Stream) beginLimits(all bool) {
 		last = s.opt.Now()
 	}
 	s.lim.clock = policy.NewClock(last, time.Now())
-	var err error
-	if cfg.AllowMsgTTL {
-		err = s.findDeadlinesLocked()
-	}
-	if (s.w.plan.newBlock || all) && cfg.MaxMsgsPerSubject > 0 && !cfg.Sealed {
-		err = errors.Join(err, s.touchAllLocked(cfg))
-	}
+	s.lim.seekTTLs = cfg.AllowMsgTTL
+	s.lim.seekOver = (s.w.plan.newBlock || all) && !cfg.Sealed
 	s.lim.news = true
-	if err = errors.Join(err, s.enforceLocked()); err != nil {
+	if err := s.enforceLocked(); err != nil {
 		s.log.Error("limits could not be enforced", "stream", cfg.Name, "cause", err)
 	}
 	s.expireLocked()

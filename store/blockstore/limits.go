@@ -21,6 +21,9 @@ type limiter struct {
 	touched []string // subjects that got one since then
 	rollups []rollup // that came since then
 
+	seekOver bool // the subjects that have too many are to be found
+	seekTTLs bool // the messages with a TTL are to be found
+
 	unwanted []store.Seq // stored since limits were enforced, and no consumer wants them
 
 	clock  policy.Clock
@@ -102,6 +105,7 @@ func (s *Stream) enforceLocked() error {
 			l.rollups = l.rollups[:0]
 		}
 	}
+	unknown := s.seekLocked(cfg)
 	if len(l.touched) > 0 && err == nil {
 		if err = s.trimSubjectsLocked(cfg); err == nil {
 			l.touched = l.touched[:0]
@@ -117,10 +121,43 @@ func (s *Stream) enforceLocked() error {
 	if len(l.rollups) > 0 {
 		return &replacesError{err}
 	}
-	if err != nil && s.w.failed == nil {
+	if err = errors.Join(err, unknown); err != nil && s.w.failed == nil {
 		s.log.Warn("what is over the limits could not be removed", "stream", cfg.Name, "cause", err)
 	}
 	return nil
+}
+
+// seekLocked finds out what limits need to know of the messages that were there before them. What fails is tried again after the next store.
+func (s *Stream) seekLocked(cfg *store.Config) error {
+	l := &s.lim
+	if l.seekTTLs && cfg.AllowMsgTTL {
+		if err := s.findDeadlinesLocked(); err != nil {
+			return err
+		}
+	}
+	l.seekTTLs = false
+	if l.seekOver && cfg.MaxMsgsPerSubject > 0 {
+		if err := s.touchAllLocked(cfg); err != nil {
+			return err
+		}
+	}
+	l.seekOver = false
+	return nil
+}
+
+// leaveLocked removes what limits should have taken away and could not, before the stream is closed. With an error, who opens the
+// stream does it: it must not be taken for clean.
+func (s *Stream) leaveLocked() error {
+	l := &s.lim
+	if len(l.touched) == 0 && len(l.unwanted) == 0 && !l.seekOver {
+		return nil
+	}
+	l.news = true
+	err := s.enforceLocked()
+	if s.w.failed == nil && err == nil && (len(l.touched) > 0 || len(l.unwanted) > 0 || l.seekOver) {
+		err = errors.New("what is over the limits could not be removed")
+	}
+	return err
 }
 
 // replacesError says that messages are stored, and what they replace could not be removed.
@@ -267,16 +304,11 @@ func (s *Stream) discardLocked(ranges []store.Range) error {
 func (s *Stream) reconsiderLocked(old *store.Config) error {
 	cfg, l := s.config.Load(), &s.lim
 	l.ids, l.aged = nil, 0
-	var err error
-	if cfg.AllowMsgTTL && !old.AllowMsgTTL {
-		err = s.findDeadlinesLocked()
-	}
-	if lower(cfg.MaxMsgsPerSubject, old.MaxMsgsPerSubject) {
-		err = errors.Join(err, s.touchAllLocked(cfg))
-	}
+	l.seekTTLs = l.seekTTLs || cfg.AllowMsgTTL && !old.AllowMsgTTL
+	l.seekOver = l.seekOver || lower(cfg.MaxMsgsPerSubject, old.MaxMsgsPerSubject)
 	s.stopLocked()
 	l.news = true
-	err = errors.Join(err, s.enforceLocked())
+	err := s.enforceLocked()
 	s.expireLocked()
 	return err
 }

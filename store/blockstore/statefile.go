@@ -85,7 +85,7 @@ func (s *Stream) closeWriterLocked() error {
 	}
 	err := w.failed // what was stored before may not be on disk
 	if err == nil {
-		err = s.dropUnwantedLocked() // what could not be removed is left to who opens a stream that is not clean
+		err = s.leaveLocked() // what could not be removed is left to who opens a stream that is not clean
 	}
 	if err == nil {
 		if err = s.syncLocked(); err == nil {
