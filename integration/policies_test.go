@@ -24,7 +24,7 @@ var policies = []referenceRow{
 	{"a message's own TTL", `no put a x 'Nats-TTL: 1s'; because 'does not allow a Nats-TTL'; conf '{"allow_msg_ttl": true}'
 		no put a x 'Nats-TTL: 500ms'; because 'less than 1s'; no put a x 'Nats-TTL: soon'; because EINVAL
 		put a 1 'Nats-TTL: 1s'; put a 2 'Nats-TTL: 1'; put a 3 'Nats-TTL: never'; put a 4 'Nats-TTL: 1h'; put a 5; gone S/1; gone S/2; is "$(seqs)" '3 4 5'
-		no conf '{}'; because 'allow_msg_ttl: denied'; put a 6 'Nats-TTL: 2s'; cp -p S/.jsfs/config ../conf`, `gone S/6; is "$(seqs)" '3 4 5'`},
+		no conf '{}'; because 'allow_msg_ttl: denied'; put a 6 'Nats-TTL: 15s'; cp -p S/.jsfs/config ../conf`, `gone S/6; is "$(seqs)" '3 4 5'`},
 	{"max_msg_size counts headers and payload", `conf '{"max_msg_size": 100}'; put a "$(printf 'x%.0s' $(seq 90))"; no put a "$(printf 'x%.0s' $(seq 90))" 'X: yyyyyyyyyy'; because EFBIG; is "$(seqs)" 1`, ""},
 	{"duplicate_window", `no conf '{"duplicate_window": 50000000}'; because 'duplicate_window: not valid'; no conf '{"duplicate_window": 2000000000, "max_age": 1000000000}'; because 'longer than max_age'
 		put a 1 'Nats-Msg-Id: A'; put b 2 'Nats-Msg-Id: A'; put a 3 'Nats-Msg-Id: B'; is "$(seqs)" '1 2'; rm S/1; put a 4 'Nats-Msg-Id: A'; is "$(seqs)" 2`,
