@@ -84,18 +84,7 @@ func TestRoomIsMadeOfControlsThatWerePassedOver(t *testing.T) {
 	st, err := Open(mem, Options{Sync: SyncNever, BlockSize: 64 << 10, KeepDeleted: -1, asked: true})
 	fatal(t, err)
 	t.Cleanup(func() { _ = st.Close() })
-	made, err := st.Create(t.Context(), store.Config{Name: "S"})
-	fatal(t, err)
-	s := made.(*Stream)
-	const messages = 20_000
-	for range messages {
-		_, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 100)})
-		fatal(t, err)
-	}
-	for seq := store.Seq(1); seq < messages; seq++ {
-		_, err := s.Remove(t.Context(), seq)
-		fatal(t, err)
-	}
+	s := allButOneRemoved(t, st, 20_000)
 	s.reclaimMu.Lock()
 	groups, err := s.plan(&effort{asOf: math.MaxInt64})
 	fatal(t, err)

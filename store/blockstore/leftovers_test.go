@@ -11,6 +11,22 @@ import (
 	"jsfs/store/internal/vfs"
 )
 
+// allButOneRemoved makes a stream of messages of 100 bytes, of which each but the last was removed by itself: most of its blocks have controls only.
+func allButOneRemoved(t *testing.T, st *Store, messages store.Seq) *Stream {
+	t.Helper()
+	made, err := st.Create(t.Context(), store.Config{Name: "S"})
+	fatal(t, err)
+	for range messages {
+		_, err := made.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 100)})
+		fatal(t, err)
+	}
+	for seq := store.Seq(1); seq < messages; seq++ {
+		_, err := made.Remove(t.Context(), seq)
+		fatal(t, err)
+	}
+	return made.(*Stream)
+}
+
 // TestLeftoversWithoutAMessageAreKnown makes one block of blocks that have controls only, in an encrypted store, and cuts the power before each
 // change: those that are left over are known as that, whichever of them, and no damage.
 func TestLeftoversWithoutAMessageAreKnown(t *testing.T) {
@@ -18,18 +34,8 @@ func TestLeftoversWithoutAMessageAreKnown(t *testing.T) {
 	opt := Options{Sync: SyncNever, BlockSize: minBlockSize, Secret: testSecret, KeepDeleted: time.Hour, asked: true}
 	st, err := Open(mem, opt)
 	fatal(t, err)
-	made, err := st.Create(t.Context(), store.Config{Name: "S"})
-	fatal(t, err)
-	s := made.(*Stream)
 	const messages = 80
-	for range messages {
-		_, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 100)})
-		fatal(t, err)
-	}
-	for seq := store.Seq(1); seq < messages; seq++ {
-		_, err := s.Remove(t.Context(), seq)
-		fatal(t, err)
-	}
+	s := allButOneRemoved(t, st, messages)
 	fatal(t, s.Sync(t.Context()))
 	blocks := s.cur.Load().blocks
 	first := len(blocks) - 2 // the newest stays as it is
