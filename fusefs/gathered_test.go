@@ -34,10 +34,14 @@ func TestAFullStoreWithMessagesThatAreHeld(t *testing.T) {
 	_, appended := s.Append(ctx, store.Entry{Subject: "a.b"})
 	_, all := s.AppendAll(ctx, []store.Entry{{Subject: "a.b"}})
 	_, loaded := s.Load(ctx, 9, nil)
+	var inRun error
+	for _, err := range s.LoadRun(ctx, 9, nil) {
+		inRun = err
+	}
 	_, removed := s.Remove(ctx, 9)
 	other := held
 	other.Seq = 10
-	for what, err := range map[string]error{"append": appended, "append of several": all, "load": loaded, "remove": removed, "restore": s.Restore(ctx, other)} {
+	for what, err := range map[string]error{"append": appended, "append of several": all, "load": loaded, "load in a run": inRun, "remove": removed, "restore": s.Restore(ctx, other)} {
 		if !errors.Is(err, store.ErrNoSpace) {
 			t.Errorf("%s: got %v, want no space", what, err)
 		}

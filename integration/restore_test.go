@@ -60,6 +60,16 @@ func TestARestoreAfterOneThatWasKilled(t *testing.T) {
 	m.sh(`mkdir A B; echo one > A/a; echo two > A/b
 		python3 -c 'import os; os.mknod("B/000000000001", 0o644); os.stat("B/000000000001"); os.kill(os.getpid(), 9)' || true
 		test ! -e B/1
+		mkdir C # what another process has open stays
+		timeout 30 python3 -c 'import os, time
+path = "C/000000000001"; os.mknod(path, 0o644)
+maker, (r, w) = os.getpid(), os.pipe()
+if os.fork(): os.read(r, 1); os._exit(0)
+fd = os.open(path, os.O_WRONLY); os.write(w, b"x")
+while os.path.exists("/proc/%d" % maker): time.sleep(.02)
+for k, v in ("seq", b"1"), ("subject", b"a"): os.setxattr(path, "user.jsfs." + k, v)
+os.write(fd, b"one"); os.close(fd)'
+		for i in $(seq 200); do test "$(cat C/.log)" = one && break; sleep .05; done; test "$(cat C/.log)" = one
 		tar --xattrs --xattrs-include='user.*' -C A -c . | tar --xattrs --xattrs-include='user.*' --skip-old-files -C B -x
 		cmp A/.jsfs/log.jsonl B/.jsfs/log.jsonl`)
 }

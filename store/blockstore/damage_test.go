@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,6 +153,9 @@ func (s *sample) look(st *Store) (readable, damaged string, state store.State, r
 			s.t.Errorf("message %d: %v", seq, err)
 		}
 	}
+	if runs := s.readInRuns(str, min(state.Last, 40)); !slices.Equal(runs, good) {
+		s.t.Errorf("in runs %v can be read, by themselves %v", runs, good)
+	}
 	reported, err = str.Damage(ctx)
 	s.must(err)
 	for _, seq := range bad {
@@ -164,6 +168,34 @@ func (s *sample) look(st *Store) (readable, damaged string, state store.State, r
 		}
 	}
 	return ranges(good), ranges(bad), state, reported
+}
+
+// readInRuns returns what runs give up to message last: what can't be read is told of where one begins, and nowhere else.
+func (s *sample) readInRuns(str store.Stream, last store.Seq) (read []int) {
+	s.t.Helper()
+	for seq := store.Seq(1); seq <= last; {
+		from := seq
+		for m, err := range str.LoadRun(context.Background(), seq, make([]byte, 600)) {
+			if err != nil {
+				if seq > from {
+					s.t.Errorf("the run from %d on ends with %v", from, err)
+				}
+				break
+			}
+			if seq > last {
+				break
+			}
+			if m.Seq != seq || !bytes.Equal(m.Data, sampleData(int(seq))) { //nolint:gosec // small
+				s.t.Errorf("message %d in a run from %d on: got %d, %.40q", seq, from, m.Seq, m.Data)
+			}
+			read = append(read, int(seq)) //nolint:gosec // small
+			seq++
+		}
+		if seq == from {
+			seq++
+		}
+	}
+	return read
 }
 
 func flipIn(name string, seq int) func(*sample) {
