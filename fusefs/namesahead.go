@@ -141,9 +141,9 @@ func (a *namesAhead) reads(s *stream, process func() int) bool {
 		return false
 	}
 	a.mu.Lock()
-	w := a.busy
+	his := a.busy != nil && a.busy.stream == s
 	a.mu.Unlock()
-	return w != nil && w.stream == s && process() == (*r).Process()
+	return his && process() == (*r).Process()
 }
 
 // end returns when no names are being read any more. Nobody uses the mount by then.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -88,6 +89,30 @@ func TestWhoLooksUpInOrderGetsTheNextNames(t *testing.T) {
 		if d.reads > 10 {
 			t.Errorf("removed %v: names were read %d times", remove, d.reads)
 		}
+	}
+}
+
+// Anybody may open a directory while names of it are read.
+func TestADirectoryIsOpenedWhileItsNamesAreRead(t *testing.T) {
+	d := named(t, 2000)
+	d.m.pub.proc = oneThreadEach{}
+	done := make(chan struct{})
+	var opens sync.WaitGroup
+	opens.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				d.m.openDirFlags(d.s.node)
+			}
+		}
+	})
+	d.walk(false, seqs(1, 2000)...)
+	close(done)
+	opens.Wait()
+	if d.reads == 0 {
+		t.Error("no names were read")
 	}
 }
 
