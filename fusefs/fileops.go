@@ -109,12 +109,16 @@ func (fs *FS) readMessage(c *call, buf []byte, off uint64) (int, error) {
 	if off >= uint64(len(m.Data)) {
 		return 0, nil
 	}
-	if off == 0 && s != nil {
+	n := copy(buf, m.Data[off:])
+	if s == nil {
+		return n, nil
+	}
+	fs.prefetch.read(s, m.Meta, int64(off), int64(off)+int64(n))
+	if off == 0 {
 		s.used.Add(1)
-		fs.prefetch.read(s, m.Meta)
 		fs.names.used(s, m.Seq)
 	}
-	return copy(buf, m.Data[off:]), nil
+	return n, nil
 }
 
 // Buffers to load messages into, in two sizes: a READ of up to a page's worth of

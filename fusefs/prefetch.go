@@ -13,10 +13,13 @@ const (
 	// then four times as many each time, up to maxPrefetch.
 	minPrefetch = 16
 	maxPrefetch = 256
-	// maxPrefetched is the largest payload that is sent ahead: of larger ones the request is not
-	// what costs. maxPrefetchBytes is when enough was sent at a time.
-	maxPrefetched    = 32 << 10
+	// maxPrefetched is the largest payload that is sent ahead, which is as much as the kernel itself reads ahead.
+	// maxPrefetchBytes is when enough was sent at a time.
+	maxPrefetched    = maxStateless
 	maxPrefetchBytes = 2 << 20
+	// Whoever reads a message of up to maxFirstRead is followed; of a larger one he must come to its end: who looks at the beginning of
+	// many asks for less than would be sent.
+	maxFirstRead = 32 << 10
 	// prefetchGap is how many sequences may be missing between two messages that are read in order.
 	prefetchGap = 16
 	// prefetchRest is how many messages are read before it is tried again with a reader whose next
@@ -89,9 +92,9 @@ func (p *prefetcher) ahead(s *stream, seq store.Seq) (*cursor, store.Seq) {
 	return nil, 0
 }
 
-// read notes that a message was asked for, and sends the next ones if that was in order.
-func (p *prefetcher) read(s *stream, m store.Meta) {
-	if p.kernel == nil || m.Size > maxPrefetched {
+// read notes that a message was asked for from off up to end, and sends the next ones if that was in order.
+func (p *prefetcher) read(s *stream, m store.Meta, off, end int64) {
+	if p.kernel == nil || m.Size > maxPrefetched || m.Size <= maxFirstRead && off > 0 || m.Size > maxFirstRead && end < m.Size {
 		return
 	}
 	seq := m.Seq

@@ -107,7 +107,7 @@ func TestWhoOpensInOrderGetsTheNextInTime(t *testing.T) {
 }
 
 // What is too large to be sent ahead is not looked at for that either.
-func TestWhoReadsLargeMessagesIsNotFollowed(t *testing.T) {
+func TestWhoReadsTooLargeMessagesIsNotFollowed(t *testing.T) {
 	m := newMounted(t, Options{})
 	m.prefetch.kernel = &pageCache{unknown: map[store.Seq]bool{}, pages: map[store.Seq]string{}}
 	large := strings.Repeat("x", maxPrefetched+1)
@@ -125,6 +125,48 @@ func TestWhoReadsLargeMessagesIsNotFollowed(t *testing.T) {
 	for _, c := range m.prefetch.cursors {
 		if c != nil {
 			t.Errorf("message %d was read, and is followed", c.last)
+		}
+	}
+}
+
+// Large messages are sent ahead to who reads them to their end, in however many requests, and not to who looks at how they begin.
+func TestWhoReadsLargeMessagesToTheEndGetsTheNext(t *testing.T) {
+	const size = maxFirstRead + 20_000
+	for _, tc := range []struct {
+		requests int
+		whole    bool
+	}{{1, true}, {2, true}, {1, false}} {
+		m := newMounted(t, Options{})
+		k := &pageCache{unknown: map[store.Seq]bool{}, pages: map[store.Seq]string{}}
+		m.prefetch.kernel = k
+		s := m.stream("S", slices.Repeat([]string{strings.Repeat("x", size)}, 200)...)
+		asked := 0
+		for seq := store.Seq(1); seq <= 200; seq++ {
+			id, _ := s.message(seq)
+			if _, st := m.openAt(id, 0); !st.Ok() {
+				t.Fatalf("open message %d: %v", seq, st)
+			}
+			m.prefetch.wait()
+			if _, ok := k.pages[seq]; ok {
+				continue
+			}
+			asked++
+			part := size / tc.requests
+			if !tc.whole {
+				part = size - 1
+			}
+			for i := range tc.requests {
+				if got, st := m.readAt(id, 0, int64(i*part), part); !st.Ok() || len(got) != part {
+					t.Fatalf("message %d: got %d bytes, %v", seq, len(got), st)
+				}
+			}
+			m.prefetch.wait()
+		}
+		if tc.whole && (asked != 2 || len(k.pages) != 198) {
+			t.Errorf("in %d requests: %d were asked for, %d sent ahead", tc.requests, asked, len(k.pages))
+		}
+		if !tc.whole && len(k.pages) > 0 {
+			t.Errorf("who reads beginnings is sent %d", len(k.pages))
 		}
 	}
 }
