@@ -83,6 +83,22 @@ func TestABlockWithoutAFileIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A stream whose configuration could not be written, as no file could be opened, goes on with the one that it has.
+func TestAnUpdateWithoutAFileIsRefusedAlone(t *testing.T) {
+	fail, st, s := failing(t, Options{Sync: SyncNever}, store.Config{Description: "old"})
+	fail.Set(vfs.Fault{At: 1, ForGood: true, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "create" || call == "open" }})
+	if err := st.Update(t.Context(), store.Config{Name: "S", Description: "new"}); !errors.Is(err, syscall.EMFILE) || s.Config().Description != "old" {
+		t.Errorf("without a file: %v, want %v; the stream goes on as %q", err, syscall.EMFILE, s.Config().Description)
+	}
+	fail.Set(vfs.Fault{})
+	if _, err := s.Append(t.Context(), store.Entry{Subject: "x"}); err != nil {
+		t.Errorf("a message after that: %v", err)
+	}
+	if err := st.Update(t.Context(), store.Config{Name: "S", Description: "new"}); err != nil || s.Config().Description != "new" {
+		t.Errorf("the update again: %v; the stream goes on as %q", err, s.Config().Description)
+	}
+}
+
 // exhaustible makes a store in mem, with a message in each stream.
 func exhaustible(t *testing.T, mem *vfs.Mem, streams int) *Store {
 	t.Helper()

@@ -49,6 +49,14 @@ func openSized(fsys vfs.FS, name string) (vfs.File, int64, error) {
 
 // replaceFile puts a file in place, whole or not at all, and durably.
 func replaceFile(fsys vfs.FS, name string, content []byte) error {
+	if err := writeBeside(fsys, name, content); err != nil {
+		return err
+	}
+	return putInPlace(fsys, name)
+}
+
+// writeBeside makes the file that is to be put in the place of another one. That is not touched.
+func writeBeside(fsys vfs.FS, name string, content []byte) error {
 	temp := name + ".new"
 	if err := removeIfThere(fsys, temp); err != nil {
 		return err
@@ -57,7 +65,12 @@ func replaceFile(fsys vfs.FS, name string, content []byte) error {
 		_ = removeIfThere(fsys, temp)
 		return err
 	}
-	if err := fsys.Rename(temp, name); err != nil {
+	return nil
+}
+
+// putInPlace replaces a file by the one that was made beside it. After an error either may be there.
+func putInPlace(fsys vfs.FS, name string) error {
+	if err := fsys.Rename(name+".new", name); err != nil {
 		return err
 	}
 	return fsys.SyncDir(path.Dir(name))

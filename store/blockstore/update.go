@@ -114,11 +114,13 @@ func (s *Stream) writeConfigLocked(old, cfg *store.Config) error {
 	if err != nil {
 		return err
 	}
-	err = replaceFile(s.fs, name, s.st.smallFile(record.MagicConfig, s.inc, content))
+	if err := writeBeside(s.fs, name, s.st.smallFile(record.MagicConfig, s.inc, content)); err != nil {
+		return diskError(err)
+	}
+	err = diskError(putInPlace(s.fs, name))
 	if err == nil {
 		return nil
 	}
-	err = diskError(err)
 	content, jerr := json.Marshal(old)
 	now, rerr := readFile(s.fs, name)
 	if rerr == nil {

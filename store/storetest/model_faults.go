@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -61,11 +60,7 @@ func FaultModel(t *testing.T, e Failing) {
 			"reconsume": m.updateConsumer, "unconsume": m.removeConsumer, "deliver": m.deliver, "put back": m.restoreConsumer,
 			"ack": m.acknowledge, "ack again": m.acknowledge, "sync": m.sync, "reclaim": f.reclaim, "sleep": f.sleep,
 		} {
-			some := faults
-			if strings.HasPrefix(name, "update") {
-				some = fullDisk // which of two configurations there is must be read
-			}
-			all[name] = func(rt *rapid.T) { f.troubled(rt, some, action) }
+			all[name] = func(rt *rapid.T) { f.troubled(rt, action) }
 		}
 		maps.Copy(all, map[string]func(*rapid.T){"draft": m.draft, "drop": m.drop, "find": m.find, "load": m.load, "scan": m.scan, "note": m.noteConsumer})
 		return all
@@ -91,20 +86,18 @@ func (f *faultModel) wrap() {
 }
 
 // None of these keeps a stream from going on when it is over.
-var (
-	fullDisk = []Fault{
-		{Err: syscall.ENOSPC, Calls: []string{"write", "create", "mkdir"}, ForGood: true},
-		{Err: syscall.ENOSPC, Calls: []string{"write"}, ForGood: true},
-		{Err: syscall.ENOSPC, Calls: []string{"rename"}}, // a name goes back to where it was
-	}
-	faults = append(fullDisk, Fault{Err: syscall.EMFILE, Calls: []string{"open", "create"}, ForGood: true})
-)
+var faults = []Fault{
+	{Err: syscall.ENOSPC, Calls: []string{"write", "create", "mkdir"}, ForGood: true},
+	{Err: syscall.ENOSPC, Calls: []string{"write"}, ForGood: true},
+	{Err: syscall.ENOSPC, Calls: []string{"rename"}}, // a name goes back to where it was
+	{Err: syscall.EMFILE, Calls: []string{"open", "create"}, ForGood: true},
+}
 
 // troubled makes an operation while the disk fails in one of the ways, or does not.
-func (f *faultModel) troubled(rt *rapid.T, ways []Fault, action func(*rapid.T)) {
-	which, before := rapid.IntRange(-3, len(ways)-1).Draw(rt, "fault"), f.disk.Failed(f.dir)
+func (f *faultModel) troubled(rt *rapid.T, action func(*rapid.T)) {
+	which, before := rapid.IntRange(-3, len(faults)-1).Draw(rt, "fault"), f.disk.Failed(f.dir)
 	if which >= 0 {
-		fault := ways[which]
+		fault := faults[which]
 		fault.At = rapid.IntRange(1, 6).Draw(rt, "call")
 		fault.ForGood = fault.ForGood && rapid.Bool().Draw(rt, "for good")
 		f.disk.Fail(f.dir, fault)
