@@ -144,7 +144,7 @@ func (p *prefetcher) follow(s *stream, seq store.Seq) (c *cursor, count int) {
 
 // advance sends a reader the next messages.
 func (p *prefetcher) advance(c *cursor, from store.Seq, count int) {
-	next, known := p.send(c.stream, from, count)
+	next, known := p.send(c, from, count)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.busy, c.next = false, max(next, c.last+1)
@@ -156,9 +156,17 @@ func (p *prefetcher) advance(c *cursor, from store.Seq, count int) {
 	}
 }
 
-// send sends up to count payloads from message from on. It returns the first sequence that was not
-// sent, and whether the kernel knew the first one.
-func (p *prefetcher) send(s *stream, from store.Seq, count int) (next store.Seq, known bool) {
+// reached returns the message that a reader asked for last.
+func (p *prefetcher) reached(c *cursor) store.Seq {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return c.last
+}
+
+// send sends a reader up to count payloads from message from on, but those that he has asked for meanwhile. It returns the first
+// sequence that was not sent, and whether the kernel knew the first one.
+func (p *prefetcher) send(c *cursor, from store.Seq, count int) (next store.Seq, known bool) {
+	s := c.stream
 	scratch := largePool.Get().(*[]byte)
 	defer largePool.Put(scratch)
 	ctx, bytes := context.Background(), int64(0)
@@ -175,7 +183,7 @@ func (p *prefetcher) send(s *stream, from store.Seq, count int) (next store.Seq,
 		}
 		count--
 		next = m.Seq + 1
-		if m.Size == 0 || m.Size > maxPrefetched {
+		if m.Size == 0 || m.Size > maxPrefetched || m.Seq <= p.reached(c) {
 			continue
 		}
 		id, ok := mapping.Node(mapping.KindMessage, s.num, uint64(m.Seq))

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,34 @@ func TestWhoReadsTooLargeMessagesIsNotFollowed(t *testing.T) {
 		if c != nil {
 			t.Errorf("message %d was read, and is followed", c.last)
 		}
+	}
+}
+
+// overtaken is a kernel whose reader asks for two messages while the one before them is stored.
+type overtaken struct {
+	pageCache
+	m  *mounted
+	s  *stream
+	at store.Seq
+}
+
+func (k *overtaken) StoreNotify(node uint64, data []byte) fuse.Status {
+	if _, _, n := mapping.SplitNode(node); store.Seq(n) == k.at {
+		for seq := k.at + 1; seq <= k.at+2; seq++ {
+			id, _ := k.s.message(seq)
+			k.m.readAt(id, 0, 0, 4096)
+		}
+	}
+	return k.pageCache.StoreNotify(node, data)
+}
+
+func TestWhatTheReaderHasAskedForIsNotSentAhead(t *testing.T) {
+	m, s, k := numbered(t, 40)
+	m.prefetch.kernel = &overtaken{*k, m, s, 7}
+	k.readAll(t, m, s, 1, 2)
+	want := append(seqs(3, 7), seqs(10, 18)...)
+	if got := slices.Sorted(maps.Keys(k.pages)); !slices.Equal(got, want) {
+		t.Errorf("sent ahead were %d, want %d", got, want)
 	}
 }
 
