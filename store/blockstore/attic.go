@@ -170,13 +170,7 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 		st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
 		return nil, diskError(err)
 	}
-	s.account()
-	s.settleDrafts()
-	s.beginLimits(true)
-	s.beginConsumers()
-	st.streams[s.config.Load().Name] = s
-	st.reg.add(inc)
-	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: s.config.Load().Name, Incarnation: inc})
+	st.enterAgainLocked(s)
 	return s, nil
 }
 

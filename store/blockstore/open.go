@@ -129,7 +129,7 @@ func Open(fsys vfs.FS, opt Options) (*Store, error) {
 		fs:  fsys, opt: opt, lock: lock, hub: watch.NewHub(nil), gate: newGate(),
 		cache:   &cache{fs: fsys, maxBytes: opt.CacheBytes, maxFiles: opt.MaxFiles},
 		reserve: reserve.New(fsys, opt.Logger), pace: pace.New(backgroundBytes),
-		streams: map[string]*Stream{}, broken: map[string]error{}, closeFS: func() error { return nil },
+		streams: map[string]*Stream{}, broken: map[string]error{}, stays: map[string]uint64{}, closeFS: func() error { return nil },
 		sumsUntil: sync.OnceValue(func() time.Time { return time.Now().Add(sumsAtStop) }),
 	}
 	if unlocked {

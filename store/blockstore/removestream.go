@@ -2,7 +2,9 @@ package blockstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 
 	"jsfs/store"
 )
@@ -25,6 +27,9 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	defer st.gate.leave()
 	st.originMu.Lock() // it may be truncated meanwhile
 	defer st.originMu.Unlock()
+	if err := st.flushConsumers(name); err != nil {
+		return fmt.Errorf("remove stream %s: %w", name, err)
+	}
 	s, err := st.takeOut(name, whole)
 	if err != nil {
 		return err
@@ -36,14 +41,20 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	if err != nil { // what was removed from it may not be on disk
 		st.countRemovedLocked()
 		err = fmt.Errorf("remove stream %s: %w", name, err)
+		if isRefused(err) {
+			st.stayLocked(s, err)
+			return err
+		}
 		st.breakLocked(name, err)
 		st.unclean = append(st.unclean, err)
 		return err
 	}
 	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
 	err = st.delistLocked(s.inc)
+	stays := err != nil
 	if err == nil {
 		err = st.fs.Rename(s.dir, to)
+		stays = isRefused(err)
 	}
 	st.countRemovedLocked()
 	if st.account.unread.Load() > 0 {
@@ -55,6 +66,11 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	if err == nil {
 		err = st.fs.SyncDir(streamsDir)
 	}
+	if stays {
+		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
+		st.stayLocked(s, err)
+		return err
+	}
 	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
 	s.hub.Close()
 	if err != nil {
@@ -64,12 +80,23 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	return err
 }
 
+// flushConsumers has on disk what a stream's consumers remember: a stream that can't be removed goes on with that.
+func (st *Store) flushConsumers(name string) error {
+	st.mu.RLock()
+	s := st.streams[name]
+	st.mu.RUnlock()
+	if s == nil {
+		return nil // who takes it out says why
+	}
+	return s.consumers.Flush()
+}
+
 // takeOut lets nobody find a stream any more, and nothing come in, if it is empty, or sealed and whole is set. It is to be closed
 // without mu: calls on it that are under way may need that before they end.
 func (st *Store) takeOut(name string, whole bool) (*Stream, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := st.broken[name]; err != nil {
+	if err := st.lookAgainLocked(name); err != nil {
 		return nil, fmt.Errorf("stream %s can't be removed: %w", name, err)
 	}
 	s := st.streams[name]
@@ -108,4 +135,53 @@ func (s *Stream) retireLocked(whole bool) error {
 	s.retired, s.leaves = true, true
 	s.w.failed = fmt.Errorf("stream was removed: %w", store.ErrClosed)
 	return nil
+}
+
+// isRefused says that an error is of calls that did nothing to the disk, as it is full or no more files may be open.
+func isRefused(err error) bool {
+	return (isNoSpace(err) || isExhausted(err)) && !errors.Is(err, syscall.EIO)
+}
+
+// stayLocked lets a stream be opened again that was closed to be removed and is in its place still, as err kept it from
+// going: at once, or when somebody asks for it. The caller holds mu for writing.
+func (st *Store) stayLocked(s *Stream, err error) {
+	name := s.config.Load().Name
+	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
+	s.hub.Close()
+	st.broken[name], st.stays[name] = err, s.inc
+	if err := st.lookAgainLocked(name); err != nil {
+		st.countUnreadLocked()
+		s.log.Warn("stream that could not be removed is opened when somebody asks for it", "stream", name, "cause", err)
+	}
+}
+
+// lookAgainLocked opens a stream that could not be removed, and returns why a stream of that name can't be served. The caller holds
+// mu for writing.
+func (st *Store) lookAgainLocked(name string) error {
+	inc, ok := st.stays[name]
+	if !ok {
+		return st.broken[name]
+	}
+	s, err := st.openToWrite(inc)
+	if err != nil {
+		return fmt.Errorf("stream %s could not be removed, and not be opened again: %w", name, err)
+	}
+	delete(st.stays, name)
+	delete(st.broken, name)
+	st.enterAgainLocked(s)
+	st.links.Start(s)
+	return nil
+}
+
+// enterAgainLocked serves a stream that is open in its place again. The caller holds mu for writing.
+func (st *Store) enterAgainLocked(s *Stream) {
+	s.account()
+	s.settleDrafts()
+	s.beginLimits(true)
+	s.beginConsumers()
+	name := s.config.Load().Name
+	st.streams[name] = s
+	st.reg.add(s.inc)
+	st.countUnreadLocked()
+	st.hub.Post(store.Event{Kind: store.StreamCreated, Stream: name, Incarnation: s.inc})
 }

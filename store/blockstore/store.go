@@ -63,10 +63,11 @@ type Store struct {
 	// works for them.
 	mu      sync.RWMutex
 	streams map[string]*Stream
-	broken  map[string]error // streams that can't be served, and why
-	leaving string           // the name of the stream that is being removed, and may be in its place still
-	unread  error            // why a stream could not be read, whose name may be any
-	unclean []error          // why streams that were to be removed could not be closed well
+	broken  map[string]error  // streams that can't be served, and why
+	stays   map[string]uint64 // those of them that could not be removed, and are looked at again, by incarnation
+	leaving string            // the name of the stream that is being removed, and may be in its place still
+	unread  error             // why a stream could not be read, whose name may be any
+	unclean []error           // why streams that were to be removed could not be closed well
 	reg     register
 	closed  bool
 	attic   map[string]*removedStream // what was found in removed/, by its name there
@@ -107,6 +108,16 @@ func (st *Store) Stream(ctx context.Context, name string) (store.Stream, error) 
 	}
 	defer st.gate.leave()
 	st.mu.RLock()
+	if _, ok := st.stays[name]; ok {
+		st.mu.RUnlock()
+		st.mu.Lock()
+		err := st.lookAgainLocked(name)
+		st.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		st.mu.RLock()
+	}
 	defer st.mu.RUnlock()
 	if s := st.streams[name]; s != nil {
 		return s, nil
@@ -326,6 +337,9 @@ func (st *Store) Close() error {
 	st.gate.close()
 	st.mu.Lock()
 	errs := append([]error{st.closeRegister()}, st.unclean...)
+	for name := range st.stays {
+		errs = append(errs, st.broken[name])
+	}
 	streams := maps.Clone(st.streams)
 	st.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(streams)) {

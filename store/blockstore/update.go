@@ -37,9 +37,10 @@ func (st *Store) configure(ctx context.Context, cfg store.Config, check checkCha
 	}
 	st.originMu.Lock()
 	defer st.originMu.Unlock()
-	st.mu.RLock()
-	s, err := st.streams[cfg.Name], st.broken[cfg.Name]
-	st.mu.RUnlock()
+	st.mu.Lock()
+	err := st.lookAgainLocked(cfg.Name)
+	s := st.streams[cfg.Name]
+	st.mu.Unlock()
 	switch {
 	case err != nil:
 		return fmt.Errorf("update stream %s: %w", cfg.Name, err)

@@ -1,0 +1,110 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// A stream that could not be removed, as the disk was full or no file could be opened, is there as it was.
+func TestAStreamThatCouldNotBeRemovedGoesOn(t *testing.T) {
+	for _, fault := range []vfs.Fault{
+		{Err: syscall.ENOSPC, Match: of("write", "create", "rename")},
+		{Err: syscall.ENOSPC, Match: of("rename")},
+		{Err: syscall.EMFILE, Match: of("open", "create", "list", "mkdir", "rename", "remove")},
+	} {
+		for _, fault.ForGood = range []bool{false, true} {
+			kept := 0
+			for fault.At = 1; ; fault.At++ {
+				fail, st, s := removable(t)
+				fail.Set(fault)
+				err := st.Remove(t.Context(), "S")
+				n := len(fail.Failed())
+				fail.Set(vfs.Fault{})
+				if n == 0 {
+					break
+				}
+				what := fmt.Sprintf("%v at %d, for good %v", fault.Err, fault.At, fault.ForGood)
+				if err == nil {
+					wantGone(t, what, st)
+					continue
+				}
+				if kept++; !errors.Is(err, fault.Err) {
+					t.Errorf("%s: removing gives %v", what, err)
+				}
+				wantUnharmed(t, what, st, s.Incarnation())
+			}
+			if kept == 0 {
+				t.Errorf("%v, for good %v: the stream could always be removed", fault.Err, fault.ForGood)
+			}
+		}
+	}
+}
+
+// of lets the calls of those names fail.
+func of(calls ...string) func(call, name string) bool {
+	return func(call, _ string) bool { return slices.Contains(calls, call) }
+}
+
+// removable makes a store with a stream that has no message any more, and a consumer that has taken one.
+func removable(t *testing.T) (*vfs.Fail, *Store, store.Stream) {
+	t.Helper()
+	fail, st, s := failing(t, Options{Sync: SyncNever}, store.Config{})
+	_, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"})
+	fatal(t, err)
+	_, err = s.Append(t.Context(), store.Entry{Subject: "x"})
+	fatal(t, err)
+	c, err := s.Consumer(t.Context(), "c")
+	fatal(t, err)
+	_, err = c.Next(t.Context(), nil)
+	fatal(t, err)
+	_, err = s.Remove(t.Context(), 1)
+	fatal(t, err)
+	return fail, st, s
+}
+
+func wantGone(t *testing.T, what string, st *Store) {
+	t.Helper()
+	if _, err := st.Stream(t.Context(), "S"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%s: the stream was removed, and gives %v", what, err)
+	}
+	if removed, err := st.RemovedStreams(t.Context()); err != nil || len(removed) != 1 {
+		t.Errorf("%s: removed streams are %+v, %v", what, removed, err)
+	}
+}
+
+// wantUnharmed demands that the stream is there, and that it can be removed.
+func wantUnharmed(t *testing.T, what string, st *Store, inc uint64) {
+	t.Helper()
+	s, err := st.Stream(t.Context(), "S")
+	if err != nil || s.Incarnation() != inc {
+		t.Errorf("%s: the stream is gone: %v", what, err)
+		return
+	}
+	if seq, err := s.Append(t.Context(), store.Entry{Subject: "x"}); err != nil || seq != 2 {
+		t.Errorf("%s: the next message: %d, %v", what, seq, err)
+	}
+	if err := s.Undelete(t.Context(), 1); err != nil {
+		t.Errorf("%s: what was removed does not come back: %v", what, err)
+	}
+	c, err := s.Consumer(t.Context(), "c")
+	fatal(t, err)
+	if info, err := c.Info(t.Context()); err != nil || info.Delivered.Consumer != 1 {
+		t.Errorf("%s: the consumer has forgotten what it delivered: %+v, %v", what, info, err)
+	}
+	if n, err := s.Purge(t.Context(), store.Purge{}); err != nil || n != 2 {
+		t.Errorf("%s: purging: %d, %v", what, n, err)
+	}
+	if err := st.Remove(t.Context(), "S"); err != nil {
+		t.Errorf("%s: removing it again: %v", what, err)
+	}
+	wantGone(t, what, st)
+	if err := st.Close(); err != nil {
+		t.Errorf("%s: closing: %v", what, err)
+	}
+}
