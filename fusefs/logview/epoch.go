@@ -39,6 +39,10 @@ type epoch struct {
 	// messages back. Both are changed under mu and read without it.
 	changes, returns atomic.Uint64
 
+	// guessed says that events were lost, so that some places may be wrong.
+	guessed atomic.Bool
+	told    told
+
 	// mu guards the rest. No other lock is taken under it but the engine's; the store is
 	// called under it only after events were lost, or for a part.
 	mu     sync.Mutex
@@ -159,6 +163,7 @@ func (e *epoch) mendLocked(ctx context.Context) error {
 	}
 	e.l.extend(extents, st, e.sizeOf(st))
 	e.lost = false
+	e.guessed.Store(true)
 	e.changes.Add(1)
 	e.returns.Add(1)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 
 	"jsfs/store"
 )
@@ -76,6 +77,19 @@ func (f *frontier) begins(i int) int {
 		return 0
 	}
 	return f.msgs[i-1].end
+}
+
+// before returns how many bytes of buf belong to messages that begin before the limit in the layout, or of which the reader
+// has a part. There is no limit if it is 0.
+func (f *frontier) before(limit int64) int {
+	if limit == 0 || f.msgs[len(f.msgs)-1].start < limit {
+		return len(f.buf)
+	}
+	i := sort.Search(len(f.msgs), func(i int) bool { return f.msgs[i].start >= limit })
+	for f.begins(i) < f.at {
+		i++
+	}
+	return f.begins(i)
 }
 
 // blankErased blanks what is to be given out of messages that were erased since they were loaded.

@@ -21,6 +21,8 @@ type Handle struct {
 	log *Log
 	e   *epoch
 	r   Source
+	// toldBefore is how many sizes of the log were told before it was opened.
+	toldBefore uint64
 
 	// mu guards the rest, and is held while a read is under way. The epoch's mu is
 	// taken under it.
@@ -38,7 +40,8 @@ type mark struct{ pos, shift int64 }
 
 // ReadAt reads at the reader's position off. Fewer bytes than len(p) mean the end, with
 // io.EOF, or that the next byte can't be read: what stands before it is given without
-// an error, and the read after it gives the error.
+// an error, and the read after it gives the error. A read of the log of a whole stream that would end at a size that was told
+// since the handle was opened gives no message that was stored later, and that is the end for it.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,7 +74,16 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	return h.onward(ctx, p, n)
+	return h.onward(ctx, p, n, h.limit(off+int64(len(p))))
+}
+
+// limit is where in the layout a read ends that would end at the reader's position end; 0 if that is not known. It is for places
+// that are known for certain: else something that was there when the size was told might seem to be behind it.
+func (h *Handle) limit(end int64) int64 {
+	if h.e.part || h.e.changes.Load() == 0 || h.e.guessed.Load() || !h.e.told.has(end, h.toldBefore) {
+		return 0
+	}
+	return end
 }
 
 // Close ends the reader's use of the log. A second Close does nothing.
@@ -122,8 +134,8 @@ func (h *Handle) again(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// onward reads at the frontier into p, behind the n bytes that are in it.
-func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
+// onward reads at the frontier into p, behind the n bytes that are in it, and up to the layout's limit, if that is not 0.
+func (h *Handle) onward(ctx context.Context, p []byte, n int, limit int64) (int, error) {
 	f := &h.front
 	for n < len(p) {
 		switch {
@@ -134,7 +146,11 @@ func (h *Handle) onward(ctx context.Context, p []byte, n int) (int, error) {
 			h.pos += k
 			n += int(k)
 		case f.at < len(f.buf):
-			n += h.deliver(p[n:])
+			k := f.before(limit) - f.at
+			if k <= 0 {
+				return n, io.EOF
+			}
+			n += h.deliver(p[n:min(len(p), n+k)])
 		default:
 			err := f.load(ctx, h, len(p)-n)
 			if err == nil {

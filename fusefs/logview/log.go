@@ -74,7 +74,9 @@ func (l *Log) Size(ctx context.Context) (int64, error) {
 	if err != nil || e == nil {
 		return l.framing.total(st.Live), err
 	}
-	return e.sizeOf(st), nil
+	size := e.sizeOf(st)
+	e.told.add(size)
+	return size, nil
 }
 
 // current returns the epoch, which may be nil unless the log is that of a part.
@@ -101,7 +103,7 @@ func (l *Log) Open(ctx context.Context) (*Handle, error) {
 		return nil, err
 	}
 	l.open.Add(1)
-	return &Handle{log: l, e: l.epoch, r: l.r}, nil
+	return &Handle{log: l, e: l.epoch, r: l.r, toldBefore: l.epoch.told.count()}, nil
 }
 
 // begin sees to it that there is an epoch. The caller has the turn.

@@ -91,13 +91,18 @@ type modelHandle struct {
 	given  []int // the layout's offset of each byte of the pass
 	front  int   // the layout's offset of the frontier
 	blank  int   // up to here newlines are given
+	told   []int // the last sizes that were told since it was opened
 }
 
 func (h *modelHandle) pos() int { return h.begin + len(h.given) }
 
-// read is what ReadAt must give.
+// read is what ReadAt must give. A read that ends at a size that was told gives nothing that was stored later.
 func (h *modelHandle) read(off, n int) []byte {
 	var out []byte
+	limit := -1
+	if slices.Contains(h.told, off+n) {
+		limit = off + n
+	}
 	if !h.passed || off < h.begin || off > h.pos() {
 		if off > h.m.size() {
 			return nil
@@ -114,7 +119,7 @@ func (h *modelHandle) read(off, n int) []byte {
 		}
 	}
 	for len(out) < n {
-		c, ok := h.advance()
+		c, ok := h.advance(limit)
 		if !ok {
 			break
 		}
@@ -137,9 +142,9 @@ func (h *modelHandle) seek(off int) {
 	}
 }
 
-// advance gives the byte at the frontier. At the end the frontier stays behind the last
+// advance gives the byte at the frontier, if that is in a message that begins before the limit, unless it is -1. At the end the frontier stays behind the last
 // message that it gave: what comes back there is still ahead of it.
-func (h *modelHandle) advance() (byte, bool) {
+func (h *modelHandle) advance(limit int) (byte, bool) {
 	before := h.front
 	for {
 		i := h.m.at(h.front)
@@ -155,6 +160,10 @@ func (h *modelHandle) advance() (byte, bool) {
 		if h.front == msg.start && !msg.live {
 			h.front += len(msg.text)
 			continue
+		}
+		if h.front == msg.start && limit >= 0 && h.front >= limit {
+			h.front = before
+			return 0, false
 		}
 		c := msg.text[h.front-msg.start]
 		h.give()
@@ -176,6 +185,7 @@ type machine struct {
 	m       *model
 	handles []*logview.Handle
 	models  []*modelHandle
+	guessed bool // a size that was told ends no read
 }
 
 func (x *machine) append(t *rapid.T) {
@@ -280,7 +290,13 @@ func (x *machine) seek(t *rapid.T) {
 }
 
 func (x *machine) read(t *rapid.T, i, off int) {
-	p := bytes.Repeat([]byte{0}, rapid.IntRange(1, 400).Draw(t, "len"))
+	length := rapid.IntRange(1, 400).Draw(t, "len")
+	if told := x.models[i].told; len(told) > 0 && rapid.Bool().Draw(t, "to the end") {
+		if to := rapid.SampledFrom(told).Draw(t, "told"); to > off {
+			length = to - off
+		}
+	}
+	p := bytes.Repeat([]byte{0}, length)
 	n, err := x.handles[i].ReadAt(x.ctx, p, int64(off))
 	want := x.models[i].read(off, len(p))
 	if string(p[:n]) != string(want) {
@@ -295,6 +311,13 @@ func (x *machine) check(t *rapid.T) {
 	n, err := x.log.Size(x.ctx)
 	if err != nil || n != int64(x.m.size()) {
 		t.Fatalf("Size is %d, %v, want %d", n, err, x.m.size())
+	}
+	for _, h := range x.models {
+		if x.guessed {
+			break
+		}
+		h.told = append(h.told, int(n))
+		h.told = h.told[max(0, len(h.told)-64):]
 	}
 }
 
@@ -314,7 +337,7 @@ func testAgainstModel(t *testing.T, newStream func(t testing.TB) store.Stream, v
 		if v.losses {
 			source = forgetful{s}
 		}
-		x := &machine{ctx: t.Context(), s: s, framing: v.framing, log: logview.New(source, store.Query{}, v.framing), m: &model{blank: '\n'}}
+		x := &machine{ctx: t.Context(), s: s, framing: v.framing, guessed: v.losses, log: logview.New(source, store.Query{}, v.framing), m: &model{blank: '\n'}}
 		if v.framing == logview.JSONLines {
 			x.m.blank = ' '
 		}
