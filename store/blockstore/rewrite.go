@@ -66,6 +66,9 @@ type keptRange struct {
 // errBusy means that blocks can't be rewritten now, because of what happened to them meanwhile or because all of it is needed.
 var errBusy = errors.New("the blocks changed meanwhile, or are needed as they are")
 
+// errNoGain means that what should still be kept would be forgotten and make no room.
+var errNoGain = errors.New("the new block takes no less than the old ones")
+
 // rewrite puts one new block in the place of old ones, which must be sealed and whole and follow each other, and returns
 // how many bytes that gave back. The caller holds reclaimMu. Nothing is changed unless the error is nil, or the
 // directory could not be synced: then either is good.
@@ -98,12 +101,18 @@ func (r *rewriting) replace(ctx context.Context) (int64, error) {
 	if err == nil {
 		err = r.write(ctx, name)
 	}
+	if err == nil && r.asOf > s.opt.Now() && r.gained() <= 0 {
+		err = errNoGain
+	}
 	if err == nil {
 		err = r.swap(name)
 	}
 	if err != nil {
 		_ = removeIfThere(s.fs, name)
 		s.left = append(s.left, name) // a crash may bring it back
+		if errors.Is(err, errNoGain) {
+			return 0, nil
+		}
 		return 0, fmt.Errorf("rewrite %s: %w", last.name, diskError(err))
 	}
 	s.dropReplaced(r.old)

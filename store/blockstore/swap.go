@@ -99,12 +99,19 @@ func (r *rewriting) finish() (int64, error) {
 		s.unsure = fmt.Errorf("sync the directory of %s: %w", r.b.name, err)
 		return 0, s.unsure
 	}
-	gained := r.takes(r.old[len(r.old)-1]) - r.takes(r.b) // it has the last one's name
-	for _, b := range r.old[:len(r.old)-1] {
+	for _, b := range r.old[:len(r.old)-1] { // the new one has the last one's name
 		s.leave(b, r.b)
+	}
+	return r.gained(), s.removeLeft()
+}
+
+// gained is how many bytes the new block gives back.
+func (r *rewriting) gained() int64 {
+	gained := -r.takes(r.b)
+	for _, b := range r.old {
 		gained += r.takes(b)
 	}
-	return gained, s.removeLeft()
+	return gained
 }
 
 // takes is how many bytes b takes, as they are counted.
