@@ -108,7 +108,8 @@ func (f *faultModel) troubled(rt *rapid.T, action func(*rapid.T)) {
 		action(rt)
 	}()
 	hit := f.t.hit()
-	if f.t.hit = never; hit {
+	f.t.hit, f.t.err = never, nil
+	if hit {
 		pause(tick) // what failed in the background is tried again, and a consumer that failed is of another time than the next one
 		f.settle(rt)
 	}
