@@ -88,9 +88,7 @@ func (m *draftMeta) setXattr(name string, value []byte, flags uint32) error {
 // header is the header block that the attributes make for a message that is appended. One that acts on
 // the stream is refused: whoever copies a message with its attributes does not ask for that.
 func (m *draftMeta) header() ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	block, err := mapping.HeaderFromXattrs(m.xattrs)
+	block, err := m.anyHeader()
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +96,13 @@ func (m *draftMeta) header() ([]byte, error) {
 		return nil, refuse(syscall.EPERM, "header %s would act on the stream: write the message to .jsfs/post, with %s: true as its first line", name, mapping.HeaderApply)
 	}
 	return block, nil
+}
+
+// anyHeader is header for a message that is restored, whose headers act no more.
+func (m *draftMeta) anyHeader() ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return mapping.HeaderFromXattrs(m.xattrs)
 }
 
 // clearXattrs forgets the attributes: they were those of a message that is stored.

@@ -185,11 +185,8 @@ func restored(s *stream, meta *draftMeta, seq store.Seq, data []byte, now time.T
 	} else if ns, ok := meta.getModTime(); ok {
 		m.Time = ns
 	}
-	if header, err := meta.xattr(mapping.XattrHeaders); err == nil {
-		if _, err := mapping.ParseHeader(header); err != nil {
-			return store.Msg{}, err
-		}
-		m.Header = header
+	if m.Header, err = meta.anyHeader(); err != nil {
+		return store.Msg{}, err
 	}
 	cfg := s.inForce()
 	return m, cfg.CheckRestore(&store.Entry{Subject: m.Subject, Header: m.Header, Data: data})

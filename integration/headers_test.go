@@ -36,6 +36,12 @@ with open("B/x", "w") as f:
 		{"in the directory of a subject", `cp --preserve=xattr A/1 B/.jsfs/subjects/in/letter`, `in NATS/1.0\r\nX: 1\r\nX: 2\r\nJsfs-Filename: letter\r\n\r\n one`},
 		{"rsync, over a draft", `rsync -X A/000000000001 B/synced`, `synced NATS/1.0\r\nX: 1\r\nX: 2\r\n\r\n one`},
 		{"a draft that is renamed", `echo d > B/.d; setfattr -n user.jsfs.header.K -v v B/.d; mv B/.d B/renamed`, `renamed NATS/1.0\r\nK: v\r\n\r\n d`},
+		{"a restored message", `n=$(($(ls B | tail -n 1 | sed 's/^0*//') + 1)); N=$n python3 -c '
+import os
+n = os.environ["N"]
+with open("B/" + n, "w") as f:
+    for k, v in (("seq", n), ("subject", "back"), ("header.K", "v"), ("header.Nats-Rollup", "all")): os.setxattr(f.fileno(), "user.jsfs." + k, v.encode())
+    f.write("body")'`, `back NATS/1.0\r\nK: v\r\nNats-Rollup: all\r\n\r\n body`},
 		{"a time besides", `cp --preserve=xattr,timestamps A/1 B/timed; cp --preserve=xattr,timestamps B/timed B/again`, ``},
 	} {
 		t.Run(c.name, func(t *testing.T) {

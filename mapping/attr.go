@@ -83,7 +83,7 @@ func Xattr(m store.Msg, name string) ([]byte, bool) {
 	return []byte(strings.Join(values, ", ")), len(values) > 0
 }
 
-// HeaderFromXattrs makes the header block of a new message of the attributes that its file was given: XattrHeaders, or
+// HeaderFromXattrs makes the header block of a message of the attributes that its file was given: XattrHeaders, or
 // without that a field for each of XattrHeader, sorted by name. Attributes that tell of another message's
 // place (its sequence, subject, time) are passed over. The error wraps store.ErrInvalid.
 func HeaderFromXattrs(attrs map[string][]byte) ([]byte, error) {
