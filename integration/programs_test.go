@@ -24,11 +24,13 @@ print(os.preadv(fd, [b], 0), b[:4], os.preadv(fd, [b], 4096))'`, "4 b'one\\n' 0\
 import mmap
 for flags in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
     with open("S/000000000004", "rb") as f: assert mmap.mmap(f.fileno(), 0, flags=flags, prot=mmap.PROT_READ)[:] == open("../big", "rb").read()'`, ""},
-	{"a shared mapping of a log is refused", nil, `python3 -c '
+	{"what can be mapped shared, and what is refused", nil, `echo > S/.draft; python3 -c '
 import mmap
-f = open("S/.log")
-try: mmap.mmap(f.fileno(), 4, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
-except OSError as e: print(e.strerror)'`, "No such device\n"},
+for path in "1", ".jsfs/msg/1/data", ".jsfs/subjects/a/1", ".draft", ".log", "a", ".jsfs/last-by-subject/a", ".info":
+    f = open("S/" + path)
+    try: mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as e: print(path, e.strerror)'; rm S/.draft`,
+		".log No such device\na No such device\n.jsfs/last-by-subject/a No such device\n.info No such device\n"},
 	{"sendfile out of a message", nil, `python3 -c '
 import os
 src, dst = os.open("S/4", os.O_RDONLY), os.open("../out", os.O_WRONLY | os.O_CREAT, 0o600)
