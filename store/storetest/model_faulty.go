@@ -147,10 +147,10 @@ func (s *gotStream) AppendAll(ctx context.Context, es []store.Entry) (int, error
 	return n, err
 }
 
-// expectLess returns es without what they expect of each other in a stream where a message goes that nobody wants: it may
-// still be there for the next one.
+// expectLess returns es without what they expect of the messages before them in a stream where storing takes messages away: what should have
+// gone may still be there for the next one.
 func expectLess(cfg store.Config, es []store.Entry) []store.Entry {
-	if cfg.Retention != store.RetentionInterest {
+	if cfg.Retention != store.RetentionInterest && cfg.MaxMsgs <= 0 && cfg.MaxBytes <= 0 && cfg.MaxMsgsPerSubject <= 0 {
 		return es
 	}
 	es = slices.Clone(es)
