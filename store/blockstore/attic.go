@@ -167,11 +167,25 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 		s, err = st.openToWrite(inc)
 	}
 	if err != nil {
-		st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
+		if !isRefused(err) || !st.takeBack(r.dir, inc) {
+			st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
+		}
 		return nil, diskError(err)
 	}
 	st.enterAgainLocked(s)
 	return s, nil
+}
+
+// takeBack moves a stream back to the removed ones, which could not be opened, and says whether it is there, durably.
+func (st *Store) takeBack(dir string, inc uint64) bool {
+	err := st.fs.Rename(streamDir(inc), dir)
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir)
+	}
+	return err == nil
 }
 
 // reviveMessages brings back those messages of a removed stream that were removed in one go with it, durably, and

@@ -46,6 +46,39 @@ func TestAStreamThatCouldNotBeRemovedGoesOn(t *testing.T) {
 	}
 }
 
+// A stream that could not be brought back can be, once files can be opened.
+func TestAStreamThatCouldNotBeRevivedIsKept(t *testing.T) {
+	for at := 1; ; at++ {
+		fail, st, s := removable(t)
+		fatal(t, st.Remove(t.Context(), "S"))
+		fail.Set(vfs.Fault{At: at, Err: syscall.EMFILE, Match: of("open", "create", "list")})
+		_, err := st.Revive(t.Context(), s.Incarnation())
+		n := len(fail.Failed())
+		fail.Set(vfs.Fault{})
+		if n == 0 {
+			break
+		}
+		what := fmt.Sprintf("without a file at %d", at)
+		if err != nil {
+			if !errors.Is(err, syscall.EMFILE) {
+				t.Errorf("%s: %v", what, err)
+			}
+			wantGone(t, what, st)
+			if _, err := st.Revive(t.Context(), s.Incarnation()); err != nil {
+				t.Errorf("%s: bringing it back again: %v", what, err)
+			}
+		}
+		again, err := st.Stream(t.Context(), "S")
+		if err != nil {
+			t.Errorf("%s: the stream is not back: %v", what, err)
+			continue
+		}
+		if state, err := again.State(t.Context()); err != nil || state.Live.Messages != 1 {
+			t.Errorf("%s: %+v, %v, want the message that was removed with it", what, state, err)
+		}
+	}
+}
+
 // of lets the calls of those names fail.
 func of(calls ...string) func(call, name string) bool {
 	return func(call, _ string) bool { return slices.Contains(calls, call) }
