@@ -15,9 +15,10 @@ func (st *Store) RemovedStreams(ctx context.Context) ([]store.RemovedStream, err
 	}
 	defer st.gate.leave()
 	out, untold, err := st.listRemoved()
-	if len(untold) > 0 {
+	if len(untold) > 0 || st.hasOutdated() {
 		st.originMu.Lock() // none comes or is brought back meanwhile, and no message of one is erased
 		defer st.originMu.Unlock()
+		st.setOutdatedAside()
 		if err = st.tellRemoved(ctx); err == nil {
 			out, _, err = st.listRemoved()
 		}

@@ -73,7 +73,7 @@ func (s *Stream) settlePredecessor() error {
 		old, err = s.st.replacedBy(s.inc, b)
 	}
 	if err == nil {
-		err = s.st.setReplacedAside(streamDir(old), old, s.dir)
+		err = s.st.setReplacedAside(predecessor{streamDir(old), old, s.dir, s.st.opt.Now()})
 	}
 	if err != nil {
 		return fmt.Errorf("the stream before it was truncated is in its place still: %w", err)

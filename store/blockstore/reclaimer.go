@@ -81,6 +81,10 @@ func (r *reclaimer) wait() {
 
 // look gives back what is worth it, and more if the disk is getting full.
 func (r *reclaimer) look() {
+	if r.st.originMu.TryLock() { // else the next look does it
+		r.st.setOutdatedAside()
+		r.st.originMu.Unlock()
+	}
 	n, err := r.st.reclaim(r.ctx, effort{asOf: r.st.opt.Now()})
 	if r.ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 		return

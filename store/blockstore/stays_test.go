@@ -79,6 +79,33 @@ func TestAStreamThatCouldNotBeRevivedIsKept(t *testing.T) {
 	}
 }
 
+// What a truncation took the place of is among the removed streams, at the latest when somebody looks.
+func TestATruncatedStreamIsSetAsideLater(t *testing.T) {
+	for _, fault := range []vfs.Fault{
+		{Err: syscall.ENOSPC, Match: of("rename")},
+		{Err: syscall.EMFILE, Match: of("open", "create", "list", "rename", "remove", "syncdir")},
+	} {
+		for fault.At = 1; ; fault.At++ {
+			fail, st, s := removable(t)
+			fatal(t, s.Undelete(t.Context(), 1))
+			fail.Set(fault)
+			_, err := st.Truncate(t.Context(), "S", 0)
+			n := len(fail.Failed())
+			fail.Set(vfs.Fault{})
+			if n == 0 {
+				break
+			}
+			if err != nil {
+				continue
+			}
+			removed, err := st.RemovedStreams(t.Context())
+			if err != nil || len(removed) != 1 || removed[0].Incarnation != s.Incarnation() || removed[0].Messages != 1 {
+				t.Errorf("%v at %d: removed streams are %+v, %v, want %d", fault.Err, fault.At, removed, err, s.Incarnation())
+			}
+		}
+	}
+}
+
 // of lets the calls of those names fail.
 func of(calls ...string) func(call, name string) bool {
 	return func(call, _ string) bool { return slices.Contains(calls, call) }

@@ -61,17 +61,18 @@ type Store struct {
 
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
 	// works for them.
-	mu      sync.RWMutex
-	streams map[string]*Stream
-	broken  map[string]error  // streams that can't be served, and why
-	stays   map[string]uint64 // those of them that could not be removed, and are looked at again, by incarnation
-	leaving string            // the name of the stream that is being removed, and may be in its place still
-	unread  error             // why a stream could not be read, whose name may be any
-	unclean []error           // why streams that were to be removed could not be closed well
-	reg     register
-	closed  bool
-	attic   map[string]*removedStream // what was found in removed/, by its name there
-	looked  bool                      // attic is what is there
+	mu       sync.RWMutex
+	streams  map[string]*Stream
+	broken   map[string]error  // streams that can't be served, and why
+	stays    map[string]uint64 // those of them that could not be removed, and are looked at again, by incarnation
+	leaving  string            // the name of the stream that is being removed, and may be in its place still
+	outdated []predecessor     // streams that were truncated and could not be moved yet
+	unread   error             // why a stream could not be read, whose name may be any
+	unclean  []error           // why streams that were to be removed could not be closed well
+	reg      register
+	closed   bool
+	attic    map[string]*removedStream // what was found in removed/, by its name there
+	looked   bool                      // attic is what is there
 }
 
 var (

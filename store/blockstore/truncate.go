@@ -74,8 +74,10 @@ func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream,
 	if err := s.closeRetired(); err != nil {
 		s.log.Error("stream that was truncated could not be closed well", "stream", cfg.Name, "incarnation", s.inc, "cause", err)
 	}
-	if err := st.setReplacedAside(s.dir, s.inc, next.dir); err != nil {
-		s.log.Warn("stream that was truncated is still in its place, and is moved when the store is opened", "stream", cfg.Name, "cause", err)
+	r := predecessor{s.dir, s.inc, next.dir, st.opt.Now()}
+	if err := st.setReplacedAside(r); err != nil {
+		s.log.Warn("stream that was truncated is still in its place, and is moved later", "stream", cfg.Name, "cause", err)
+		st.setAsideLater(r, err)
 	}
 	st.links.Wake(cfg.Name)
 	st.links.Start(next)
@@ -256,33 +258,6 @@ func (s *Stream) mayBeReplaced(err error) {
 	_ = s.failLocked(fmt.Errorf("whether the stream was truncated shows when the store is opened again: %w", err))
 }
 
-// setReplacedAside keeps the stream in dir, whose place the one in by took, durably, among those that were removed. Its drafts are
-// those of the other one.
-func (st *Store) setReplacedAside(dir string, inc uint64, by string) error {
-	st.removeTree(dir + "/" + draftsName)
-	st.mu.Lock()
-	err := st.delistLocked(inc)
-	if err == nil {
-		err = st.fs.Rename(dir, fmt.Sprintf("%s/%016x@%d", removedDir, inc, st.opt.Now()))
-	}
-	st.countRemovedLocked()
-	st.countUnreadLocked() // it stays in its place if it could not be moved
-	st.mu.Unlock()
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // it was done before
-	}
-	if err == nil {
-		err = st.fs.SyncDir(removedDir)
-	}
-	if err == nil {
-		err = st.fs.SyncDir(streamsDir)
-	}
-	if err == nil {
-		err = removeIfThere(st.fs, by+"/"+replacesName)
-	}
-	return err
-}
-
 // replacedBy reads which stream inc has replaced, from what its file replaces has.
 func (st *Store) replacedBy(inc uint64, b []byte) (old uint64, err error) {
 	content, _, err := st.openSmallFile(record.MagicReplaces, inc, b)
@@ -324,7 +299,7 @@ func (st *Store) settleReplaced(incs []uint64) ([]uint64, error) {
 		}
 		err = st.fs.SyncDir(streamsDir) // the process may have been killed before it did that
 		if err == nil {
-			err = st.setReplacedAside(streamDir(old), old, streamDir(inc))
+			err = st.setReplacedAside(predecessor{streamDir(old), old, streamDir(inc), st.opt.Now()})
 		}
 		if err != nil {
 			st.opt.Logger.Warn("stream that was truncated is still in its place", "incarnation", old, "cause", err)

@@ -1,0 +1,72 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// predecessor is a stream whose place the one in the directory by took, when it was truncated.
+type predecessor struct {
+	dir string
+	inc uint64
+	by  string
+	at  int64 // when that was
+}
+
+// setReplacedAside keeps a stream that was replaced, durably, among those that were removed. Its drafts are those of the other one.
+func (st *Store) setReplacedAside(r predecessor) error {
+	st.removeTree(r.dir + "/" + draftsName)
+	st.mu.Lock()
+	err := st.delistLocked(r.inc)
+	if err == nil {
+		err = st.fs.Rename(r.dir, fmt.Sprintf("%s/%016x@%d", removedDir, r.inc, r.at))
+	}
+	st.countRemovedLocked()
+	st.countUnreadLocked() // it stays in its place if it could not be moved
+	st.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // it was done before
+	}
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir)
+	}
+	if err == nil {
+		err = removeIfThere(st.fs, r.by+"/"+replacesName)
+	}
+	return err
+}
+
+// setAsideLater has a stream that was replaced, and that err kept in its place, moved by a later call, where that can help: else it is
+// when the store is opened.
+func (st *Store) setAsideLater(r predecessor, err error) {
+	if isRefused(err) {
+		st.mu.Lock()
+		st.outdated = append(st.outdated, r)
+		st.mu.Unlock()
+	}
+}
+
+// setOutdatedAside moves the streams that were replaced and are in their place still. Of those that can't be moved it says nothing: they
+// are not to be found. The caller holds originMu.
+func (st *Store) setOutdatedAside() {
+	st.mu.Lock()
+	outdated := st.outdated
+	st.outdated = nil
+	st.mu.Unlock()
+	for _, r := range outdated {
+		if err := st.setReplacedAside(r); err != nil {
+			st.setAsideLater(r, err)
+		}
+	}
+}
+
+// hasOutdated says whether there are streams that were replaced and are in their place still.
+func (st *Store) hasOutdated() bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return len(st.outdated) > 0
+}
