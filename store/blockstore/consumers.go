@@ -27,8 +27,8 @@ func consumerID(file string) (id uint64, ok bool) {
 }
 
 // readConsumers takes in the consumers that are kept in files of those names. One that can't be read is noted, and keeps
-// the stream from nothing but forgetting what that one may want.
-func (o *opening) readConsumers(files []string) {
+// the stream from nothing but forgetting what that one may want. An error is one of the process, not of a file.
+func (o *opening) readConsumers(files []string) error {
 	var stored []consume.Stored
 	for _, file := range files {
 		id, ok := consumerID(file)
@@ -37,6 +37,9 @@ func (o *opening) readConsumers(files []string) {
 		}
 		name := o.dir + "/" + file
 		b, err := readFile(o.fs, name)
+		if isExhausted(err) {
+			return err
+		}
 		kept := consume.Stored{ID: id, Err: err}
 		damaged := false
 		if err == nil {
@@ -57,6 +60,7 @@ func (o *opening) readConsumers(files []string) {
 	for name, err := range o.consumers.Broken() {
 		o.note(store.Damage{File: o.dir, Cause: fmt.Sprintf("consumer %s can't be read: %v", name, err)})
 	}
+	return nil
 }
 
 // consumerBox returns what seals the file of a consumer in an encrypted store.

@@ -21,7 +21,7 @@ func TestTooManyOpenFilesAreNoDamage(t *testing.T) {
 	refused := 0
 	for at := 1; ; at++ {
 		fail := vfs.NewFail(mem)
-		fail.Set(vfs.Fault{At: at, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "open" }})
+		fail.Set(vfs.Fault{At: at, Err: syscall.EMFILE, Match: of("open", "list")})
 		st, err := Open(fail, Options{Sync: SyncNever})
 		if err != nil {
 			if refused++; !errors.Is(err, syscall.EMFILE) {
@@ -114,6 +114,9 @@ func exhaustible(t *testing.T, mem *vfs.Mem, streams int) *Store {
 		if _, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: []byte("12345")}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return st
 }
@@ -133,6 +136,12 @@ func wholeStreams(t *testing.T, st *Store, streams int) {
 		}
 		if damage, err := s.Damage(t.Context()); err != nil || len(damage) > 0 {
 			t.Errorf("stream %d: damage %+v, %v", i, damage, err)
+		}
+		if _, err := s.Consumer(t.Context(), "c"); err != nil {
+			t.Errorf("stream %d: %v", i, err)
+		}
+		if err := s.Sync(t.Context()); err != nil { // it is not only read
+			t.Errorf("stream %d: %v", i, err)
 		}
 	}
 	if len(st.found) > 0 {

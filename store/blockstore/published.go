@@ -15,20 +15,24 @@ import (
 const unpublished = ".unpublished."
 
 // readDrafts finds out what became of the drafts that were to become messages when the stream stopped. It changes nothing on
-// disk.
-func (o *opening) readDrafts() {
+// disk. An error is one of the process, not of a file.
+func (o *opening) readDrafts() error {
 	files, err := o.fs.List(o.draftDir())
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return nil
 	}
 	if err == nil {
 		err = o.takeMarked(files)
+	}
+	if isExhausted(err) {
+		return err
 	}
 	if err != nil && !o.opt.ReadOnly {
 		// The sequence of a draft that is not known of must not be given to another message.
 		o.w.failed = fmt.Errorf("drafts of stream %s: %w", o.config.Load().Name, err)
 		o.log.Error("stream is read-only until it is reopened", "stream", o.config.Load().Name, "cause", err)
 	}
+	return nil
 }
 
 // takeMarked takes in the marked drafts among the files, and notes what is to be removed.

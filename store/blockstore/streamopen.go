@@ -64,14 +64,19 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 	if err := o.readState(); err != nil {
 		return o.Stream, err
 	}
-	if err := o.readBlocks(); err != nil {
+	err := o.readBlocks()
+	if err == nil {
+		o.findLost()
+		o.start()
+		err = o.readConsumers(o.files)
+	}
+	if err == nil {
+		err = o.readDrafts()
+	}
+	if err != nil {
 		o.cache.drop(o.blocks)
 		return o.Stream, fmt.Errorf("stream %s: %w", o.config.Load().Name, err)
 	}
-	o.findLost()
-	o.start()
-	o.readConsumers(o.files)
-	o.readDrafts()
 	o.hub = watch.NewHub(st.hub)
 	return o.Stream, nil
 }
