@@ -149,7 +149,7 @@ func (s *Stream) seekLocked(cfg *store.Config) error {
 // stream does it: it must not be taken for clean.
 func (s *Stream) leaveLocked() error {
 	l := &s.lim
-	if len(l.touched) == 0 && len(l.unwanted) == 0 && !l.seekOver {
+	if len(l.touched) == 0 && len(l.unwanted) == 0 && !l.seekOver || s.cur.Load().live.Messages == 0 {
 		return nil
 	}
 	l.news = true
