@@ -33,7 +33,7 @@
 //   - finding by subject: subjects, unindex, known, table, match, tailchain, find, count, walk
 //   - removing: remove, removal, purge, erase, erasecopies
 //   - giving space back: reclaimer, reclaim, plan, waste, rewrite, rewritecontrols, pinned, swap, retired
-//   - streams that go, come back, or are cut off: removestream, onego, removaltimes, truncate, truncatecopy, truncatedrafts
+//   - streams that go, come back, or are cut off: removestream, onego, removaltimes, truncate, truncatecopy, truncatedrafts, outdated
 //   - drafts: drafts, draftfile, draftsize, draftname, plaindraft, draftsums, shareddraft, publishdraft, published, spentdrafts
 //   - consumers, mirrors and sources: consumers, replica
 //   - streams of the first generation: convert, forget

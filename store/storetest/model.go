@@ -204,8 +204,9 @@ func (m *model) create(rt *rapid.T) {
 	}
 }
 
-func (m *model) drop(rt *rapid.T) {
-	p := m.pick(rt)
+func (m *model) drop(rt *rapid.T) { m.dropOne(rt, m.pick(rt)) }
+
+func (m *model) dropOne(rt *rapid.T, p *pair) {
 	got, want := m.got.Remove(rt.Context(), p.name), m.want.Remove(rt.Context(), p.name)
 	if same(rt, "drop", got, want) {
 		p.compareEvents(rt)

@@ -59,10 +59,11 @@ func FaultModel(t *testing.T, e Failing) {
 			"update again": m.update, "act": m.appendActing, "act again": m.appendActing, "consumer": m.createConsumer,
 			"reconsume": m.updateConsumer, "unconsume": m.removeConsumer, "deliver": m.deliver, "put back": m.restoreConsumer,
 			"ack": m.acknowledge, "ack again": m.acknowledge, "sync": m.sync, "reclaim": f.reclaim, "sleep": f.sleep,
+			"drop": f.drop, "truncate": f.ofKept(f.truncateTo), "reset": f.reset, "revive": m.revive,
 		} {
 			all[name] = func(rt *rapid.T) { f.troubled(rt, action) }
 		}
-		maps.Copy(all, map[string]func(*rapid.T){"draft": m.draft, "drop": m.drop, "find": m.find, "load": m.load, "scan": m.scan, "note": m.noteConsumer})
+		maps.Copy(all, map[string]func(*rapid.T){"draft": m.draft, "find": m.find, "load": m.load, "scan": m.scan, "note": m.noteConsumer})
 		return all
 	})
 }
@@ -113,7 +114,7 @@ func (f *faultModel) troubled(rt *rapid.T, action func(*rapid.T)) {
 		pause(tick) // what failed in the background is tried again, and a consumer that failed is of another time than the next one
 		f.settle(rt)
 	}
-	if f.disk.Forgot(f.dir) || f.unsure { // also without a fault: the reserve may lack what it gave
+	if f.disk.Forgot(f.dir) || f.unsure || f.t.partly { // also without a fault: the reserve may lack what it gave
 		f.forget(rt)
 	}
 }
@@ -123,7 +124,7 @@ func (f *faultModel) forget(rt *rapid.T) {
 	pause((f.keep + store.DefaultDuplicateWindow).Round(tick) + 2*tick)
 	check(rt, f.got.Reclaim(rt.Context()))
 	check(rt, f.want.Reclaim(rt.Context()))
-	f.unsure = false
+	f.unsure, f.t.partly = false, false
 }
 
 func never() bool { return false }
@@ -244,6 +245,20 @@ func (f *faultModel) reclaim(rt *rapid.T) {
 	check(rt, errors.Join(err, f.want.Reclaim(rt.Context())))
 }
 
+// drop removes a stream. One that could not be removed is opened again.
+func (f *faultModel) drop(rt *rapid.T) {
+	p := f.pick(rt)
+	f.model.dropOne(rt, p)
+	if _, err := p.got.State(rt.Context()); f.subs[p.name] != nil && errors.Is(err, store.ErrClosed) {
+		f.disk.Fail(f.dir, Fault{})
+		f.open(rt, p.name)
+		f.subs[p.name].removeBeginners(rt)
+	}
+}
+
+// reset truncates a stream to nothing.
+func (f *faultModel) reset(rt *rapid.T) { f.truncateTo(rt, f.pick(rt), 0) }
+
 // sleep lets time go by, and some more in which what expired goes that could not before.
 func (f *faultModel) sleep(rt *rapid.T) {
 	f.model.sleep(rt)
@@ -257,6 +272,7 @@ func (f *faultModel) compare(rt *rapid.T) {
 	for _, p := range f.subs {
 		p.compareKept(rt)
 	}
+	f.compareRemoved(rt)
 }
 
 // ofKept makes an operation of a message that is live or kept: of what is not kept any more nobody knows whether it is there.

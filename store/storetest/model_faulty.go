@@ -16,6 +16,8 @@ type trouble struct {
 	hit func() bool
 	err error // it gave that, as the disk failed; nil if it did not
 	n   int   // of several messages it stored so many
+	// partly says that a message may be erased where it was removed, but not where it is live.
+	partly bool
 }
 
 // met notes what a call on the engine gave.
@@ -132,6 +134,41 @@ func (s *wantStore) Update(ctx context.Context, cfg store.Config) error {
 	return unless0(s.t, func() error { return s.Store.Update(ctx, cfg) })
 }
 
+func (s *gotStore) Remove(ctx context.Context, name string) error {
+	err := s.Store.Remove(ctx, name)
+	s.t.met(0, err)
+	return err
+}
+
+func (s *wantStore) Remove(ctx context.Context, name string) error {
+	return unless0(s.t, func() error { return s.Store.Remove(ctx, name) })
+}
+
+func (s *gotStore) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
+	st, err := s.Store.Truncate(ctx, name, last)
+	if s.t.met(0, err); err != nil {
+		return nil, err
+	}
+	return s.wrap(st), nil
+}
+
+func (s *wantStore) Truncate(ctx context.Context, name string, last store.Seq) (store.Stream, error) {
+	st, err := unless(s.t, func() (store.Stream, error) { return s.Store.Truncate(ctx, name, last) })
+	if err != nil {
+		return nil, err
+	}
+	return s.wrap(st), nil
+}
+
+func (s *gotStore) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
+	st, err := s.Store.Revive(ctx, inc)
+	return met1(s.t, st, err)
+}
+
+func (s *wantStore) Revive(ctx context.Context, inc uint64) (store.Stream, error) {
+	return unless(s.t, func() (store.Stream, error) { return s.Store.Revive(ctx, inc) })
+}
+
 func (s *gotStream) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
 	seq, err := s.Stream.Append(ctx, e)
 	return met1(s.t, seq, err)
@@ -217,6 +254,7 @@ func (s *wantStream) Remove(ctx context.Context, seq store.Seq) (bool, error) {
 func (s *gotStream) Erase(ctx context.Context, seq store.Seq) (bool, error) {
 	live, err := s.Stream.Erase(ctx, seq)
 	if s.t.met(0, err); s.t.err != nil {
+		s.t.partly = true
 		if _, err := s.Stream.Stat(ctx, seq); errors.Is(err, store.ErrNotFound) {
 			s.t.n = 1
 		}
