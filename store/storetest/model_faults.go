@@ -41,6 +41,8 @@ type faultModel struct {
 	t    *trouble
 	// unsure says that the engine may have forgotten a part of what it could.
 	unsure bool
+	// revived is the stream that was brought back just now: limits may have taken something away before anybody could see that.
+	revived string
 }
 
 // FaultModel is [Model] for an engine whose disk is full now and then, or may have no more files open, for a call or as long as an
@@ -59,7 +61,7 @@ func FaultModel(t *testing.T, e Failing) {
 			"update again": m.update, "act": m.appendActing, "act again": m.appendActing, "consumer": m.createConsumer,
 			"reconsume": m.updateConsumer, "unconsume": m.removeConsumer, "deliver": m.deliver, "put back": m.restoreConsumer,
 			"ack": m.acknowledge, "ack again": m.acknowledge, "sync": m.sync, "reclaim": f.reclaim, "sleep": f.sleep,
-			"drop": f.drop, "truncate": f.ofKept(f.truncateTo), "reset": f.reset, "revive": m.revive,
+			"drop": f.drop, "truncate": f.ofKept(f.truncateTo), "reset": f.reset, "revive": f.revive,
 		} {
 			all[name] = func(rt *rapid.T) { f.troubled(rt, action) }
 		}
@@ -103,7 +105,7 @@ func (f *faultModel) troubled(rt *rapid.T, action func(*rapid.T)) {
 		fault.ForGood = fault.ForGood && rapid.Bool().Draw(rt, "for good")
 		f.disk.Fail(f.dir, fault)
 	}
-	f.t.hit = func() bool { return f.disk.Failed(f.dir) > before }
+	f.revived, f.t.hit = "", func() bool { return f.disk.Failed(f.dir) > before }
 	func() {
 		defer f.disk.Fail(f.dir, Fault{})
 		action(rt)
@@ -141,6 +143,12 @@ func (f *faultModel) settle(rt *rapid.T) {
 			late := store.Msg{Meta: store.Meta{Seq: state.Last + 1, Time: time.Now().UnixNano()}, Subject: fmt.Sprint("late.", state.Last), Data: []byte("late")}
 			same(rt, "restore after a fault", p.got.Restore(rt.Context(), late), p.want.Restore(rt.Context(), late))
 			f.removeLate(rt, p)
+		}
+		if name == f.revived {
+			p.gotSub.Close()
+			p.wantSub.Close()
+			f.open(rt, name)
+			p = f.subs[name]
 		}
 		p.takeEvents(rt)
 		p.observe(rt)
@@ -253,6 +261,17 @@ func (f *faultModel) drop(rt *rapid.T) {
 		f.disk.Fail(f.dir, Fault{})
 		f.open(rt, p.name)
 		f.subs[p.name].removeBeginners(rt)
+	}
+}
+
+// revive brings a stream back.
+func (f *faultModel) revive(rt *rapid.T) {
+	before := maps.Clone(f.subs)
+	f.model.revive(rt)
+	for name := range f.subs {
+		if before[name] == nil {
+			f.revived = name
+		}
 	}
 }
 
