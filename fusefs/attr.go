@@ -224,6 +224,9 @@ func (fs *FS) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 	if err != nil {
 		return err
 	}
+	if c.hdr.NodeId == mapping.Root {
+		return nil // as a stream's directory: whoever copies a whole mount sets its mode and time
+	}
 	switch at.kind {
 	case mapping.KindStream:
 		if in.Valid&fuse.FATTR_MTIME != 0 && at.view == nil { // whoever copies a directory sets its time when all is in it

@@ -90,6 +90,28 @@ func TestACopyGoesOnAfterAMount(t *testing.T) {
 	}
 }
 
+// All streams at once, into another mount. The tools set the root's owner, mode and time at the end, and would fail if that were refused.
+func TestACopyOfAWholeMount(t *testing.T) {
+	t.Parallel()
+	needs(t, "rsync", "tar")
+	m := mount(t)
+	m.sh(`mkdir A B; for i in 1 2 3 4; do echo $i > A/a.$i; echo $i > B/b; done; rm A/2 B/3; echo '{"max_msgs": 100}' > B/.jsfs/config
+		mkdir ../copy; cp -a . ../copy; chmod 700 ../copy; touch -d 2020-02-02 ../copy`)
+	for _, tool := range []string{
+		`cp -a ../copy/. "$T"`, `rsync -aX ../copy/ "$T"`,
+		`tar --xattrs -C ../copy -cf ../t.tar . && tar --xattrs --xattrs-include='user.*' -C "$T" -xf ../t.tar`,
+	} {
+		t.Run(strings.Fields(tool)[0], func(t *testing.T) {
+			to := mount(t)
+			to.sh(`T=$PWD; cd ` + quoted(m.dir) + `; ` + tool + `
+				for s in A B; do cmp $s/.jsfs/log.jsonl "$T/$s/.jsfs/log.jsonl"; cmp $s/.jsfs/config "$T/$s/.jsfs/config"; done`)
+			if got, want := to.sh(`stat -c '%a %U' .; ls -A`), m.sh(`stat -c '%a %U' .; ls -A`); got != want {
+				t.Errorf("the copy's root has\n%swant\n%s", got, want)
+			}
+		})
+	}
+}
+
 // Drafts are files until they are renamed, and survive what messages survive.
 func TestDrafts(t *testing.T) {
 	m := mount(t)
