@@ -52,6 +52,7 @@ type faultModel struct {
 func FaultModel(t *testing.T, e Failing) {
 	modelWith(t, e.Engine, Keep, func(m *model) map[string]func(*rapid.T) {
 		f := &faultModel{model: m, disk: e, t: &trouble{hit: never}}
+		f.t.lift = func() { e.Fail(m.dir, Fault{}) }
 		f.wrap()
 		all := map[string]func(*rapid.T){"": f.compare}
 		for name, action := range map[string]func(*rapid.T){

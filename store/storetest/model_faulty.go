@@ -13,9 +13,10 @@ import (
 // trouble is what the model of failing disks knows of the last call on the engine: the reference does what that one did.
 type trouble struct {
 	// hit says whether the disk fails in this operation: then what is refused may be so because of what limits left.
-	hit func() bool
-	err error // it gave that, as the disk failed; nil if it did not
-	n   int   // of several messages it stored so many
+	hit  func() bool
+	lift func() // ends that
+	err  error  // it gave that, as the disk failed; nil if it did not
+	n    int    // of several messages it stored so many
 	// partly says that a message may be erased where it was removed, but not where it is live.
 	partly bool
 }
