@@ -24,8 +24,8 @@ func (s *Stream) tailFooterLocked() (*record.Footer, error) {
 	// Some of it was there when the stream was opened, or is overwritten: only the records can tell.
 	b := w.tail
 	c, err := scan.Block(w.file, &b.hdr, w.end, scan.WantSubjects)
-	if err != nil {
-		return nil, s.failLocked(fmt.Errorf("seal %s: %w", b.name, err))
+	if err != nil { // nothing was done to the disk: the next call may be lucky
+		return nil, fmt.Errorf("seal %s: %w", b.name, err)
 	}
 	f.Controls, f.Subjects = c.Controls, c.Subjects.At(w.offs)
 	for _, e := range c.Bad {
