@@ -314,19 +314,20 @@ func writeZeros(w io.WriterAt, off, n int64) error {
 	return nil
 }
 
-// wasErased says whether message i of v, whose record rec could not be opened, was erased: it is none that anybody looks for.
-func (s *Stream) wasErased(v *view, i int, h *record.Head, rec []byte, off int64) bool {
+// wasErased says whether message i of v, whose record rec could not be opened, was erased: it is none that anybody looks for. With an
+// error nobody knows.
+func (s *Stream) wasErased(v *view, i int, h *record.Head, rec []byte, off int64) (bool, error) {
 	if !v.isDeleted(i) {
-		return false
+		return false, nil
 	}
 	if s.erasing.Load() == h.Seq {
-		return true
+		return true, nil
 	}
 	// It may have been overwritten while it was read. It is read again: what overwrites it would have been seen.
-	if s.readAt(v.block, rec, off) != nil || v.coder.Check(rec, off) != nil {
-		return false
+	if err := s.readAt(v.block, rec, off); err != nil {
+		return false, err
 	}
-	return h.Erased(rec)
+	return v.coder.Check(rec, off) == nil && h.Erased(rec), nil
 }
 
 // erasingIn says whether a message of v may be overwritten in part.

@@ -123,7 +123,10 @@ func (s *Stream) loadOn(v *view, i int, buf []byte, likely string) (store.Msg, e
 	rec = rec[:h.Size]
 	subject, header, data, err := v.coder.Open(&h, rec, off)
 	if err != nil {
-		if s.wasErased(v, i, &h, rec, off) {
+		switch erased, rerr := s.wasErased(v, i, &h, rec, off); {
+		case rerr != nil:
+			return store.Msg{}, s.readError(v, off, h.Size, seq, rerr)
+		case erased:
 			return store.Msg{}, s.notFound(seq)
 		}
 		return store.Msg{}, s.corrupt(v.block, off, h.Size, seq, err)

@@ -261,10 +261,13 @@ func (r *rewriting) copyMessage(v *view, i int, w *scan.Window, off int64) error
 		return err
 	}
 	subject, header, data, err := b.coder.Open(&h, rec[:h.Size:h.Size], off)
-	if err != nil && r.s.wasErased(v, i, &h, make([]byte, h.Size), off) {
-		return errErased
-	}
 	if err != nil {
+		switch erased, rerr := r.s.wasErased(v, i, &h, make([]byte, h.Size), off); {
+		case rerr != nil:
+			return rerr
+		case erased:
+			return errErased
+		}
 		return r.s.corrupt(b, off, h.Size, seq, err)
 	}
 	at := r.end + int64(len(r.buf))

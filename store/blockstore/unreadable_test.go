@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,5 +41,33 @@ func TestABlockThatCannotBeReadIsSealedLater(t *testing.T) {
 			t.Errorf("the next message: %d, %v", seq, err)
 		}
 		fatal(t, st.Close())
+	}
+}
+
+// An erased message is not called damaged because it could not be read again.
+func TestAnErasedMessageThatCannotBeReadIsNotDamaged(t *testing.T) {
+	for n := 1; ; n++ {
+		fail, st, s := failing(t, Options{Sync: SyncNever, KeepDeleted: -1}, store.Config{})
+		for i := range 3 { // their ids are needed as long as somebody may repeat them
+			header := fmt.Appendf(nil, "NATS/1.0\r\nNats-Msg-Id: %d\r\n\r\n", i)
+			_, err := s.Append(t.Context(), store.Entry{Subject: "x", Header: header, Data: []byte("data")})
+			fatal(t, err)
+		}
+		_, err := s.Remove(t.Context(), 1)
+		fatal(t, err)
+		_, err = s.Erase(t.Context(), 2)
+		fatal(t, err)
+		unreadable(fail, n)
+		_ = st.Reclaim(t.Context())
+		failed := len(fail.Failed())
+		fail.Set(vfs.Fault{})
+		if failed == 0 {
+			break
+		}
+		state, err := s.State(t.Context())
+		fatal(t, err)
+		if damage, err := s.Damage(t.Context()); err != nil || len(damage) > 0 || state.Lost != 0 {
+			t.Errorf("when read %d fails there is damage: %+v, %v; %d messages are lost", n, damage, err, state.Lost)
+		}
 	}
 }
