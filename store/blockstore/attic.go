@@ -162,13 +162,14 @@ func (st *Store) revive(ctx context.Context, inc uint64) (*Stream, error) {
 	if err = st.fs.SyncDir(streamsDir); err == nil {
 		err = st.fs.SyncDir(removedDir)
 	}
-	var s *Stream
-	if err == nil {
-		s, err = st.openToWrite(inc)
-	}
 	if err != nil {
-		if !isRefused(err) || !st.takeBack(r.dir, inc) {
-			st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
+		st.breakLocked(name, err) // it is in place, at least until a crash: the name is taken
+		return nil, diskError(err)
+	}
+	s, err := st.openToWrite(inc)
+	if err != nil {
+		if !st.takeBack(r.dir, inc) {
+			st.breakLocked(name, err)
 		}
 		return nil, diskError(err)
 	}

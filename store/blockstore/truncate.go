@@ -231,6 +231,12 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	if synced {
 		next, err = st.openToWrite(inc)
 	}
+	if err == nil {
+		if err = next.consumers.Unread(); err != nil { // they were just copied
+			next.hub.Close()
+			_ = next.close() // nothing was written
+		}
+	}
 	if err != nil {
 		if !st.unmakeStream(inc) || !synced || st.fs.SyncDir(streamsDir) != nil {
 			s.mayBeReplaced(err)

@@ -71,3 +71,49 @@ func TestAnErasedMessageThatCannotBeReadIsNotDamaged(t *testing.T) {
 		}
 	}
 }
+
+// A stream that could not be read after it was cut off, or brought back, is as it was before, with its consumers.
+func TestAStreamThatCannotBeReadIsNotChanged(t *testing.T) {
+	for n := 1; ; n++ {
+		fail, st, s := removable(t)
+		fatal(t, s.Undelete(t.Context(), 1))
+		fail.Set(vfs.Fault{At: n, Err: syscall.EIO, Match: of("read")})
+		_, terr := st.Truncate(t.Context(), "S", 0)
+		failed := len(fail.Failed())
+		fail.Set(vfs.Fault{})
+		wantConsumer(t, fmt.Sprintf("when read %d of a truncation fails (%v)", n, terr), st)
+		if failed == 0 {
+			break
+		}
+	}
+	for n := 1; ; n++ {
+		fail, st, s := removable(t)
+		fatal(t, st.Remove(t.Context(), "S"))
+		fail.Set(vfs.Fault{At: n, Err: syscall.EIO, Match: of("read")})
+		_, err := st.Revive(t.Context(), s.Incarnation())
+		failed := len(fail.Failed())
+		fail.Set(vfs.Fault{})
+		what := fmt.Sprintf("when read %d of what is brought back fails (%v)", n, err)
+		if err != nil {
+			wantGone(t, what, st)
+			if _, err := st.Revive(t.Context(), s.Incarnation()); err != nil {
+				t.Errorf("%s: bringing it back again: %v", what, err)
+			}
+			wantConsumer(t, what, st)
+		}
+		if failed == 0 {
+			break
+		}
+	}
+}
+
+func wantConsumer(t *testing.T, what string, st *Store) {
+	t.Helper()
+	s, err := st.Stream(t.Context(), "S")
+	if err == nil {
+		_, err = s.Consumer(t.Context(), "c")
+	}
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}

@@ -159,6 +159,14 @@ func (s *Set) Broken() map[string]error {
 	return out
 }
 
+// Unread returns why a consumer can't be read, nil if all can.
+func (s *Set) Unread() error {
+	for name, b := range s.cur.Load().broken {
+		return fmt.Errorf("consumer %s: %w", name, b.err)
+	}
+	return nil
+}
+
 func byName(c *Consumer, name string) int { return cmp.Compare(c.cfg.Load().Name, name) }
 
 func (r *roster) find(name string) *Consumer {
