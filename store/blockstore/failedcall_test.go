@@ -219,3 +219,32 @@ func TestAConsumerWhoseChangeFailedGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// What no consumer wants any more goes when the stream is opened again, if it could not go before.
+func TestWhatNobodyWantsGoesWithTheNextOpen(t *testing.T) {
+	fail, st, s := failing(t, Options{Sync: SyncNever}, store.Config{Retention: store.RetentionInterest})
+	for name, subject := range map[string]string{"c": "x", "d": "y"} {
+		_, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: name, FilterSubject: subject})
+		fatal(t, err)
+	}
+	_, err := s.Append(t.Context(), store.Entry{Subject: "x"})
+	fatal(t, err)
+	fail.Set(vfs.Fault{At: 1, ForGood: true, Err: syscall.ENOSPC, Match: func(call, name string) bool {
+		return call == "write" && strings.HasSuffix(name, ".blk")
+	}})
+	if err := s.RemoveConsumer(t.Context(), "c"); !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("on a full disk: %v, want %v", err, store.ErrNoSpace)
+	}
+	if err := st.Close(); err == nil {
+		t.Error("closing does not tell that messages could not be removed")
+	}
+	fail.Set(vfs.Fault{})
+	st, err = Open(fail, Options{Sync: SyncNever, asked: true})
+	fatal(t, err)
+	defer func() { _ = st.Close() }()
+	s, err = st.Stream(t.Context(), "S")
+	fatal(t, err)
+	if state, err := s.State(t.Context()); err != nil || state.Live.Messages != 0 {
+		t.Errorf("got %+v, %v, want no message", state, err)
+	}
+}

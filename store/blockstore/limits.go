@@ -145,11 +145,17 @@ func (s *Stream) seekLocked(cfg *store.Config) error {
 	return nil
 }
 
-// leaveLocked removes what limits should have taken away and could not, before the stream is closed. With an error, who opens the
-// stream does it: it must not be taken for clean.
+// leaveLocked removes what limits should have taken away and could not, before the stream is closed. With an error, as also if there is
+// what no consumer wants, who opens the stream does it: it must not be taken for clean.
 func (s *Stream) leaveLocked() error {
 	l := &s.lim
-	if len(l.touched) == 0 && len(l.unwanted) == 0 && !l.seekOver || s.cur.Load().live.Messages == 0 {
+	if s.cur.Load().live.Messages == 0 {
+		return nil
+	}
+	if s.consumers.Unswept() && s.retention() == store.RetentionInterest {
+		return errors.New("messages that no consumer wants could not be removed")
+	}
+	if len(l.touched) == 0 && len(l.unwanted) == 0 && !l.seekOver {
 		return nil
 	}
 	l.news = true

@@ -345,6 +345,7 @@ func (s *Stream) post(kind store.Kind, rev uint64, m store.Meta) {
 // close ends the stream. What was stored is durable then.
 func (s *Stream) close() error {
 	s.stopping.Store(true)
+	_ = s.consumers.SweepAgain() // what stays nevertheless is left to who opens the stream
 	s.gate.close()
 	kept := s.consumers.Close()
 	s.reclaimMu.Lock()

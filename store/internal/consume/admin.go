@@ -42,6 +42,8 @@ func (s *Set) add(c *Consumer) error {
 		}
 		return err
 	}
+	s.settling.Lock() // what is being removed was not for it
+	defer s.settling.Unlock()
 	s.cur.Store(s.cur.Load().with(c))
 	return nil
 }

@@ -71,13 +71,14 @@ type Set struct {
 	lastMade int64  // when the consumer was made that was made last
 
 	// settling serialises acknowledgements in a stream that drops what is acknowledged: who looks whether another
-	// consumer needs a message must see what that one did. Nor does a consumer begin anew meanwhile.
+	// consumer needs a message must see what that one did. Nor does a consumer begin, or begin anew, meanwhile.
 	settling sync.Mutex
 
 	// cur is immutable, replaced as a whole under admin. Loading it needs no lock.
 	cur atomic.Pointer[roster]
 
-	unswept atomic.Bool // a Sweep failed, and is to be tried again
+	// unswept is up to which message a Sweep failed, which is to be tried again; 0 if none did. It is changed under settling.
+	unswept atomic.Uint64
 
 	saves struct {
 		sync.Mutex // guards the rest; a leaf
@@ -247,23 +248,38 @@ func (s *Set) neededBut(ctx context.Context, but *Consumer, seq store.Seq) (bool
 // Sweep removes, in a stream with interest retention, the messages that no consumer needs. If that fails it is tried again in the
 // background. It must not be called with a lock of the engine.
 func (s *Set) Sweep(ctx context.Context) error {
-	err := s.sweep(ctx)
-	// Who opens a stream that became read-only sweeps it.
-	again := err != nil && !errors.Is(err, store.ErrReadOnly) && !errors.Is(err, store.ErrClosed)
-	if s.unswept.Store(again); again {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	return s.sweepLocked(ctx, 0)
+}
+
+// sweepLocked is Sweep of the messages up to one, 0 being all. The caller holds settling.
+func (s *Set) sweepLocked(ctx context.Context, to store.Seq) error {
+	err := s.dropUnneeded(ctx, to)
+	switch {
+	case err == nil, errors.Is(err, store.ErrReadOnly): // who opens a stream that became read-only sweeps it
+		s.unswept.Store(0)
+	case to > 0: // it was noted
 		s.planSave()
+	default:
+		// Consumers of what is restored later come after it: it must not go.
+		if st, serr := s.opt.Stream.State(context.Background()); serr == nil {
+			s.unswept.Store(uint64(st.Last))
+			s.planSave()
+		}
 	}
 	return err
 }
 
-func (s *Set) sweep(ctx context.Context) error {
-	s.settling.Lock()
-	defer s.settling.Unlock()
+// Unswept says whether there may be messages that no consumer needs, and could not be removed.
+func (s *Set) Unswept() bool { return s.unswept.Load() > 0 }
+
+func (s *Set) dropUnneeded(ctx context.Context, to store.Seq) error {
 	if s.opt.Retention() != store.RetentionInterest || len(s.cur.Load().broken) > 0 {
 		return nil
 	}
 	var gone []store.Range
-	for m, err := range s.opt.Stream.Scan(ctx, store.Query{}) {
+	for m, err := range s.opt.Stream.Scan(ctx, store.Query{To: to}) {
 		if err != nil {
 			return err
 		}
@@ -316,8 +332,8 @@ func (s *Set) saveInBackground() {
 	s.saves.timer = nil
 	s.saves.Unlock()
 	err := s.Flush()
-	if s.unswept.Load() {
-		err = errors.Join(err, s.sweepAgain())
+	if s.Unswept() {
+		err = errors.Join(err, s.SweepAgain())
 	}
 	s.saves.Lock()
 	if s.saves.failures++; err == nil {
@@ -330,14 +346,18 @@ func (s *Set) saveInBackground() {
 	}
 }
 
-// sweepAgain is Sweep for what failed before.
-func (s *Set) sweepAgain() error {
-	err := s.sweep(context.Background())
-	if err == nil || errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrClosed) {
-		s.unswept.Store(false)
+// SweepAgain is Sweep for what failed before, if anything did.
+func (s *Set) SweepAgain() error {
+	s.settling.Lock()
+	defer s.settling.Unlock()
+	to := s.unswept.Load()
+	if to == 0 {
 		return nil
 	}
-	return fmt.Errorf("messages that no consumer wants could not be removed: %w", err)
+	if err := s.sweepLocked(context.Background(), store.Seq(to)); err != nil && !errors.Is(err, store.ErrReadOnly) && !errors.Is(err, store.ErrClosed) {
+		return fmt.Errorf("messages that no consumer wants could not be removed: %w", err)
+	}
+	return nil
 }
 
 // Flush makes durable what consumers remember of all that was done before.

@@ -175,3 +175,72 @@ func TestWhereAConsumerBeginsIsFoundLater(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// again makes a set of consumers of a stream in which removing fails the first time; what is removed the second time, in the background, goes to
+// the function.
+func again(t *testing.T, st store.Stream, removed func(s *consume.Set, ranges []store.Range)) *consume.Set {
+	t.Helper()
+	tries := 0
+	var s *consume.Set
+	s = consume.NewSet(consume.Options{
+		Stream: st, Now: func() int64 { return 1 }, Retention: func() store.Retention { return store.RetentionInterest },
+		Keeper: keeper{new([]uint64)},
+		Discard: func(_ context.Context, ranges []store.Range) error {
+			if tries++; tries == 1 {
+				return store.ErrNoSpace
+			}
+			removed(s, ranges)
+			return nil
+		},
+	}, nil)
+	if _, err := s.CreateConsumer(t.Context(), store.ConsumerConfig{Name: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveConsumer(t.Context(), "c"); !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("on a full disk: got %v, want %v", err, store.ErrNoSpace)
+	}
+	return s
+}
+
+// TestWhatGoesLaterIsNoNewConsumers makes a consumer while messages are removed in the background: it is to get none of these.
+func TestWhatGoesLaterIsNoNewConsumers(t *testing.T) {
+	made, done := make(chan error, 1), make(chan bool, 1)
+	s := again(t, stream(t, 3), func(s *consume.Set, _ []store.Range) {
+		go func() {
+			_, err := s.CreateConsumer(context.Background(), store.ConsumerConfig{Name: "new"})
+			made <- err
+		}()
+		select {
+		case err := <-made:
+			made <- err
+			done <- false
+		case <-time.After(50 * time.Millisecond): // it waits, as it should
+			done <- true
+		}
+	})
+	if !<-done {
+		t.Error("a consumer was made that wants what is being removed")
+	}
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhatComesLaterDoesNotGo stores messages before those that could not be removed go in the background: the consumer of what is restored comes
+// after the messages.
+func TestWhatComesLaterDoesNotGo(t *testing.T) {
+	st, gone := stream(t, 3), make(chan []store.Range, 1)
+	s := again(t, st, func(_ *consume.Set, ranges []store.Range) { gone <- ranges })
+	if _, err := st.RestoreAll(t.Context(), []store.Msg{{Meta: store.Meta{Seq: 4, Time: 1}, Subject: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-gone; !slices.Equal(got, []store.Range{{First: 1, Last: 3}}) {
+		t.Errorf("removed %v, want messages 1 to 3", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
