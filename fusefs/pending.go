@@ -117,7 +117,7 @@ func (w *writing) pendingAt(seq store.Seq) *pendingNode {
 // dropAbandoned gives up a message that was made by mknod(2), and not opened, by a process that is gone: tar, which makes them
 // so, was killed. Who restores anew must not take it for a message that is there.
 func (fs *FS) dropAbandoned(s *stream, seq store.Seq) {
-	if n := s.writing.pendingAt(seq); n != nil && n.maker != 0 && !n.isOpen() && fs.process(uint32(n.maker)) == 0 { //nolint:gosec // a pid is small
+	if n := s.writing.pendingAt(seq); n != nil && n.maker != 0 && !n.isOpen() && fs.hasEnded(n.maker) {
 		n.drop()
 	}
 }

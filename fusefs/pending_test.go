@@ -1,6 +1,8 @@
 package fusefs
 
 import (
+	"fmt"
+	"os"
 	"syscall"
 	"testing"
 
@@ -102,4 +104,27 @@ func TestPendingMadeAnew(t *testing.T) {
 	m.wantPayloads("1 a.b one")
 	wantStatus(t, "close", m.close(old, fh), 0)
 	m.wantPayloads("1 a.b one", "7 r.s ")
+}
+
+// unread is a /proc that tells of no process, for a reason.
+type unread struct {
+	oneThreadEach
+	why error
+}
+
+func (u unread) Process(uint32) (int, error) { return 0, u.why }
+
+// A message that was made by mknod(2) is given up once its maker is gone, and not as nobody knows.
+func TestAPendingRestoreEndsWithItsMaker(t *testing.T) {
+	for why, want := range map[syscall.Errno]syscall.Errno{
+		syscall.ENOENT: syscall.ENOENT, syscall.ESRCH: syscall.ENOENT, syscall.EMFILE: 0, syscall.EACCES: 0,
+	} {
+		m := newWritingMount(t)
+		const name = "000000000007"
+		st := m.Mknod(nil, &fuse.MknodIn{InHeader: m.header(m.s.node), Mode: syscall.S_IFREG | 0o644}, name, &fuse.EntryOut{})
+		wantStatus(t, "mknod", st, 0)
+		m.pub.proc = unread{why: &os.PathError{Op: "open", Path: "status", Err: why}}
+		_, st = m.lookupAt(m.s.node, name)
+		wantStatus(t, fmt.Sprintf("lookup where /proc gives %v", why), st, want)
+	}
 }

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -232,6 +233,13 @@ func (fs *FS) process(tid uint32) int {
 		return 0
 	}
 	return pid
+}
+
+// hasEnded says whether a process is gone, for certain.
+func (fs *FS) hasEnded(pid int) bool {
+	fs.pub.begin()
+	_, err := fs.pub.proc.Process(uint32(pid)) //nolint:gosec // a pid is small
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH)
 }
 
 // refuseSeq is the answer to who makes a file, or renames one, to a sequence that is at or
