@@ -247,6 +247,7 @@ func (w *ctlWriter) remove(c *call, args []string) error {
 		return err
 	}
 	if err := w.fs.st.RemoveSealed(c, s.name); err != nil {
+		w.fs.streams.renew(c, s)
 		return err
 	}
 	w.fs.streams.dropOnly(s)

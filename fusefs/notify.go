@@ -67,8 +67,12 @@ func (n *notifier) tell(events []store.Event) {
 		case store.StreamRemoved:
 			root = true
 			old := n.fs.streams.of(e.Incarnation) // before it is looked whether it was brought back
-			if now, err := n.fs.st.Stream(context.Background(), e.Stream); old != nil && (err != nil || now.Incarnation() != e.Incarnation) {
+			switch now, err := n.fs.st.Stream(context.Background(), e.Stream); {
+			case old == nil:
+			case err != nil || now.Incarnation() != e.Incarnation:
 				n.fs.streams.dropOnly(old)
+			default:
+				n.fs.streams.renew(context.Background(), old)
 			}
 			n.kernel.EntryNotify(mapping.Root, e.Stream)
 			continue

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,14 @@ func (t *streams) dropOnly(s *stream) {
 	}
 	t.gone[s.num] = goneStream{s.Incarnation(), s.name}
 	s.bell.End()
+}
+
+// renew replaces the entry of a stream that the store has ended, and opened again as it could not be removed.
+func (t *streams) renew(ctx context.Context, s *stream) {
+	if _, err := s.Stream.State(ctx); errors.Is(err, store.ErrClosed) {
+		t.dropOnly(s)
+		_, _ = t.named(ctx, s.name) // who looks for it is told if it can't be opened
+	}
 }
 
 // of returns the entry of the stream with an incarnation, nil if there is none.
