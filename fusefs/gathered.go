@@ -87,16 +87,20 @@ func (s *stream) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg
 	return m, err
 }
 
-// LoadRun implements [store.Reader], likewise.
+// LoadRun implements [store.Reader], likewise, once the engine's walk has ended: what waits for room keeps none from being made.
 func (s *stream) LoadRun(ctx context.Context, seq store.Seq, buf []byte) iter.Seq2[store.Msg, error] {
 	return func(yield func(store.Msg, error) bool) {
+		beyond := false
 		for m, err := range s.Stream.LoadRun(ctx, seq, buf) {
-			if errors.Is(err, store.ErrBeyond) {
-				m, err = s.Load(ctx, seq, buf)
+			if beyond = errors.Is(err, store.ErrBeyond); beyond {
+				break
 			}
 			if !yield(m, err) {
 				return
 			}
+		}
+		if beyond {
+			yield(s.Load(ctx, seq, buf))
 		}
 	}
 }
