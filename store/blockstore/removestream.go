@@ -49,11 +49,29 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 		st.unclean = append(st.unclean, err)
 		return err
 	}
-	to := fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now())
+	stays, err := st.putAwayLocked(s)
+	if err != nil {
+		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
+	}
+	if stays {
+		st.stayLocked(s, err)
+		return err
+	}
+	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
+	s.hub.Close()
+	if err != nil {
+		st.breakLocked(name, err) // it may be on disk still: the name is taken
+	}
+	return err
+}
+
+// putAwayLocked moves a stream that is closed to the removed ones, durably. With an error, stays says that it is where it was for certain.
+// The caller holds mu for writing.
+func (st *Store) putAwayLocked(s *Stream) (stays bool, err error) {
 	err = st.delistLocked(s.inc)
-	stays := err != nil
+	stays = err != nil
 	if err == nil {
-		err = st.fs.Rename(s.dir, to)
+		err = st.fs.Rename(s.dir, fmt.Sprintf("%s/%016x@%d", removedDir, s.inc, st.opt.Now()))
 		stays = isRefused(err)
 	}
 	st.countRemovedLocked()
@@ -66,18 +84,7 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	if err == nil {
 		err = st.fs.SyncDir(streamsDir)
 	}
-	if stays {
-		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
-		st.stayLocked(s, err)
-		return err
-	}
-	s.post(store.StreamRemoved, s.cur.Load().rev+1, store.Meta{})
-	s.hub.Close()
-	if err != nil {
-		err = fmt.Errorf("remove stream %s: %w", name, diskError(err))
-		st.breakLocked(name, err) // it may be on disk still: the name is taken
-	}
-	return err
+	return stays, err
 }
 
 // flushConsumers has on disk what a stream's consumers remember: a stream that can't be removed goes on with that.
