@@ -209,7 +209,7 @@ func (s *Stream) sync() error {
 	switch {
 	case f != nil && w.file != f && isClosed(err): // sealed meanwhile, and that made it durable
 	case err != nil:
-		return s.failLocked(fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err))
+		return s.failLocked(&syncError{fmt.Errorf("sync of stream %s: %w", s.config.Load().Name, err)})
 	case f != nil && w.file == f:
 		w.synced = max(w.synced, end)
 	}
@@ -233,11 +233,16 @@ func (s *Stream) syncLocked() error {
 		return nil
 	}
 	if err := w.file.Sync(); err != nil {
-		return s.failLocked(fmt.Errorf("sync %s: %w", w.tail.name, err))
+		return s.failLocked(&syncError{fmt.Errorf("sync %s: %w", w.tail.name, err)})
 	}
 	w.synced = w.end
 	return nil
 }
+
+// syncError says that what was written before may not be on disk.
+type syncError struct{ error }
+
+func (e *syncError) Unwrap() error { return e.error }
 
 // planSyncLocked sees to it that what was just written gets to the disk in time.
 func (s *Stream) planSyncLocked() {

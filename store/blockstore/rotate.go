@@ -40,7 +40,7 @@ func (s *Stream) sealTailLocked() error {
 	}
 	w.end = f.DataEnd // what was written is no records
 	if err := w.file.Sync(); err != nil {
-		return s.failLocked(fmt.Errorf("sync %s: %w", b.name, err))
+		return s.failLocked(&syncError{fmt.Errorf("sync %s: %w", b.name, err)})
 	}
 	w.synced = w.end
 	s.publishStored()

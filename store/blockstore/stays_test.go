@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -103,6 +104,21 @@ func TestATruncatedStreamIsSetAsideLater(t *testing.T) {
 				t.Errorf("%v at %d: removed streams are %+v, %v, want %d", fault.Err, fault.At, removed, err, s.Incarnation())
 			}
 		}
+	}
+}
+
+// One of which nobody knows whether it is on disk, as a sync found no room, is not served on.
+func TestAStreamThatMayBeLostDoesNotGoOn(t *testing.T) {
+	fail, st, _ := removable(t)
+	fail.Set(vfs.Fault{At: 1, ForGood: true, Err: syscall.ENOSPC, Match: func(call, name string) bool {
+		return call == "sync" && strings.HasSuffix(name, ".blk")
+	}})
+	if err := st.Remove(t.Context(), "S"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("removing gives %v", err)
+	}
+	fail.Set(vfs.Fault{})
+	if _, err := st.Stream(t.Context(), "S"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("the stream is served on: %v", err)
 	}
 }
 
