@@ -14,6 +14,7 @@ var kernelSays = []struct{ said, script string }{
 	{"target is busy", `umount "$M"`},
 	{"Invalid cross-device link", `ln ../f S/b`},
 	{"Illegal seek", `python3 -c 'open("S/.follow", "rb", 0).seek(5)'`},
+	{"Interrupted system call", `sed 1q S/.follow & for i in $(seq 200); do kill -STOP $! && kill -CONT $! || break; sleep 0.05; done 2>/dev/null; wait $!`},
 	{"No such device", `python3 -c 'import mmap; f = open("S/.log"); mmap.mmap(f.fileno(), 4, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)'`},
 	{"Is a directory", `cat S`},
 	{"Operation not supported", `fallocate -l 100 S/.draft`},
