@@ -66,6 +66,11 @@ os.close(dst)' $S/x; cmp $S/x ../big; ls $S`, "000000000001\n"},
 	{"wc, md5sum, file order", nil, `cat S/*1 S/*2 | wc -l; md5sum < S/4 | cmp - <(md5sum < ../big); ls -t S | wc -l; ls -r S | head -n 1`, "2\n4\n000000000004\n"},
 	{"diff -r and cmp", nil, `mkdir ../d; cp S/0* ../d; diff -r S ../d; echo same; rm -r ../d`, "same\n"},
 	{"xargs -P", nil, `ls S | head -n 3 | xargs -P 3 -I{} cat S/{} | sort`, "one\nthree\ntwo\n"},
+	{"a backup of a subject's name is refused, and nothing changes", []string{"perl"}, `echo v > $S/x; echo w > ../w
+for c in 'sed -i.bak s/v/w/' 'perl -i.bak -pe s/v/w/' 'cp -b ../w' 'mv -b ../w' 'install -b ../w'; do
+	$c $S/x 2>&1 | grep -o 'not permitted'
+done; ls -A $S; cat $S/x ../w; rm ../w; sed -i s/v/w/ $S/x; cat $S/x`,
+		strings.Repeat("not permitted\n", 5) + "000000000001\nv\nw\nw\n"},
 	{"zip and unzip of tar.gz", nil, `tar -C S -czf ../t.tgz . && tar -tzf ../t.tgz | sort | tail -n 1; rm ../t.tgz`, "./000000000004\n"},
 }
 
