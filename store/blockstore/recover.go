@@ -241,7 +241,8 @@ func (o *opening) findNext(next uint64) {
 		p.lost, unsure = 0, false
 	}
 	p.unclean = !o.clean || p.lost > 0
-	p.newBlock = p.unclean || len(o.blocks) == 0 || o.tail == nil
+	// A block that the state does not know was begun, and perhaps not to the end: its name may not be on disk.
+	p.newBlock = p.unclean || len(o.blocks) == 0 || o.tail == nil || o.state.Block < w.lastBlock
 	if unsure {
 		p.mark = max(o.state.Mark, next-1+p.lost)
 		if !o.trusted {

@@ -163,6 +163,11 @@ func (o *opening) findBlock(num uint64, last bool) (foundBlock, error) {
 		o.unused(name, size, err)
 		return foundBlock{}, nil
 	}
+	if last && size < record.DataStart && o.trusted && o.state.Block < num { // likewise, but that its first header is whole
+		_ = f.Close()
+		o.torn = append(o.torn, name)
+		return foundBlock{}, nil
+	}
 	b := newBlock(name, hdr)
 	b.size = size
 	o.cache.addFile(b, f)
