@@ -41,14 +41,14 @@ type faultModel struct {
 	t    *trouble
 	// unsure says that the engine may have forgotten a part of what it could.
 	unsure bool
-	// revived is the stream that was brought back just now: limits may have taken something away before anybody could see that.
-	revived string
+	// revived says that a stream was brought back just now: limits may have taken something away before anybody could see that, and a
+	// consumer that could not be read is there when the store is opened again.
+	revived bool
 }
 
-// FaultModel is [Model] for an engine whose disk is full now and then, or may have no more files open, for a call or as long as an
-// operation takes: streams go on then. What gave an error the memory store does not do either, or only the part that is done, so that
-// both are the same after each operation. What limits take away may stay until the next message is stored. It does not
-// truncate, and removes and brings back no stream while the disk fails.
+// FaultModel is [Model] for an engine whose disk is full now and then, can't be read, or may have no more files open, for a call or as
+// long as an operation takes: streams go on then. What gave an error the memory store does not do either, or only the part that is done, so
+// that both are the same after each operation. What limits take away may stay until the next message is stored.
 func FaultModel(t *testing.T, e Failing) {
 	modelWith(t, e.Engine, Keep, func(m *model) map[string]func(*rapid.T) {
 		f := &faultModel{model: m, disk: e, t: &trouble{hit: never}}
@@ -95,6 +95,7 @@ var faults = []Fault{
 	{Err: syscall.ENOSPC, Calls: []string{"write"}, ForGood: true},
 	{Err: syscall.ENOSPC, Calls: []string{"rename"}}, // a name goes back to where it was
 	{Err: syscall.EMFILE, Calls: []string{"open", "create"}, ForGood: true},
+	{Err: syscall.EIO, Calls: []string{"read"}, ForGood: true},
 }
 
 // troubled makes an operation while the disk fails in one of the ways, or does not.
@@ -106,13 +107,16 @@ func (f *faultModel) troubled(rt *rapid.T, action func(*rapid.T)) {
 		fault.ForGood = fault.ForGood && rapid.Bool().Draw(rt, "for good")
 		f.disk.Fail(f.dir, fault)
 	}
-	f.revived, f.t.hit = "", func() bool { return f.disk.Failed(f.dir) > before }
+	f.revived, f.t.hit = false, func() bool { return f.disk.Failed(f.dir) > before }
 	func() {
 		defer f.disk.Fail(f.dir, Fault{})
 		action(rt)
 	}()
 	hit := f.t.hit()
 	f.t.hit, f.t.err = never, nil
+	if hit && f.revived {
+		f.again(rt)
+	}
 	if hit {
 		pause(tick) // what failed in the background is tried again, and a consumer that failed is of another time than the next one
 		f.settle(rt)
@@ -144,12 +148,6 @@ func (f *faultModel) settle(rt *rapid.T) {
 			late := store.Msg{Meta: store.Meta{Seq: state.Last + 1, Time: time.Now().UnixNano()}, Subject: fmt.Sprint("late.", state.Last), Data: []byte("late")}
 			same(rt, "restore after a fault", p.got.Restore(rt.Context(), late), p.want.Restore(rt.Context(), late))
 			f.removeLate(rt, p)
-		}
-		if name == f.revived {
-			p.gotSub.Close()
-			p.wantSub.Close()
-			f.open(rt, name)
-			p = f.subs[name]
 		}
 		p.takeEvents(rt)
 		p.observe(rt)
@@ -267,12 +265,22 @@ func (f *faultModel) drop(rt *rapid.T) {
 
 // revive brings a stream back.
 func (f *faultModel) revive(rt *rapid.T) {
-	before := maps.Clone(f.subs)
+	n := len(f.subs)
 	f.model.revive(rt)
+	f.revived = len(f.subs) > n
+}
+
+// again opens the store again.
+func (f *faultModel) again(rt *rapid.T) {
+	for _, p := range f.subs {
+		p.gotSub.Close()
+		p.wantSub.Close()
+	}
+	check(rt, f.got.Close())
+	f.got = f.engine.Open(f.tb, f.dir)
 	for name := range f.subs {
-		if before[name] == nil {
-			f.revived = name
-		}
+		f.open(rt, name)
+		f.subs[name].removeBeginners(rt)
 	}
 }
 
