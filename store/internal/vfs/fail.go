@@ -3,6 +3,7 @@ package vfs
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -38,6 +39,9 @@ type Fault struct {
 	// Short lets a failing write store the first half of its bytes, and a failing
 	// read return the first half.
 	Short bool
+	// Lost lets a file whose Sync failed lose what was to be synced: until it is opened again, each later Sync of it returns nil, and does
+	// nothing.
+	Lost bool
 	// Growing spares writes over what is there, which need no room.
 	Growing bool
 }
@@ -136,6 +140,13 @@ func (f *Fail) spares() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.fault.Growing
+}
+
+// loses says whether a sync that fails loses what was to be synced.
+func (f *Fail) loses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fault.Lost
 }
 
 // take reserves room for a file to grow by n bytes and returns how much of it there is.
@@ -247,6 +258,7 @@ type failFile struct {
 	f    *Fail
 	file File
 	name string
+	lost atomic.Bool // see Fault.Lost
 }
 
 func (f *failFile) ReadAt(p []byte, off int64) (int, error) {
@@ -306,9 +318,10 @@ func (f *failFile) Truncate(size int64) error {
 
 func (f *failFile) Sync() error {
 	if err := f.f.call("sync", f.name); err != nil {
+		f.lost.Store(f.lost.Load() || f.f.loses())
 		return err
 	}
-	if f.f.swallow("sync", f.name) {
+	if f.f.swallow("sync", f.name) || f.lost.Load() {
 		return nil
 	}
 	return f.file.Sync()

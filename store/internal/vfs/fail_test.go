@@ -1,7 +1,9 @@
 package vfs_test
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -159,5 +161,50 @@ func TestSyncsCanBeTakenOut(t *testing.T) {
 		if !slices.Equal(syncs, []string{"sync a", "syncdir ."}) {
 			t.Errorf("%s: got syncs %q", what, syncs)
 		}
+	}
+}
+
+// A file whose sync failed has lost what was to be synced, and says so once.
+func TestAFailedSyncLoses(t *testing.T) {
+	mem := vfs.NewMem()
+	f := vfs.NewFail(mem)
+	file, err := f.Create("a")
+	if err == nil {
+		err = f.SyncDir(".")
+	}
+	if err == nil {
+		_, err = file.WriteAt([]byte("data"), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Set(vfs.Fault{At: 1, Lost: true})
+	if err := file.Sync(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("the sync that fails: %v", err)
+	}
+	f.Set(vfs.Fault{})
+	if err := file.Sync(); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	size := func() int64 {
+		c, err := mem.Crash(rand.New(rand.NewPCG(0, 0)), 0).Open("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := c.Size()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := size(); n != 0 {
+		t.Errorf("%d bytes are there after a loss of power, want none", n)
+	}
+	again, err := f.Open("a")
+	if err == nil {
+		err = again.Sync()
+	}
+	if n := size(); err != nil || n != 4 {
+		t.Errorf("%d bytes, %v, after it was opened again and synced, want 4", n, err)
 	}
 }

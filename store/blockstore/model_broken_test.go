@@ -1,0 +1,217 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"jsfs/store"
+	"jsfs/store/internal/vfs"
+)
+
+// brokenModel is a stream on a disk whose writes and syncs fail, and what must be in it. A stream that was told of such an error is
+// opened again, perhaps after a kill or a loss of power: what was acknowledged is there, and what was refused whole, or not at all.
+type brokenModel struct {
+	opt  Options
+	mem  *vfs.Mem
+	disk *vfs.Fail
+	st   *Store
+	s    store.Stream
+	now  content
+	last store.Seq // the highest sequence that there was
+}
+
+// content is what a stream has.
+type content struct {
+	live, kept  map[store.Seq]string // messages, and those that were removed
+	description string
+}
+
+func (c content) clone() content {
+	return content{maps.Clone(c.live), maps.Clone(c.kept), c.description}
+}
+
+// attempt is an operation: what it may leave, from nothing of it to all of it, and whether its success is one of the disk's.
+type attempt struct {
+	may     []content
+	durable bool
+	err     error
+}
+
+// brokenFaults are of a disk that can't write.
+var brokenFaults = []vfs.Fault{
+	{Err: syscall.EIO, Match: of("write")},
+	{Err: syscall.EIO, Match: of("write"), Short: true},
+	{Err: syscall.EIO, Match: of("sync", "syncdir"), Lost: true},
+	{Err: syscall.EIO, Match: of("write", "sync", "syncdir", "truncate", "create", "rename", "remove"), Lost: true},
+}
+
+// TestModelOfBrokenDisks makes random operations on a stream while writes and syncs fail now and then.
+func TestModelOfBrokenDisks(t *testing.T) {
+	for _, k := range kinds {
+		k.opt.asked = true
+		t.Run(k.name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				m := &brokenModel{opt: k.opt, mem: vfs.NewMem(), now: content{map[store.Seq]string{}, map[store.Seq]string{}, ""}}
+				defer func() { _ = m.st.Close() }()
+				m.open(rt)
+				_, err := m.st.Create(rt.Context(), store.Config{Name: "S"})
+				m.must(rt, err)
+				m.find(rt)
+				actions := map[string]func(*rapid.T){"": m.compare}
+				for name, do := range map[string]func(*rapid.T) attempt{
+					"append": m.append, "append all": m.appendAll, "remove": m.remove, "undelete": m.undelete, "purge": m.purge,
+					"update": m.update, "sync": m.sync, "publish": m.publish,
+				} {
+					actions[name] = func(rt *rapid.T) { m.troubled(rt, do) }
+				}
+				rt.Repeat(actions)
+			})
+		})
+	}
+}
+
+func (m *brokenModel) must(rt *rapid.T, err error) {
+	rt.Helper()
+	if err != nil {
+		rt.Fatal(err)
+	}
+}
+
+func (m *brokenModel) open(rt *rapid.T) {
+	var err error
+	m.disk = vfs.NewFail(m.mem)
+	m.st, err = Open(m.disk, m.opt)
+	m.must(rt, err)
+}
+
+func (m *brokenModel) find(rt *rapid.T) {
+	var err error
+	m.s, err = m.st.Stream(rt.Context(), "S")
+	m.must(rt, err)
+}
+
+// troubled makes an operation while the disk fails in one of the ways, or does not.
+func (m *brokenModel) troubled(rt *rapid.T, do func(*rapid.T) attempt) {
+	m.must(rt, m.s.Sync(rt.Context())) // what was before is not what is tried
+	if which := rapid.IntRange(-2, len(brokenFaults)-1).Draw(rt, "fault"); which >= 0 {
+		fault := brokenFaults[which]
+		fault.At = rapid.IntRange(1, 6).Draw(rt, "call")
+		fault.ForGood = rapid.Bool().Draw(rt, "for good")
+		m.disk.Set(fault)
+	}
+	before := len(m.disk.Failed())
+	a := do(rt)
+	hit := len(m.disk.Failed()) > before
+	m.disk.Set(vfs.Fault{})
+	switch {
+	case !hit:
+		m.must(rt, a.err)
+		m.now = a.may[len(a.may)-1]
+		return
+	case a.err != nil && !errors.Is(a.err, syscall.EIO) && !errors.Is(a.err, store.ErrReadOnly):
+		rt.Fatalf("while the disk fails: %v", a.err)
+	}
+	m.adopt(rt, "while the stream is open", a.may) // reads go on
+	if rapid.Bool().Draw(rt, "go on") && m.goesOn(rt) {
+		return
+	}
+	m.reopen(rt, a)
+}
+
+// goesOn says whether the stream still takes messages, and then whether it has what it says.
+func (m *brokenModel) goesOn(rt *rapid.T) bool {
+	seq, err := m.s.Append(rt.Context(), store.Entry{Subject: "x", Data: []byte("next")})
+	if errors.Is(err, store.ErrReadOnly) {
+		return false
+	}
+	m.must(rt, err)
+	m.now.live[seq] = "next"
+	m.compare(rt)
+	return true
+}
+
+// reopen opens the store again after an operation that met an error, and finds what came of it.
+func (m *brokenModel) reopen(rt *rapid.T, a attempt) {
+	old, crash := m.st, false
+	switch how := rapid.SampledFrom([]string{"close", "kill", "crash"}).Draw(rt, "how"); how {
+	case "close":
+		_ = m.st.Close()
+	case "kill":
+		m.mem = m.mem.Kill()
+	case "crash":
+		crash = true
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))
+		m.mem = m.mem.Crash(rng, rapid.SampledFrom([]int{0, 50, 100}).Draw(rt, "keep"))
+	}
+	_ = old.Close()
+	m.open(rt)
+	m.find(rt)
+	if a.err == nil && (!crash || a.durable && m.opt.Sync == SyncAlways) {
+		a.may = a.may[len(a.may)-1:]
+	}
+	m.adopt(rt, "after it was opened again", a.may)
+	seq, err := m.s.Append(rt.Context(), store.Entry{Subject: "x", Data: []byte("again")})
+	m.must(rt, err)
+	if seq <= m.last {
+		rt.Fatalf("sequence %d is used again", seq)
+	}
+	m.now.live[seq] = "again"
+}
+
+// adopt demands that the stream has one of what it may have, and goes on with that.
+func (m *brokenModel) adopt(rt *rapid.T, when string, may []content) {
+	var diff []string
+	for _, c := range may {
+		d := m.differs(rt, c)
+		if d == "" {
+			m.now = c.clone()
+			return
+		}
+		diff = append(diff, d)
+	}
+	rt.Fatalf("%s: %q", when, diff)
+}
+
+func (m *brokenModel) compare(rt *rapid.T) { m.adopt(rt, "now", []content{m.now}) }
+
+// differs says in what the stream is not as c is, "" if it is.
+func (m *brokenModel) differs(rt *rapid.T, c content) string {
+	live := map[store.Seq]string{}
+	for meta, err := range m.s.Scan(rt.Context(), store.Query{}) {
+		m.must(rt, err)
+		msg, err := m.s.Load(rt.Context(), meta.Seq, nil)
+		m.must(rt, err)
+		live[meta.Seq] = string(msg.Data)
+	}
+	if !maps.Equal(live, c.live) {
+		return fmt.Sprintf("messages are %s, want %s", listed(live), listed(c.live))
+	}
+	for seq, data := range c.kept {
+		if msg, err := m.s.LoadKept(rt.Context(), seq, nil); err != nil || string(msg.Data) != data {
+			return fmt.Sprintf("removed message %d is %q, %v, want %q", seq, msg.Data, err, data)
+		}
+	}
+	if got := m.s.Config().Description; got != c.description {
+		return fmt.Sprintf("description is %q, want %q", got, c.description)
+	}
+	state, err := m.s.State(rt.Context())
+	m.must(rt, err)
+	m.last = max(m.last, state.Last)
+	return ""
+}
+
+// listed says which messages there are, and how long.
+func listed(of map[store.Seq]string) string {
+	out := ""
+	for _, seq := range slices.Sorted(maps.Keys(of)) {
+		out += fmt.Sprintf("%d:%d ", seq, len(of[seq]))
+	}
+	return out
+}
