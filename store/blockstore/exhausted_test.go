@@ -74,12 +74,14 @@ func TestABlockWithoutAFileIsTriedAgain(t *testing.T) {
 	big := store.Entry{Subject: "x", Data: make([]byte, 900)}
 	_, err := s.Append(t.Context(), big)
 	fatal(t, err)
-	fail.Set(vfs.Fault{At: 1, Err: syscall.EMFILE, Match: func(call, _ string) bool { return call == "create" }})
-	if _, err := s.Append(t.Context(), big); !errors.Is(err, syscall.EMFILE) || errors.Is(err, store.ErrReadOnly) {
-		t.Errorf("without a file: %v, want %v", err, syscall.EMFILE)
-	}
-	if seq, err := s.Append(t.Context(), big); err != nil || seq != 2 {
-		t.Errorf("the next message: %d, %v", seq, err)
+	for i, call := range []string{"create", "syncdir"} { // a directory is opened to be synced
+		fail.Set(vfs.Fault{At: 1, Err: syscall.EMFILE, Match: of(call)})
+		if _, err := s.Append(t.Context(), big); !errors.Is(err, syscall.EMFILE) || errors.Is(err, store.ErrReadOnly) {
+			t.Errorf("%s without a file: %v, want %v", call, err, syscall.EMFILE)
+		}
+		if seq, err := s.Append(t.Context(), big); err != nil || seq != store.Seq(i+2) {
+			t.Errorf("%s: the next message: %d, %v", call, seq, err)
+		}
 	}
 }
 

@@ -84,18 +84,20 @@ func (s *Stream) beginBlockLocked() error {
 		}
 		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
 	}
-	if _, err = f.WriteAt(hdr.Start(), 0); err != nil && isNoSpace(err) {
-		_ = f.Close()
-		if rerr := s.fs.Remove(b.name); rerr != nil {
-			return s.failLocked(fmt.Errorf("begin %s: %w", b.name, rerr))
-		}
-		return fmt.Errorf("begin %s: %w", b.name, diskError(err))
-	}
+	_, err = f.WriteAt(hdr.Start(), 0)
+	full := isNoSpace(err)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
 		err = s.fs.SyncDir(path.Dir(b.name))
+	}
+	if full || isExhausted(err) { // the directory is opened to be synced
+		_ = f.Close()
+		if rerr := s.fs.Remove(b.name); rerr != nil {
+			return s.failLocked(fmt.Errorf("begin %s: %w", b.name, rerr))
+		}
+		return fmt.Errorf("begin %s: %w", b.name, diskError(err))
 	}
 	if err != nil {
 		_ = f.Close()
