@@ -148,6 +148,11 @@ func refused(err error) bool {
 	return false
 }
 
+// notStored says that an error means that messages are not there: the stream goes on, and will give others their sequences.
+func notStored(st store.Stream, err error) bool {
+	return err != nil && (refused(err) || st.Sync(bg) == nil)
+}
+
 // image compares the streams of a store with the journal, and returns what is live.
 func (j *journal) image(s store.Store, v view) (map[string][]store.Seq, error) {
 	names, err := s.Streams(bg)

@@ -33,7 +33,7 @@ func (w *workload) publishDraft(st store.Stream, js *jstream, d *jdraft) {
 	} else if seq, err = st.PublishDraft(bg, d.now, e); err == nil && seq != js.last {
 		err = fmt.Errorf("a draft was published as %d, want %d", seq, js.last)
 	}
-	nothing := refused(err) || err != nil && st.Sync(bg) == nil // the stream goes on: it failed before anything was written
+	nothing := notStored(st, err)
 	w.j.do(func() {
 		switch {
 		case err == nil:
@@ -52,6 +52,6 @@ func (w *workload) publishDraft(st store.Stream, js *jstream, d *jdraft) {
 		if err == nil {
 			k = 1
 		}
-		w.stored(js, []*jmsg{m}, k, err)
+		w.stored(js, []*jmsg{m}, k, err, nothing)
 	})
 }

@@ -36,6 +36,7 @@ func (w *workload) restore(n int) {
 	} else {
 		stored, err = st.RestoreAll(bg, ms)
 	}
+	none := notStored(st, err)
 	w.j.do(func() {
 		w.failed(err)
 		for i, m := range js1 {
@@ -43,13 +44,13 @@ func (w *workload) restore(n int) {
 			case i < stored:
 				m.live.end(true)
 				js.given = ms[i].Seq
-			case refused(err):
+			case none:
 				delete(js.msgs, ms[i].Seq)
 			default:
 				m.live.unknown = true
 			}
 		}
-		if refused(err) {
+		if none {
 			js.last = before
 			if stored > 0 {
 				js.last = ms[stored-1].Seq

@@ -297,16 +297,17 @@ func (w *workload) append(n int) {
 	} else {
 		stored, err = st.AppendAll(bg, es)
 	}
+	none := notStored(st, err)
 	w.j.do(func() {
 		if n == 1 && err == nil && seq != js.last {
 			w.failed(fmt.Errorf("append gave sequence %d, want %d", seq, js.last))
 		}
-		w.stored(js, ms, stored, err)
+		w.stored(js, ms, stored, err, none)
 	})
 }
 
-// stored notes that the first k of the messages ms were stored.
-func (w *workload) stored(js *jstream, ms []*jmsg, k int, err error) {
+// stored notes that the first k of the messages ms were stored, and, with none, that the others are not there.
+func (w *workload) stored(js *jstream, ms []*jmsg, k int, err error, none bool) {
 	w.failed(err)
 	if k == len(ms) {
 		js.given = js.last
@@ -317,7 +318,7 @@ func (w *workload) stored(js *jstream, ms []*jmsg, k int, err error) {
 		switch {
 		case i < k:
 			m.live.end(true)
-		case refused(err):
+		case none:
 			delete(js.msgs, js.last)
 			js.last--
 		default:
