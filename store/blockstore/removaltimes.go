@@ -18,7 +18,7 @@ const byLimit = math.MinInt64
 // removed from has none. It takes eight bytes for each message of the others.
 type removalTimes map[*block][]int64
 
-// removalTimes returns when each message was removed, of the blocks of which that is wanted.
+// removalTimes returns when each message was removed, of the blocks of which that is wanted. Nobody else writes to the stream meanwhile.
 func (s *Stream) removalTimes(ctx context.Context, n *snapshot, wanted func(*block) bool) (removalTimes, error) {
 	times := removalTimes{}
 	for i := range n.blocks {
@@ -26,6 +26,9 @@ func (s *Stream) removalTimes(ctx context.Context, n *snapshot, wanted func(*blo
 			return nil, err
 		}
 		v := n.view(i)
+		if v.block == s.w.tail {
+			v.end = s.w.end // what was removed since the last message stands behind it
+		}
 		cts, err := s.controlsOf(&v)
 		if err != nil {
 			return nil, err

@@ -84,3 +84,33 @@ func TestATruncationKnowsTheTimesOfWhatIsKeptAlone(t *testing.T) {
 		t.Errorf("times are known of %d blocks, and of the one that is copied and keeps something %v", len(c.times), in)
 	}
 }
+
+// TestATruncationKeepsTheTimesOfTheLastRemovals truncates a stream that took no message since two were removed, half an hour apart, and the new one at
+// once again. With either of those that went that way comes back what was removed last, and not the other.
+func TestATruncationKeepsTheTimesOfTheLastRemovals(t *testing.T) {
+	now := int64(1e18) / int64(time.Hour) * int64(time.Hour)
+	st, s := draftStream(t, vfs.NewMem(), Options{Now: func() int64 { return now }, KeepDeleted: 8 * time.Hour}) // both are kept until the same time
+	defer st.Close()
+	for range 4 {
+		_, err := s.Append(t.Context(), store.Entry{Subject: "a"})
+		fatal(t, err)
+	}
+	for _, seq := range []store.Seq{1, 2} {
+		now += int64(29 * time.Minute)
+		_, err := s.Remove(t.Context(), seq)
+		fatal(t, err)
+	}
+	for last := store.Seq(3); last >= 2; last-- {
+		_, err := st.Truncate(t.Context(), "S", last)
+		fatal(t, err)
+	}
+	var told []int64
+	removed, err := st.RemovedStreams(t.Context())
+	fatal(t, err)
+	for _, r := range removed {
+		told = append(told, r.Messages)
+	}
+	if want := []int64{3, 2}; !slices.Equal(told, want) {
+		t.Errorf("with the streams that were removed come back %d messages, want %d", told, want)
+	}
+}
