@@ -17,8 +17,8 @@ const (
 	// maxPrefetchBytes is when enough was sent at a time.
 	maxPrefetched    = maxStateless
 	maxPrefetchBytes = 2 << 20
-	// Whoever reads a message of up to maxFirstRead is followed; of a larger one he must come to its end: who looks at the beginning of
-	// many asks for less than would be sent.
+	// Whoever begins to read a message of up to maxFirstRead is followed; of a larger one he must come to its end: who looks at the
+	// beginning of many asks for less than would be sent.
 	maxFirstRead = 32 << 10
 	// prefetchGap is how many sequences may be missing between two messages that are read in order.
 	prefetchGap = 16
@@ -94,7 +94,11 @@ func (p *prefetcher) ahead(s *stream, seq store.Seq) (*cursor, store.Seq) {
 
 // read notes that a message was asked for from off up to end, and sends the next ones if that was in order.
 func (p *prefetcher) read(s *stream, m store.Meta, off, end int64) {
-	if p.kernel == nil || m.Size > maxPrefetched || m.Size <= maxFirstRead && off > 0 || m.Size > maxFirstRead && end < m.Size {
+	counts := off == 0
+	if m.Size > maxFirstRead {
+		counts = end == m.Size
+	}
+	if p.kernel == nil || m.Size > maxPrefetched || !counts {
 		return
 	}
 	seq := m.Seq
