@@ -29,7 +29,7 @@ func TestTrialEveryCallFails(t *testing.T) {
 	for i, fault := range faults {
 		t.Run(fmt.Sprintf("%v, for good %v, short %v", fault.Err, fault.ForGood, fault.Short), func(t *testing.T) {
 			t.Parallel() // a release takes most of an hour of one core
-			for seed := *firstSeed; seed < *firstSeed+rounds(1, 20); seed++ {
+			for seed := *firstSeed; seed < *firstSeed+rounds(2, 20); seed++ {
 				total := callsOf(seed, ops)
 				for k := 1; k <= total; k++ {
 					fault.At = k
