@@ -111,7 +111,7 @@ func checkFS(ctx context.Context, fsys vfs.FS, secret *keys.Secret, look func(co
 
 func (s *Stream) report() StreamReport {
 	n := s.cur.Load()
-	state := s.state(n)
+	state := s.counts(n)
 	return StreamReport{
 		Name: s.config.Load().Name, Incarnation: s.inc, Blocks: len(n.blocks),
 		Messages: state.Live.Messages, Bytes: state.Live.Payload, First: state.First, Last: state.Last,

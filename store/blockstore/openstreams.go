@@ -96,9 +96,8 @@ func (st *Store) logOpened(took time.Duration) {
 	var lost uint64
 	unclean, damage := 0, len(st.found)
 	for _, s := range st.streams {
-		n := s.cur.Load()
-		_, gone := s.damage.Count(n.first, n.last)
-		live, lost = live.Plus(n.live), lost+gone
+		state := s.counts(s.cur.Load())
+		live, lost = live.Plus(state.Live), lost+state.Lost
 		damage += len(s.damage.List())
 		if p := &s.w.plan; p.unclean || len(p.torn) > 0 {
 			unclean++

@@ -264,11 +264,17 @@ func (s *Stream) enter(ctx context.Context) error {
 }
 
 func (s *Stream) state(n *snapshot) store.State {
+	st := s.counts(n)
+	st.FirstTime = s.timeOfFirst(n)
+	return st
+}
+
+// counts is the state without the time of the first message, for which a block may have to be read.
+func (s *Stream) counts(n *snapshot) store.State {
 	st := store.State{
 		Rev: n.rev, First: store.Seq(n.first), Last: store.Seq(n.last), LastTime: n.lastTime,
 		Live: n.live, Appended: n.appended, Consumers: s.consumers.Len(),
 	}
-	st.FirstTime = s.timeOfFirst(n)
 	unlisted, lost := s.damage.Count(n.first, n.last)
 	st.Lost = lost
 	if span := n.last + 1 - n.first; span >= uint64(n.live.Messages)+unlisted {
