@@ -21,13 +21,13 @@ type Handle struct {
 	log *Log
 	e   *epoch
 	r   Source
-	// toldBefore is how many sizes of the log were told before it was opened.
-	toldBefore uint64
 
 	// mu guards the rest, and is held while a read is under way. The epoch's mu is
 	// taken under it.
 	mu     sync.Mutex
 	closed bool
+	// toldBefore is how many sizes of the log were told before it was opened, or met its end the last time.
+	toldBefore uint64
 	// marks are the places of the pass where the reader's position fell back behind the
 	// layout's; the first is the pass's beginning. Without any there is no pass.
 	marks []mark
@@ -41,10 +41,19 @@ type mark struct{ pos, shift int64 }
 // ReadAt reads at the reader's position off. Fewer bytes than len(p) mean the end, with
 // io.EOF, or that the next byte can't be read: what stands before it is given without
 // an error, and the read after it gives the error. A read of the log of a whole stream that would end at a size that was told
-// since the handle was opened gives no message that was stored later, and that is the end for it.
+// since the handle was opened gives no message that was stored later, and that is the end for it. Who met the end, and reads on, has come to
+// follow the log: of the sizes that were told before none counts any more.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	n, err := h.readLocked(ctx, p, off)
+	if n == 0 && errors.Is(err, io.EOF) {
+		h.toldBefore = h.e.told.count()
+	}
+	return n, err
+}
+
+func (h *Handle) readLocked(ctx context.Context, p []byte, off int64) (int, error) {
 	if h.closed {
 		return 0, fmt.Errorf("log: %w", store.ErrClosed)
 	}

@@ -91,14 +91,18 @@ type modelHandle struct {
 	given  []int // the layout's offset of each byte of the pass
 	front  int   // the layout's offset of the frontier
 	blank  int   // up to here newlines are given
-	told   []int // the last sizes that were told since it was opened
+	told   []int // the last sizes that were told since it was opened, or met the end
 }
 
 func (h *modelHandle) pos() int { return h.begin + len(h.given) }
 
 // read is what ReadAt must give. With upTo a read that ends at a size that was told gives nothing that was stored later.
-func (h *modelHandle) read(off, n int, upTo bool) []byte {
-	var out []byte
+func (h *modelHandle) read(off, n int, upTo bool) (out []byte) {
+	defer func() {
+		if len(out) == 0 {
+			h.told = nil
+		}
+	}()
 	limit := -1
 	if upTo && slices.Contains(h.told, off+n) {
 		limit = off + n
