@@ -82,7 +82,9 @@ func (fs *FS) rmdir(c *call, name string) error {
 	if err := fs.writable(s); err != nil {
 		return err
 	}
+	fs.streams.rmdirs.add(s.Incarnation())
 	if err := fs.st.Remove(c, name); err != nil {
+		fs.streams.rmdirs.take(s.Incarnation())
 		fs.streams.renew(c, s)
 		if errors.Is(err, store.ErrNotEmpty) && s.Config().Sealed {
 			return refuse(syscall.ENOTEMPTY, "stream %s is sealed, and its messages can't be removed: echo remove force > %s/.jsfs/ctl removes it with them, once it has no drafts", name, name)

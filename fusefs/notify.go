@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -66,15 +67,7 @@ func (n *notifier) tell(events []store.Event) {
 			continue
 		case store.StreamRemoved:
 			root = true
-			old := n.fs.streams.of(e.Incarnation) // before it is looked whether it was brought back
-			switch now, err := n.fs.st.Stream(context.Background(), e.Stream); {
-			case old == nil:
-			case err != nil || now.Incarnation() != e.Incarnation:
-				n.fs.streams.dropOnly(old)
-			default:
-				n.fs.streams.renew(context.Background(), old)
-			}
-			n.kernel.EntryNotify(mapping.Root, e.Stream)
+			n.removed(e)
 			continue
 		}
 		s := n.fs.streams.byNode(mapping.Incarnation(e.Incarnation))
@@ -115,6 +108,24 @@ func (n *notifier) tell(events []store.Event) {
 	}
 }
 
+// removed tells that a stream is gone. The kernel knows where it asked for that itself, unless the removal failed and
+// nobody knows what is on the disk.
+func (n *notifier) removed(e *store.Event) {
+	old := n.fs.streams.of(e.Incarnation) // before it is looked whether it was brought back
+	now, err := n.fs.st.Stream(context.Background(), e.Stream)
+	switch {
+	case old == nil:
+	case err != nil || now.Incarnation() != e.Incarnation:
+		n.fs.streams.dropOnly(old)
+	default:
+		n.fs.streams.renew(context.Background(), old)
+	}
+	known := n.fs.streams.rmdirs.take(e.Incarnation)
+	if !known || err != nil && !errors.Is(err, store.ErrNotFound) {
+		n.kernel.EntryNotify(mapping.Root, e.Stream)
+	}
+}
+
 // deleted tells that a message is gone: its listed name, attributes and pages.
 func (n *notifier) deleted(s *stream, seq store.Seq) {
 	id, ok := s.message(seq)
@@ -142,6 +153,7 @@ const maxRetold = 1 << 20
 func (n *notifier) afterLoss(ctx context.Context) {
 	n.fs.opt.Logger.Debug("more happened than could be told: all names are looked up again")
 	n.fs.changed.Store(n.fs.now().UnixNano())
+	n.fs.streams.rmdirs.clear()
 	all := n.kernel.EpochNotify().Ok()
 	n.kernel.InodeNotify(mapping.Root, -1, 0)
 	for _, s := range n.fs.streams.all() {

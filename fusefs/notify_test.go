@@ -3,6 +3,7 @@ package fusefs
 import (
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +108,33 @@ func TestNotifications(t *testing.T) {
 				m.streams.drop(s.Incarnation()) // so that its messages are not told of, too
 			},
 			[]string{"entry root/S", "inode root -1 0"}},
+		{"a removal of a stream by rmdir is known to the kernel, which may have the name for another one by now",
+			func(t *testing.T, m *mounted, s *stream) {
+				for seq := range store.Seq(3) {
+					remove(t, s, seq+1)
+				}
+				root := header(mapping.Root)
+				if st := m.Rmdir(nil, &root, "S"); !st.Ok() {
+					t.Fatal(st)
+				}
+				m.stream("S")
+			},
+			[]string{"inode root -1 0"}},
+		{"after a removal by rmdir that was refused the next one is told",
+			func(t *testing.T, m *mounted, s *stream) {
+				root := header(mapping.Root)
+				if st := m.Rmdir(nil, &root, "S"); st != fuse.Status(syscall.ENOTEMPTY) {
+					t.Fatalf("rmdir gives %v", st)
+				}
+				for seq := range store.Seq(3) {
+					remove(t, s, seq+1)
+				}
+				if err := m.st.Remove(t.Context(), "S"); err != nil {
+					t.Fatal(err)
+				}
+				m.streams.drop(s.Incarnation())
+			},
+			[]string{"entry root/S", "inode root -1 0"}},
 		{"an erasure is told of what its stream was before it was truncated, too",
 			func(_ *testing.T, m *mounted, s *stream) {
 				if _, err := m.st.Truncate(t.Context(), "S", 2); err != nil {
@@ -153,8 +181,8 @@ func TestNotifications(t *testing.T) {
 			if !slices.Equal(rec.told, tt.want) {
 				t.Errorf("got %q, want %q", rec.told, tt.want)
 			}
-			if len(s.unlinked.m) != 0 {
-				t.Errorf("got %d removals remembered, want none", len(s.unlinked.m))
+			if n := len(s.unlinked.m) + len(m.streams.rmdirs.m); n != 0 {
+				t.Errorf("got %d removals remembered, want none", n)
 			}
 		})
 	}

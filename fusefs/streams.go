@@ -65,9 +65,9 @@ type stream struct {
 
 	// unlinked are the messages that the kernel asked to remove under their listed names,
 	// from before the removal until its event was taken: the kernel knows of them.
-	unlinked seqSet
+	unlinked set[store.Seq]
 	// erasing are those that are being erased, until the events of their removals were taken.
-	erasing seqSet
+	erasing set[store.Seq]
 }
 
 // message returns the node number of a message, ok is false if it has none.
@@ -120,6 +120,10 @@ type streams struct {
 	erasures map[string]*logview.Erasures
 	// gone are those that were dropped and whose number no other one has, of which there are 2^18.
 	gone map[uint64]goneStream
+
+	// rmdirs are the incarnations of those that the kernel asked to remove, from before the removal until its event was taken: it drops
+	// the name itself, and may have it for another one by then. It has its own lock.
+	rmdirs set[uint64]
 }
 
 // goneStream is a stream that was removed.
@@ -252,32 +256,32 @@ func (t *streams) all() []*stream {
 	return out
 }
 
-// seqSet is a small set of sequences.
-type seqSet struct {
+// set is a small set.
+type set[K comparable] struct {
 	// mu guards m. It is a leaf.
 	mu sync.Mutex
-	m  map[store.Seq]struct{}
+	m  map[K]struct{}
 }
 
-func (s *seqSet) add(seq store.Seq) {
+func (s *set[K]) add(k K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.m == nil {
-		s.m = map[store.Seq]struct{}{}
+		s.m = map[K]struct{}{}
 	}
-	s.m[seq] = struct{}{}
+	s.m[k] = struct{}{}
 }
 
-// take removes seq, and says whether it was there.
-func (s *seqSet) take(seq store.Seq) bool {
+// take removes k, and says whether it was there.
+func (s *set[K]) take(k K) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.m[seq]
-	delete(s.m, seq)
+	_, ok := s.m[k]
+	delete(s.m, k)
 	return ok
 }
 
-func (s *seqSet) clear() {
+func (s *set[K]) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.m)

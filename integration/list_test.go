@@ -163,6 +163,23 @@ func TestAStreamThatIsMadeAgainShowsNothingOfTheOldOne(t *testing.T) {
 	}
 }
 
+// What the kernel is told of a stream's removal may come when there is a new one of the name: who works in its directory must keep that.
+func TestAStreamThatIsMadeAgainCanBeWorkedIn(t *testing.T) {
+	t.Parallel()
+	m := mount(t)
+	m.sh(`python3 -c '
+import os, time
+for i in range(100):
+    os.mkdir("S")
+    os.rmdir("S")
+    os.mkdir("S")
+    os.chdir("S")
+    time.sleep(0.005) # the removal is told of
+    assert os.getcwd().endswith("/S")
+    os.chdir("..")
+    os.rmdir("S")'`)
+}
+
 // Names that can't be are refused where they would be made, and are just not there where
 // they are looked for.
 func TestBadNames(t *testing.T) {
