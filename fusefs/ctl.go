@@ -217,13 +217,14 @@ func (w *ctlWriter) truncate(c *call, line string, args []string) error {
 	if err := w.stream.copied.change(); err != nil {
 		return err
 	}
-	if err := w.stream.restores.Settle(c); err != nil {
+	err = w.stream.restores.Settled(c, func() error { // what is held from now on would be in a draft of the stream that takes its place
+		if err := w.fs.endCopy(c, w.stream); err != nil { // or that one lacks the configuration
+			return err
+		}
+		_, err := w.fs.st.Truncate(c, w.stream.name, store.Seq(seq))
 		return err
-	}
-	if err := w.fs.endCopy(c, w.stream); err != nil { // or the stream that takes its place lacks it
-		return err
-	}
-	if _, err := w.fs.st.Truncate(c, w.stream.name, store.Seq(seq)); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	w.fs.opt.Logger.Info("stream truncated", "stream", w.stream.name, "command", line)
