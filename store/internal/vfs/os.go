@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -20,6 +21,7 @@ type OS struct {
 	opened   *os.File        // what dir is of
 	slowly   atomic.Bool     // there is no openat2(2)
 	readOnly bool
+	spare    spare
 }
 
 var _ FS = (*OS)(nil)
@@ -43,6 +45,9 @@ func newOS(path string, readOnly bool) (*OS, error) {
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
+	o.spare.gate.Lock()
+	defer o.spare.gate.Unlock()
+	o.takeSparesLocked()
 	return o, nil
 }
 
@@ -52,6 +57,7 @@ func (o *OS) Close() error {
 	if o.opened != nil {
 		err = errors.Join(err, o.opened.Close())
 	}
+	o.dropSpares() // none can be taken any more
 	return err
 }
 
@@ -67,11 +73,15 @@ func (o *OS) Create(name string) (File, error) {
 	if err := o.refuse("create", name); err != nil {
 		return nil, err
 	}
-	f, err := o.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	var f *os.File
+	err := o.sparing(keptSpares, func() (err error) {
+		f, err = o.openFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{f, o}, nil
 }
 
 // Open implements [FS]. What is no regular file is refused: opening a pipe would wait for somebody at its other end.
@@ -84,12 +94,14 @@ func (o *OS) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{f, o}, nil
 }
 
 // openRegular opens a regular file, and waits for nobody.
 func (o *OS) openRegular(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	o.spare.gate.RLock()
 	f, err := o.openFile(name, flag|syscall.O_NONBLOCK, perm)
+	o.spare.gate.RUnlock()
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +122,21 @@ func (o *OS) openRegular(name string, flag int, perm fs.FileMode) (*os.File, err
 
 var errNoFile = errors.New("it is no regular file")
 
-// openDir opens a directory, and waits for nobody.
-func (o *OS) openDir(dir string) (*os.File, error) {
-	return o.openFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+// withDir does something with a directory that is open meanwhile, and waits for nobody to open it.
+func (o *OS) withDir(dir string, do func(d *os.File) error) error {
+	var did error
+	err := o.sparing(0, func() error {
+		d, err := o.openFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		did = do(d) // once: a sync that failed must not be tried again
+		if err := d.Close(); did == nil {
+			did = err
+		}
+		return nil
+	})
+	return cmp.Or(err, did)
 }
 
 // Mkdir implements [FS].
@@ -120,7 +144,7 @@ func (o *OS) Mkdir(name string) error {
 	if err := o.refuse("mkdir", name); err != nil {
 		return err
 	}
-	return o.mkdir(name, 0o700)
+	return o.sparing(0, func() error { return o.mkdir(name, 0o700) })
 }
 
 // Rename implements [FS].
@@ -128,7 +152,7 @@ func (o *OS) Rename(from, to string) error {
 	if err := o.refuse("rename", from); err != nil {
 		return err
 	}
-	return o.rename(from, to)
+	return o.sparing(0, func() error { return o.rename(from, to) })
 }
 
 // Remove implements [FS].
@@ -136,19 +160,15 @@ func (o *OS) Remove(name string) error {
 	if err := o.refuse("remove", name); err != nil {
 		return err
 	}
-	return o.remove(name)
+	return o.sparing(0, func() error { return o.remove(name) })
 }
 
 // List implements [FS].
-func (o *OS) List(dir string) ([]string, error) {
-	d, err := o.openDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	names, err := d.Readdirnames(-1)
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
+func (o *OS) List(dir string) (names []string, err error) {
+	err = o.withDir(dir, func(d *os.File) (err error) {
+		names, err = d.Readdirnames(-1)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -161,32 +181,20 @@ func (o *OS) SyncDir(dir string) error {
 	if err := o.refuse("syncdir", dir); err != nil {
 		return err
 	}
-	d, err := o.openDir(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return o.withDir(dir, (*os.File).Sync)
 }
 
 // Usage implements [FS].
 func (o *OS) Usage() (Usage, error) {
-	d, err := o.openDir(".")
+	var st unix.Statfs_t
+	err := o.withDir(".", func(d *os.File) error {
+		if err := retried(func() error { return unix.Fstatfs(int(d.Fd()), &st) }); err != nil {
+			return &fs.PathError{Op: "statfs", Path: ".", Err: err}
+		}
+		return nil
+	})
 	if err != nil {
 		return Usage{}, err
-	}
-	defer d.Close()
-	var st unix.Statfs_t
-	for {
-		if err = unix.Fstatfs(int(d.Fd()), &st); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return Usage{}, &fs.PathError{Op: "statfs", Path: ".", Err: err}
 	}
 	unit := uint64(st.Bsize) //nolint:gosec // a block size is above 0
 	return Usage{Total: st.Blocks * unit, Free: st.Bavail * unit, BlockSize: uint32(unit)}, nil
@@ -199,7 +207,13 @@ func (o *OS) BootID() (string, error) {
 }
 
 // osFile adds to os.File what File asks for.
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	o *OS
+}
+
+// Close implements [File].
+func (f osFile) Close() error { return f.o.closeFile(f.File) }
 
 func (f osFile) Size() (int64, error) {
 	st, err := f.Stat()

@@ -158,6 +158,9 @@ func TestOS(t *testing.T) {
 			t.Run("outside", func(t *testing.T) { checkOSChangesNothingOutside(t, open) })
 			t.Run("closed", func(t *testing.T) { checkAClosedOSDoesNothing(t, open) })
 			t.Run("errors", func(t *testing.T) { checkErrorsOfTheOSAreTheSystems(t, open) })
+			t.Run("no descriptors", func(t *testing.T) { checkAnOSWithoutDescriptors(t, open) })
+			t.Run("none left", func(t *testing.T) { checkNoDescriptorIsLeft(t, open) })
+			t.Run("none taken", func(t *testing.T) { checkNobodyTakesSpares(t, open) })
 		})
 	}
 }
