@@ -283,16 +283,4 @@ func (st *Store) takeOneLocked(asOf int64) (*removedStream, string, error) {
 	return nil, "", nil
 }
 
-// removeTaken takes away what a crash left of removed streams that were being taken.
-func (st *Store) removeTaken() error {
-	names, err := st.fs.List(removedDir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, takenPrefix) {
-			st.removeTree(removedDir + "/" + name)
-		}
-	}
-	return nil
-}
+func isTaken(name string) bool { return strings.HasPrefix(name, takenPrefix) }

@@ -309,16 +309,30 @@ func (st *Store) makeDirs() error {
 			return err
 		}
 	}
-	names, err := st.fs.List(streamsDir)
+	if err := st.removeTrees(streamsDir, isTempDir); err != nil {
+		return err
+	}
+	return st.removeTrees(removedDir, isTaken) // removed streams that were being taken
+}
+
+// removeTrees takes away the directories in dir whose names are such. They have them for good first: a crash may give them others else, with
+// what is left in them.
+func (st *Store) removeTrees(dir string, such func(name string) bool) error {
+	names, err := st.fs.List(dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if isTempDir(name) {
-			st.removeTree(streamsDir + "/" + name)
-		}
+	names = slices.DeleteFunc(names, func(name string) bool { return !such(name) })
+	if len(names) == 0 {
+		return nil
 	}
-	return st.removeTaken()
+	if err := st.fs.SyncDir(dir); err != nil {
+		return err
+	}
+	for _, name := range names {
+		st.removeTree(dir + "/" + name)
+	}
+	return nil
 }
 
 // removeTree takes away a directory that was to become a stream, or was one. What can't be

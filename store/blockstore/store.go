@@ -198,7 +198,7 @@ func (st *Store) makeStream(cfg store.Config, alone bool) (*Stream, error) {
 	s, err := st.openToWrite(inc)
 	if err != nil {
 		err = fmt.Errorf("create stream %s: %w", cfg.Name, err)
-		if !st.unmakeStream(inc) {
+		if gone, _ := st.unmakeStream(inc); !gone {
 			st.breakLocked(cfg.Name, err) // it is on disk: the name is taken
 		}
 		return nil, err
@@ -243,14 +243,18 @@ func (st *Store) makeStreamLocked(inc uint64, cfg store.Config, fill func(dir st
 	return nil
 }
 
-// unmakeStream takes a stream away that was just made, and says whether it is gone.
-func (st *Store) unmakeStream(inc uint64) bool {
+// unmakeStream takes a stream away that was just made, and says whether it is gone, and whether it is so for good. If not, a crash may
+// bring it back: it stays whole until the store is opened again.
+func (st *Store) unmakeStream(inc uint64) (gone, forGood bool) {
 	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
 	if st.fs.Rename(streamDir(inc), temp) != nil {
-		return false
+		return false, false
+	}
+	if st.fs.SyncDir(streamsDir) != nil {
+		return true, false
 	}
 	st.removeTree(temp)
-	return true
+	return true, true
 }
 
 func (st *Store) fillStream(dir string, inc uint64, config []byte) error {

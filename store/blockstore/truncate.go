@@ -59,13 +59,13 @@ func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream,
 		return nil, diskError(err)
 	}
 	temp := fmt.Sprintf("%s/%s%016x", streamsDir, tempPrefix, inc)
-	err = st.fillTruncated(ctx, s, temp, inc, last)
 	var next *Stream
-	if err == nil {
+	if err = st.fillTruncated(ctx, s, temp, inc, last); err != nil {
+		st.removeTree(temp)
+	} else {
 		next, err = st.takeOver(s, temp, inc)
 	}
 	if err != nil {
-		st.removeTree(temp)
 		s.revive()
 		return nil, diskError(err)
 	}
@@ -214,18 +214,22 @@ func (s *Stream) copyPositions(ctx context.Context, from *Stream, last uint64) e
 	return writeNewFile(s.fs, s.dir+"/"+originsName, s.st.smallFile(record.MagicOrigins, s.inc, content))
 }
 
-// takeOver gives the stream in temp its place. From the rename on, it is the one that has the name of s.
+// takeOver gives the stream in temp its place, or takes it away. From the rename on, it is the one that has the name of s.
 func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	name := s.config.Load().Name
+	var err error
 	if st.streams[name] != s {
-		return nil, fmt.Errorf("it was removed: %w", store.ErrNotFound)
+		err = fmt.Errorf("it was removed: %w", store.ErrNotFound)
+	} else {
+		err = st.fs.Rename(temp, streamDir(inc))
 	}
-	if err := st.fs.Rename(temp, streamDir(inc)); err != nil {
+	if err != nil {
+		st.removeTree(temp)
 		return nil, err
 	}
-	err := st.fs.SyncDir(streamsDir)
+	err = st.fs.SyncDir(streamsDir)
 	synced := err == nil
 	var next *Stream
 	if synced {
@@ -238,7 +242,7 @@ func (st *Store) takeOver(s *Stream, temp string, inc uint64) (*Stream, error) {
 		}
 	}
 	if err != nil {
-		if !st.unmakeStream(inc) || !synced || st.fs.SyncDir(streamsDir) != nil {
+		if _, forGood := st.unmakeStream(inc); !forGood || !synced {
 			s.mayBeReplaced(err)
 			st.countUnreadLocked()
 		}
