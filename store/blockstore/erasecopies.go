@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"jsfs/store"
@@ -58,25 +57,6 @@ func (s *Stream) eraseCopies(ctx context.Context, seq store.Seq) error {
 		if err := st.eraseCopy(ctx, r, own); err != nil {
 			return fmt.Errorf("copy in removed stream %d: %w", r.inc, err)
 		}
-	}
-	return nil
-}
-
-// settlePredecessor moves the stream away whose place this one took, if that could not be done then.
-func (s *Stream) settlePredecessor() error {
-	b, err := readFile(s.fs, s.dir+"/"+replacesName)
-	if errors.Is(err, fs.ErrNotExist) || s.opt.ReadOnly {
-		return nil
-	}
-	var old uint64
-	if err == nil {
-		old, err = s.st.replacedBy(s.inc, b)
-	}
-	if err == nil {
-		err = s.st.setReplacedAside(predecessor{streamDir(old), old, s.dir, s.st.opt.Now()})
-	}
-	if err != nil {
-		return fmt.Errorf("the stream before it was truncated is in its place still: %w", err)
 	}
 	return nil
 }

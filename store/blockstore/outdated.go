@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+
+	"jsfs/store"
 )
 
 // predecessor is a stream whose place the one in the directory by took, when it was truncated.
@@ -69,4 +72,38 @@ func (st *Store) hasOutdated() bool {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	return len(st.outdated) > 0
+}
+
+// settlePredecessor moves the stream away whose place this one took, if that could not be done then: also before this one goes from its place,
+// as nobody would know then that the other one was replaced.
+func (s *Stream) settlePredecessor() error {
+	names, err := s.fs.List(s.dir)
+	if err == nil && (!slices.Contains(names, replacesName) || s.opt.ReadOnly) {
+		return nil
+	}
+	var b []byte
+	if err == nil {
+		b, err = readFile(s.fs, s.dir+"/"+replacesName)
+	}
+	var old uint64
+	if err == nil {
+		if old, err = s.st.replacedBy(s.inc, b); err != nil {
+			err = &store.CorruptError{File: s.dir + "/" + replacesName, Err: err}
+		}
+	}
+	if err == nil {
+		err = s.st.setReplacedAside(predecessor{streamDir(old), old, s.dir, s.st.opt.Now()})
+	}
+	if err != nil {
+		return fmt.Errorf("the stream before it was truncated is in its place still: %w", err)
+	}
+	return nil
+}
+
+// settleBefore is settlePredecessor for a stream that is to go from its place: it may where nobody can ever know whose place it took.
+func (s *Stream) settleBefore() error {
+	if err := s.settlePredecessor(); !isCorrupt(err) {
+		return diskError(err)
+	}
+	return nil
 }

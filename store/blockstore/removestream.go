@@ -27,7 +27,7 @@ func (st *Store) removeStream(ctx context.Context, name string, whole bool) erro
 	defer st.gate.leave()
 	st.originMu.Lock() // it may be truncated meanwhile
 	defer st.originMu.Unlock()
-	if err := st.flushConsumers(name); err != nil {
+	if err := st.prepareRemoval(name); err != nil {
 		return fmt.Errorf("remove stream %s: %w", name, err)
 	}
 	s, err := st.takeOut(name, whole)
@@ -87,13 +87,16 @@ func (st *Store) putAwayLocked(s *Stream) (stays bool, err error) {
 	return stays, err
 }
 
-// flushConsumers has on disk what a stream's consumers remember: a stream that can't be removed goes on with that.
-func (st *Store) flushConsumers(name string) error {
+// prepareRemoval has on disk what a stream's consumers remember: a stream that can't be removed goes on with that. And none is to come into its place.
+func (st *Store) prepareRemoval(name string) error {
 	st.mu.RLock()
 	s := st.streams[name]
 	st.mu.RUnlock()
-	if s == nil {
+	if s == nil || st.opt.ReadOnly {
 		return nil // who takes it out says why
+	}
+	if err := s.settleBefore(); err != nil {
+		return err
 	}
 	return s.consumers.Flush()
 }

@@ -54,6 +54,9 @@ func (st *Store) truncate(ctx context.Context, s *Stream, last uint64) (*Stream,
 	if end := max(last, uint64(cfg.First())-1); end == n.last {
 		return s, nil
 	}
+	if err := s.settleBefore(); err != nil {
+		return nil, err
+	}
 	inc, err := st.takeIncarnation()
 	if err != nil {
 		return nil, diskError(err)
