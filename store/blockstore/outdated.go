@@ -17,8 +17,16 @@ type predecessor struct {
 	at  int64 // when that was
 }
 
-// setReplacedAside keeps a stream that was replaced, durably, among those that were removed. Its drafts are those of the other one.
+// errServed says that a stream that was replaced is served, and stays where it is: it was brought back meanwhile, or opened while it could
+// not be read that it was replaced.
+var errServed = errors.New("it is a stream of its own by now")
+
+// setReplacedAside keeps a stream that was replaced, durably, among those that were removed. Its drafts are those of the other one. The
+// caller holds originMu, if others have the store.
 func (st *Store) setReplacedAside(r predecessor) error {
+	if st.serves(r.inc) {
+		return errServed
+	}
 	st.removeTree(r.dir + "/" + draftsName)
 	st.mu.Lock()
 	err := st.delistLocked(r.inc)
@@ -41,6 +49,18 @@ func (st *Store) setReplacedAside(r predecessor) error {
 		err = removeIfThere(st.fs, r.by+"/"+replacesName)
 	}
 	return err
+}
+
+// serves says whether an incarnation is that of a stream that is served.
+func (st *Store) serves(inc uint64) bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	for _, s := range st.streams {
+		if s.inc == inc {
+			return true
+		}
+	}
+	return false
 }
 
 // setAsideLater has a stream that was replaced, and that err kept in its place, moved by a later call, where that can help: else it is
@@ -100,9 +120,10 @@ func (s *Stream) settlePredecessor() error {
 	return nil
 }
 
-// settleBefore is settlePredecessor for a stream that is to go from its place: it may where nobody can ever know whose place it took.
+// settleBefore is settlePredecessor for a stream that is to go from its place: it may where nobody can ever know whose place it took, and
+// where that one is served.
 func (s *Stream) settleBefore() error {
-	if err := s.settlePredecessor(); !isCorrupt(err) {
+	if err := s.settlePredecessor(); !isCorrupt(err) && !errors.Is(err, errServed) {
 		return diskError(err)
 	}
 	return nil
