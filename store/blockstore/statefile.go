@@ -77,30 +77,43 @@ func markFor(seq uint64) uint64 {
 }
 
 // closeWriterLocked makes everything durable and leaves the state clean, if anything
-// was written and nothing failed.
+// was written, nothing failed, and nothing is left to be removed: that is done by who opens a stream that is not clean.
 func (s *Stream) closeWriterLocked() error {
 	w := &s.w
+	var left error
+	if w.failed == nil {
+		left = s.leaveLocked()
+	}
+	if left != nil && w.state.Clean {
+		left = errors.Join(left, s.prepareLocked()) // which says that it is in use
+	}
 	if !w.ready {
-		return nil
+		return errors.Join(left, s.closeFilesLocked())
 	}
 	err := w.failed // what was stored before may not be on disk
 	if err == nil {
-		err = s.leaveLocked() // what could not be removed is left to who opens a stream that is not clean
+		err = s.syncLocked()
 	}
-	if err == nil {
-		if err = s.syncLocked(); err == nil {
-			if err = s.writeStateLocked(true, w.next-1); err == nil {
-				s.dropSpentLocked(w.next - 1)
-			}
+	if err == nil && left == nil {
+		if err = s.writeStateLocked(true, w.next-1); err == nil {
+			s.dropSpentLocked(w.next - 1)
 		}
 	}
+	err = errors.Join(left, err, s.closeFilesLocked())
+	w.ready = false
+	w.failed = store.ErrClosed
+	return err
+}
+
+// closeFilesLocked closes the files that the writer has open.
+func (s *Stream) closeFilesLocked() (err error) {
+	w := &s.w
 	if w.file != nil {
-		err = errors.Join(err, w.file.Close())
+		err = w.file.Close()
 	}
 	if w.stateFile != nil {
 		err = errors.Join(err, w.stateFile.Close())
 	}
-	w.ready, w.file, w.stateFile = false, nil, nil
-	w.failed = store.ErrClosed
+	w.file, w.stateFile = nil, nil
 	return err
 }

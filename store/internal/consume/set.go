@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -262,11 +263,12 @@ func (s *Set) sweepLocked(ctx context.Context, to store.Seq) error {
 	case to > 0: // it was noted
 		s.planSave()
 	default:
-		// Consumers of what is restored later come after it: it must not go.
+		last := store.Seq(math.MaxUint64) // the stream is being closed: nothing comes any more
 		if st, serr := s.opt.Stream.State(context.Background()); serr == nil {
-			s.unswept.Store(uint64(st.Last))
-			s.planSave()
+			last = st.Last // consumers of what is restored later come after it: it must not go
 		}
+		s.unswept.Store(uint64(last))
+		s.planSave()
 	}
 	return err
 }
