@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jsfs/store"
+	"jsfs/store/internal/vfs"
 )
 
 // commits lets writers that run at the same time share one disk sync: whoever gets the
@@ -202,7 +203,7 @@ func (s *Stream) sync() error {
 		err = s.fs.SyncDir(s.draftDir())
 	}
 	if err == nil && f != nil {
-		err = f.Sync()
+		err = s.syncTail(f)
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -232,11 +233,26 @@ func (s *Stream) syncLocked() error {
 	if w.file == nil || w.synced == w.end {
 		return nil
 	}
-	if err := w.file.Sync(); err != nil {
+	if err := s.syncTail(w.file); err != nil {
 		return s.failLocked(&syncError{fmt.Errorf("sync %s: %w", w.tail.name, err)})
 	}
 	w.synced = w.end
 	return nil
+}
+
+// syncTail makes durable what was written to f, the tail's file. The system tells one call only that something is lost: so of two at a time
+// one would believe that it is on disk, and so would who asks again, as a stream that could not be removed or truncated goes on.
+func (s *Stream) syncTail(f vfs.File) error {
+	s.tailMu.Lock()
+	defer s.tailMu.Unlock()
+	if s.tailLost != nil {
+		return s.tailLost
+	}
+	err := f.Sync()
+	if err != nil && !isClosed(err) { // one that is closed was synced by who sealed it
+		s.tailLost = err
+	}
+	return err
 }
 
 // syncError says that what was written before may not be on disk.

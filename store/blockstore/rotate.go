@@ -39,7 +39,7 @@ func (s *Stream) sealTailLocked() error {
 		return err
 	}
 	w.end = f.DataEnd // what was written is no records
-	if err := w.file.Sync(); err != nil {
+	if err := s.syncTail(w.file); err != nil {
 		return s.failLocked(&syncError{fmt.Errorf("sync %s: %w", b.name, err)})
 	}
 	w.synced = w.end

@@ -19,7 +19,7 @@ import (
 
 // Stream is a stream of the store.
 //
-// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then a draftSize's, then subjects.mu, then one of the leaves: smu, damage's,
+// Lock order: those of consumers but for one Consumer's, which is a leaf, then reclaimMu, then commits.lead or syncMu or draftMu, then wmu, then a draftSize's, then subjects.mu, then one of the leaves: smu, tailMu, damage's,
 // commits.mu, and the cache's and the reserve's. That of cur comes behind smu, and may be taken by whoever loads.
 type Stream struct {
 	// Dependencies and constants, set before the Stream is shared.
@@ -65,6 +65,10 @@ type Stream struct {
 
 	// syncMu is held by who syncs the tail without wmu.
 	syncMu sync.Mutex
+	// tailMu is held while a tail is synced, by whomever. tailLost is guarded by it: why what was written may not be on disk, whatever the next
+	// sync says.
+	tailMu   sync.Mutex
+	tailLost error
 	// background counts the syncs that are planned or run.
 	background sync.WaitGroup
 

@@ -11,10 +11,11 @@ import (
 	"jsfs/store/internal/vfs"
 )
 
-// hookFS calls a function before files are made or opened, which may wait, or refuse it.
+// hookFS calls a function before files are made or opened, which may wait, or refuse it, and one in the place of syncs.
 type hookFS struct {
 	vfs.FS
 	create, open func(name string) error
+	sync         func(name string, do func() error) error
 }
 
 func (h *hookFS) Create(name string) (vfs.File, error) {
@@ -23,7 +24,7 @@ func (h *hookFS) Create(name string) (vfs.File, error) {
 			return nil, err
 		}
 	}
-	return h.FS.Create(name)
+	return h.file(name, h.FS.Create)
 }
 
 func (h *hookFS) Open(name string) (vfs.File, error) {
@@ -32,8 +33,25 @@ func (h *hookFS) Open(name string) (vfs.File, error) {
 			return nil, err
 		}
 	}
-	return h.FS.Open(name)
+	return h.file(name, h.FS.Open)
 }
+
+func (h *hookFS) file(name string, open func(name string) (vfs.File, error)) (vfs.File, error) {
+	f, err := open(name)
+	if err != nil || h.sync == nil {
+		return f, err
+	}
+	return hookFile{f, h, name}, nil
+}
+
+// hookFile is a file of a hookFS whose syncs are another's.
+type hookFile struct {
+	vfs.File
+	fs   *hookFS
+	name string
+}
+
+func (f hookFile) Sync() error { return f.fs.sync(f.name, f.File.Sync) }
 
 // TestWhatComesWhileATruncationFailsIsNotForgotten lets the time come to sync a stream, and to remove its oldest message, while it takes no
 // change because it is to be truncated. That fails, and then both happen.
