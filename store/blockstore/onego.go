@@ -81,8 +81,14 @@ func (s *Stream) undeleteOneGo(ctx context.Context, at int64) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	r, err := s.inOneGo(ctx, at)
-	if err != nil || r.n == 0 {
+	if err != nil {
 		return err
+	}
+	if r.n == 0 {
+		if s.w.state.Clean {
+			return nil
+		}
+		return s.withReserve(s.prepareLocked) // who did it may have been killed before it was on disk
 	}
 	if err := s.placeControlLocked(); err != nil {
 		return err
