@@ -18,10 +18,11 @@ import (
 type opening struct {
 	*Stream
 	state   record.State
-	trusted bool // the state is whole, and no newer one was lost
-	clean   bool // it says that the stream was closed
-	reboot  bool // the machine was restarted since, so what was not synced may be lost
-	blocks  []*block
+	trusted bool     // the state is whole, and no newer one was lost
+	clean   bool     // it says that the stream was closed
+	reboot  bool     // the machine was restarted since, so what was not synced may be lost
+	found   []*block // that have a file open
+	blocks  []*block // of them, those that are used
 	live    store.Totals
 	// removed are the sequences that removals name and no block has: true, or false if they
 	// were brought back. wide are stretches of such ones, named by one removal.
@@ -74,7 +75,7 @@ func (st *Store) openStream(dir string, inc uint64) (*Stream, error) {
 		err = o.readDrafts()
 	}
 	if err != nil {
-		o.cache.drop(o.blocks)
+		o.cache.drop(o.found)
 		return o.Stream, fmt.Errorf("stream %s: %w", o.config.Load().Name, err)
 	}
 	o.hub = watch.NewHub(st.hub)
@@ -170,6 +171,7 @@ func (o *opening) findBlock(num uint64, last bool) (foundBlock, error) {
 	}
 	b := newBlock(name, hdr)
 	b.size = size
+	o.found = append(o.found, b)
 	o.cache.addFile(b, f)
 	return foundBlock{b, trailer}, nil
 }
