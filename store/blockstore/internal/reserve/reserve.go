@@ -92,6 +92,9 @@ func (r *Reserve) giveLocked(n, left int64) bool {
 		return false
 	}
 	f, err := r.fs.Open(FileName)
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return false // the next call may be lucky
+	}
 	if err != nil {
 		r.size = 0
 		return false

@@ -178,3 +178,23 @@ func TestADiskThatRefusesAReserveKeepsNobodyFromWriting(t *testing.T) {
 		}
 	}
 }
+
+// A reserve that could not be given because no file could be opened is there for who asks next.
+func TestAReserveIsGivenOnceItCanBeOpened(t *testing.T) {
+	mem := vfs.NewMem()
+	mem.SetLimit(disk)
+	fail := vfs.NewFail(mem)
+	r := New(fail, silent())
+	r.Open(1 << 20)
+	for _, err := range []error{syscall.EMFILE, syscall.ENFILE} {
+		fail.Set(vfs.Fault{At: 1, Err: err, Match: func(call, _ string) bool { return call == "open" }})
+		if r.Give() {
+			t.Errorf("%v: some was given", err)
+		}
+		wantSize(t, r, full, "when it could not be opened")
+	}
+	if !r.Give() {
+		t.Error("nothing is given once it can be opened")
+	}
+	wantSize(t, r, full-part, "after it was given")
+}
