@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/record"
 )
 
 // Damage implements [store.Reader].
@@ -26,8 +27,12 @@ func (s *Stream) note(e store.Damage) {
 	}
 }
 
-// noteFile notes that something in a block's footer is damaged. No message is lost by it.
+// noteFile notes that something in a block's footer is damaged, if that is what err says: what could not be read may be the next time. No
+// message is lost by it.
 func (s *Stream) noteFile(b *block, err error) {
+	if !errors.Is(err, record.ErrBad) && !isMissing(err) {
+		return
+	}
 	s.note(store.Damage{File: b.name, Offset: b.dataEnd, Length: b.size - b.dataEnd, Cause: err.Error()})
 }
 

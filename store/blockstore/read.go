@@ -30,6 +30,11 @@ func unexpected(err error) error {
 	return err
 }
 
+// isMissing says that an error is about bytes that are not there any more.
+func isMissing(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, fs.ErrNotExist)
+}
+
 // Load implements [store.Reader].
 func (s *Stream) Load(ctx context.Context, seq store.Seq, buf []byte) (store.Msg, error) {
 	if err := s.enter(ctx); err != nil {
@@ -206,7 +211,7 @@ var errNoRecord = fmt.Errorf("no record of the message is left: %w", record.ErrB
 // readError says what a failed read of a message means: bytes that are not there any more are
 // damage, other errors may pass.
 func (s *Stream) readError(v *view, off, length int64, seq uint64, err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, fs.ErrNotExist) {
+	if isMissing(err) {
 		return s.corrupt(v.block, off, length, seq, err)
 	}
 	return fmt.Errorf("message %d: %w", seq, err)

@@ -117,3 +117,29 @@ func wantConsumer(t *testing.T, what string, st *Store) {
 		t.Errorf("%s: %v", what, err)
 	}
 }
+
+// What a block's footer has is not called damaged because it could not be read once: the records have it, too.
+func TestAFooterThatCannotBeReadIsNotDamaged(t *testing.T) {
+	for _, err := range []error{syscall.EIO, syscall.EMFILE} {
+		for n := 1; ; n++ {
+			fail, _, made := failing(t, Options{Sync: SyncNever, BlockSize: minBlockSize}, store.Config{})
+			s := made.(*Stream)
+			for range 3 {
+				_, err := s.Append(t.Context(), store.Entry{Subject: "x", Data: make([]byte, 900)})
+				fatal(t, err)
+			}
+			s.cache.drop(s.cur.Load().blocks)
+			fail.Set(vfs.Fault{At: n, Err: err, Match: of("open", "read")})
+			_, lerr := s.Load(t.Context(), 1, nil)
+			_, perr := s.Prev(t.Context(), store.Query{Subject: "x"}, nil)
+			failed := len(fail.Failed())
+			fail.Set(vfs.Fault{})
+			if damage, derr := s.Damage(t.Context()); derr != nil || len(damage) > 0 {
+				t.Errorf("when call %d gives %v (%v, %v) there is damage: %+v, %v", n, err, lerr, perr, damage, derr)
+			}
+			if failed == 0 {
+				break
+			}
+		}
+	}
+}
