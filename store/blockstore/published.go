@@ -66,7 +66,10 @@ func (o *opening) takeMarked(files []string) error {
 				}
 				continue
 			}
-			name := o.markedName(file)
+			name, err := o.markedName(file)
+			if err != nil {
+				return err
+			}
 			for n := 1; taken[name]; n++ {
 				name = fmt.Sprint(unpublished, n)
 			}
@@ -79,18 +82,22 @@ func (o *opening) takeMarked(files []string) error {
 
 // draftKept returns where the first of the messages from durable on stands that was made of a draft whose new name is not on
 // disk: the draft is there, as it was, and so the message is not taken. There is none after a stop at which no power was lost, nor
-// can it be told if the state is not known, and may have said that the message is on disk: then it is taken.
-func (o *opening) draftKept(b *block, c *scan.Contents, durable int64) (int64, bool) {
+// can it be told if the state is not known, and may have said that the message is on disk: then it is taken. An error is one of the
+// process, not of a file.
+func (o *opening) draftKept(b *block, c *scan.Contents, durable int64) (off int64, ok bool, err error) {
 	if o.clean || !o.trusted || !o.reboot || o.state.Block > b.hdr.Block {
-		return 0, false
+		return 0, false, nil
 	}
 	msgs := slices.DeleteFunc(slices.Clone(c.Msgs), func(m scan.Found) bool { return !m.Draft || int64(m.Off) < durable })
 	if len(msgs) == 0 {
-		return 0, false
+		return 0, false, nil
 	}
 	files, err := o.fs.List(o.draftDir())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, false // the stream is only read then: see readDrafts
+	switch {
+	case isExhausted(err):
+		return 0, false, err
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return 0, false, nil // the stream is only read then: see readDrafts
 	}
 	marked := map[uint64]bool{}
 	for _, file := range files {
@@ -100,10 +107,10 @@ func (o *opening) draftKept(b *block, c *scan.Contents, durable int64) (int64, b
 	}
 	i := slices.IndexFunc(msgs, func(m scan.Found) bool { return !marked[m.Seq] })
 	if i < 0 {
-		return 0, false
+		return 0, false, nil
 	}
 	o.log.Warn("a draft became a message, and the disk has the draft: it is one again", "block", b.name, "sequence", msgs[i].Seq)
-	return int64(msgs[i].Off), true
+	return int64(msgs[i].Off), true, nil
 }
 
 // markedSeq is the sequence of the message that a marked draft was to become.
@@ -131,18 +138,22 @@ func (o *opening) isStored(seq uint64) (bool, error) {
 	return false, err
 }
 
-// markedName is the name that a marked draft had.
-func (s *Stream) markedName(file string) string {
+// markedName is the name that a marked draft had. An error is one of the process, not of a file.
+func (s *Stream) markedName(file string) (string, error) {
 	if len(file) > markLen {
 		if name, ok := s.draftNamed(file[markLen:]); ok {
-			return name
+			return name, nil
 		}
-	} else if b, err := readFile(s.fs, s.draftDir()+"/"+string(draftMarkName)+file[1:]); err == nil {
-		if name := s.openName(b); name != "" {
-			return name
-		}
+		return unpublished + "1", nil // better another name than none
 	}
-	return unpublished + "1" // better another name than none
+	b, err := readFile(s.fs, s.draftDir()+"/"+string(draftMarkName)+file[1:])
+	if isExhausted(err) {
+		return "", err
+	}
+	if name := s.openName(b); err == nil && name != "" {
+		return name, nil
+	}
+	return unpublished + "1", nil
 }
 
 // settleDrafts takes away what a crash left of drafts without a name, and gives those their names back that did not become

@@ -50,10 +50,12 @@ func (o *opening) readTail(b *block, f io.ReaderAt) (*scan.Contents, error) {
 				return nil, err
 			}
 		}
-		if off, ok := o.draftKept(b, c, durable); ok {
-			if c, err = scan.Block(f, &b.hdr, off, scan.WantMessages); err != nil {
-				return nil, err
-			}
+		off, ok, err := o.draftKept(b, c, durable)
+		if err == nil && ok {
+			c, err = scan.Block(f, &b.hdr, off, scan.WantMessages)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	end := max(c.End, durable)
