@@ -205,12 +205,7 @@ func (st *Store) reviveMessages(ctx context.Context, r *removedStream) (string, 
 		err = st.revivable(s)
 	}
 	if err == nil {
-		err = cfg.CheckOrigins(func(name string) (store.Config, bool) {
-			if s := st.streams[name]; s != nil {
-				return *s.config.Load(), true
-			}
-			return store.Config{}, false
-		})
+		err = st.checkOriginsLocked(cfg)
 	}
 	if err == nil {
 		err = s.undeleteOneGo(ctx, r.at)

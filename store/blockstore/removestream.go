@@ -180,6 +180,7 @@ func (st *Store) lookAgainLocked(name string) error {
 	delete(st.stays, name)
 	delete(st.broken, name)
 	st.enterAgainLocked(s)
+	st.links.Wake(name)
 	st.links.Start(s)
 	return nil
 }

@@ -38,8 +38,22 @@ func (st *Store) startLinks() {
 
 // checkOrigins refuses a configuration whose origins lead back to it. The caller holds originMu.
 func (st *Store) checkOrigins(cfg store.Config) error {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.checkOriginsLocked(&cfg)
+}
+
+// checkOriginsLocked is checkOrigins for who holds mu for writing. Streams that could not be removed are looked at again: origins may lead over
+// one of them.
+func (st *Store) checkOriginsLocked(cfg *store.Config) error {
+	if len(cfg.Origins()) == 0 {
+		return nil
+	}
+	for name := range st.stays {
+		if err := st.lookAgainLocked(name); err != nil {
+			return err
+		}
+	}
 	return cfg.CheckOrigins(func(name string) (store.Config, bool) {
 		if s := st.streams[name]; s != nil {
 			return *s.config.Load(), true

@@ -184,3 +184,21 @@ func wantUnharmed(t *testing.T, what string, st *Store, inc uint64) {
 		t.Errorf("%s: closing: %v", what, err)
 	}
 }
+
+// A stream that could not be removed, and not be opened again at first, is among those over which origins lead.
+func TestOriginsLeadOverAStreamThatStays(t *testing.T) {
+	fail, st, _ := failing(t, Options{Sync: SyncNever}, store.Config{Sources: []store.Source{{Name: "T"}}})
+	fail.Set(vfs.Fault{At: 1, ForGood: true, Err: syscall.EMFILE, Match: func(call, name string) bool {
+		return call == "create" && strings.HasPrefix(name, nextName) || call == "open" && strings.HasPrefix(name, streamDir(1)+"/config")
+	}})
+	if err := st.Remove(t.Context(), "S"); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("removing gives %v", err)
+	}
+	if _, err := st.Create(t.Context(), store.Config{Name: "T", Sources: []store.Source{{Name: "S"}}}); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("while it can't be told where origins lead: %v, want %v", err, syscall.EMFILE)
+	}
+	fail.Set(vfs.Fault{})
+	if _, err := st.Create(t.Context(), store.Config{Name: "T", Sources: []store.Source{{Name: "S"}}}); err == nil || !strings.Contains(err.Error(), "cycle") {
+		t.Errorf("where they lead back: %v, want a refusal", err)
+	}
+}
