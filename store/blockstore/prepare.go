@@ -62,7 +62,7 @@ func (s *Stream) prepareLocked() error {
 		return err
 	}
 	if w.file != nil && !w.begun {
-		if err := s.sealTailLocked(); err != nil {
+		if err := s.sealLeftLocked(); err != nil {
 			return err
 		}
 	} else if !w.begun && !w.state.Clean {
@@ -75,6 +75,15 @@ func (s *Stream) prepareLocked() error {
 	}
 	w.ready = true
 	return nil
+}
+
+// sealLeftLocked seals the tail that the process before left.
+func (s *Stream) sealLeftLocked() error {
+	w := &s.w
+	if err := s.writeAgainLocked(w.tail, w.file, w.plan.durable, w.end); err != nil {
+		return err
+	}
+	return s.sealTailLocked()
 }
 
 // syncNewestLocked makes the newest block durable, which has its footer: the process may have been killed right before it
@@ -92,8 +101,32 @@ func (s *Stream) syncNewestLocked() error {
 	if err != nil {
 		return s.failLocked(fmt.Errorf("prepare stream: %w", err))
 	}
+	if err := s.writeAgainLocked(b, f, record.DataStart, b.size); err != nil {
+		return errors.Join(err, f.Close())
+	}
 	if err = errors.Join(f.Sync(), f.Close()); err != nil {
 		return s.failLocked(fmt.Errorf("sync %s: %w", b.name, err))
+	}
+	return nil
+}
+
+// writeAgainLocked writes what stands in the newest block from off to end, and may not be on disk, once more. Where a sync failed for the process
+// before, the system takes it for written: then only what is written again reaches the disk with the next sync.
+func (s *Stream) writeAgainLocked(b *block, f vfs.File, off, end int64) error {
+	if s.w.state.Clean || s.w.state.Boot != s.boot {
+		return nil // what is read is what is on disk
+	}
+	for buf := make([]byte, writeSize); off < end; {
+		n := min(int64(len(buf)), end-off)
+		if k, err := f.ReadAt(buf[:n], off); int64(k) < n {
+			return fmt.Errorf("read %s: %w", b.name, unexpected(err))
+		}
+		if _, err := f.WriteAt(buf[:n], off); isNoSpace(err) {
+			return fmt.Errorf("write %s again: %w", b.name, diskError(err))
+		} else if err != nil {
+			return s.failLocked(fmt.Errorf("write %s again: %w", b.name, err))
+		}
+		off += n
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type recovery struct {
 	torn       []string // files of blocks that were never begun; they go to quarantine
 	cut        int64    // the tail's bytes from here on …
 	junk       int64    // … and so many of them go to quarantine
+	durable    int64    // what of the newest block is known to be on disk ends here, if the process before was killed, or failed
 	footer     bool     // the junk is a footer, which did not reach the disk as a whole
 	unfinished bool     // the junk is the beginning of a record that nobody was told of
 	unclean    bool     // the stream was not closed, or lost something since
@@ -59,6 +60,7 @@ func (o *opening) readTail(b *block, f io.ReaderAt) (*scan.Contents, error) {
 		}
 	}
 	end := max(c.End, durable)
+	p.durable = durable
 	if o.state.Block == b.hdr.Block && end < o.state.Len {
 		o.note(store.Damage{
 			File: b.name, Offset: end, Length: o.state.Len - end,
