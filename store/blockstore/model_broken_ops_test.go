@@ -57,7 +57,8 @@ func (m *brokenModel) appendAll(rt *rapid.T) attempt {
 }
 
 func (m *brokenModel) publish(rt *rapid.T) attempt {
-	data, name := text(rt), fmt.Sprintf(".%d", m.end(rt))
+	m.drafts++
+	data, name := text(rt), fmt.Sprintf(".%d", m.drafts)
 	a := attempt{may: m.upTo(rt, []string{data}), durable: true}
 	d, err := m.s.CreateDraft(rt.Context(), name)
 	if err == nil {
@@ -117,11 +118,52 @@ func (m *brokenModel) purge(rt *rapid.T) attempt {
 func (m *brokenModel) update(rt *rapid.T) attempt {
 	c := m.now.clone()
 	c.description = rapid.SampledFrom([]string{"one", "two", "three"}).Draw(rt, "description")
-	a := attempt{may: []content{m.now, c}, durable: true}
+	a := attempt{may: []content{m.now, c}, always: true}
 	a.err = m.st.Update(rt.Context(), store.Config{Name: "S", Description: c.description, Compression: m.opt.Compression})
+	if a.err == nil {
+		m.doubt = nil
+	} else {
+		m.doubt = append(m.doubt, m.now.description, c.description)
+	}
 	return a
 }
 
 func (m *brokenModel) sync(rt *rapid.T) attempt {
-	return attempt{may: []content{m.now}, durable: true, err: m.s.Sync(rt.Context())}
+	return attempt{may: []content{m.now}, always: true, err: m.s.Sync(rt.Context())}
+}
+
+// truncate lets the stream end earlier.
+func (m *brokenModel) truncate(rt *rapid.T) attempt {
+	end := m.end(rt)
+	if end == 0 {
+		rt.Skip("no message")
+	}
+	last := store.Seq(rapid.Uint64Range(0, uint64(end)-1).Draw(rt, "last"))
+	c := m.now.clone()
+	c.other = true
+	beyond := func(seq store.Seq, _ string) bool { return seq > last }
+	maps.DeleteFunc(c.live, beyond)
+	maps.DeleteFunc(c.kept, beyond)
+	a := attempt{may: []content{m.now, c}, always: true}
+	_, a.err = m.st.Truncate(rt.Context(), "S", last)
+	return a
+}
+
+// dropEmpty empties the stream, and removes it.
+func (m *brokenModel) dropEmpty(rt *rapid.T) {
+	m.troubled(rt, m.purge)
+	drafts, err := m.s.ListDrafts(rt.Context())
+	m.must(rt, err)
+	for _, d := range drafts { // that were not published
+		m.must(rt, m.s.RemoveDraft(rt.Context(), d.Name))
+	}
+	if len(m.now.live) == 0 {
+		m.troubled(rt, m.drop)
+	}
+}
+
+func (m *brokenModel) drop(rt *rapid.T) attempt {
+	c := m.now.clone()
+	c.gone = true
+	return attempt{may: []content{m.now, c}, always: true, err: m.st.Remove(rt.Context(), "S")}
 }
