@@ -3,9 +3,8 @@ package storetest
 import (
 	"errors"
 	"sync"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // mostFiles is how many files may be open when Exhaust is called.
@@ -15,25 +14,25 @@ const mostFiles = 512
 func Exhaust(tb testing.TB) (lift func()) {
 	tb.Helper()
 	var fds []int
-	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
 		tb.Fatal(err)
 	}
 	lift = sync.OnceFunc(func() {
 		for _, fd := range fds {
-			_ = unix.Close(fd)
+			_ = syscall.Close(fd)
 		}
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
 			tb.Error(err)
 		}
 	})
 	tb.Cleanup(lift)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: min(old.Cur, mostFiles), Max: old.Max}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: min(old.Cur, mostFiles), Max: old.Max}); err != nil {
 		tb.Fatal(err)
 	}
 	for {
-		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if errors.Is(err, unix.EMFILE) {
+		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if errors.Is(err, syscall.EMFILE) {
 			return lift
 		}
 		if err != nil {
