@@ -13,6 +13,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/policy"
+	"jsfs/store/internal/vfs"
 )
 
 // takenPrefix begins the name of a removed stream that is being taken away for good.
@@ -55,7 +56,7 @@ func (st *Store) lookLocked() ([]*removedStream, error) {
 			}
 			if known := st.attic[name]; known != nil {
 				r = known
-			} else if r.size, err = st.sizeOf(r.dir); isExhausted(err) {
+			} else if r.size, err = st.sizeOf(r.dir); vfs.IsExhausted(err) {
 				return nil, err
 			} // else what can't be read counts as nothing, and keeps the others from nothing
 			found[name] = r

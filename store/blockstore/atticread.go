@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"jsfs/store"
+	"jsfs/store/internal/vfs"
 )
 
 // RemovedStreams implements [store.Attic].
@@ -93,7 +94,7 @@ func (st *Store) withRemoved(inc uint64, f func(*removedStream) error) error {
 func (st *Store) tell(ctx context.Context, r *removedStream) (*store.RemovedStream, error) {
 	s, err := st.openStream(r.dir, r.inc)
 	told := &store.RemovedStream{Name: s.config.Load().Name, Incarnation: r.inc, Time: r.at}
-	if isExhausted(err) {
+	if vfs.IsExhausted(err) {
 		return nil, err
 	}
 	if err != nil {

@@ -133,7 +133,7 @@ func (s *Stream) check(ctx context.Context) error {
 			err = s.checkRecords(&v)
 		}
 		switch {
-		case record.IsVersion(err), isExhausted(err):
+		case record.IsVersion(err), vfs.IsExhausted(err):
 			return fmt.Errorf("%s: %w", v.name, err)
 		case err != nil:
 			s.note(store.Damage{File: v.name, Length: v.size, Cause: "it can't be read: " + err.Error()})
@@ -153,7 +153,7 @@ func (s *Stream) checkDrafts(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.checkDraft(ctx, d.Name); isExhausted(err) {
+		if err := s.checkDraft(ctx, d.Name); vfs.IsExhausted(err) {
 			return err
 		} else if err != nil {
 			s.note(store.Damage{File: s.draftDir(), Cause: fmt.Sprintf("the draft %q can't be read: %v", d.Name, err)})

@@ -48,7 +48,7 @@ func (r *Report) note(file string, off, length int64, cause string) {
 
 // unread notes that a file or a directory can't be read, if that is what err says. It returns what is to end the check.
 func (r *Report) unread(name string, err error) error {
-	if err == nil || record.IsVersion(err) || isExhausted(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || record.IsVersion(err) || vfs.IsExhausted(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	r.note(name, 0, 0, "it can't be read: "+err.Error())

@@ -11,6 +11,7 @@ import (
 	"jsfs/store/internal/consume"
 	"jsfs/store/internal/record"
 	"jsfs/store/internal/seal"
+	"jsfs/store/internal/vfs"
 )
 
 // consumerPrefix begins the name of the file in which a consumer is kept; its number follows.
@@ -37,7 +38,7 @@ func (o *opening) readConsumers(files []string) error {
 		}
 		name := o.dir + "/" + file
 		b, err := readFile(o.fs, name)
-		if isExhausted(err) {
+		if vfs.IsExhausted(err) {
 			return err
 		}
 		kept := consume.Stored{ID: id, Err: err}

@@ -36,7 +36,7 @@ func sumsFile(file string) string {
 func (s *Stream) readSums(name string) ([]byte, error) {
 	name = s.draftDir() + "/" + name
 	b, err := readFile(s.fs, name)
-	if isExhausted(err) {
+	if vfs.IsExhausted(err) {
 		return nil, err
 	}
 	content, damaged := []byte{}, false

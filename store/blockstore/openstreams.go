@@ -2,18 +2,17 @@ package blockstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
 )
 
 // openAtOnce is how many streams are opened at a time at least: opening waits for the disk more than it computes.
@@ -33,7 +32,7 @@ func (st *Store) loadStreams(incs []uint64) error {
 		})
 	}
 	workers.Wait()
-	if i := slices.IndexFunc(errs, isExhausted); i >= 0 {
+	if i := slices.IndexFunc(errs, vfs.IsExhausted); i >= 0 {
 		for j, s := range opened {
 			if errs[j] == nil {
 				_ = s.close()
@@ -45,11 +44,6 @@ func (st *Store) loadStreams(incs []uint64) error {
 		st.enterStream(s, errs[i])
 	}
 	return nil
-}
-
-// isExhausted says that an error is about how many files may be open, and says nothing about the file.
-func isExhausted(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // openToWrite opens a stream that was put in its place just now: one that could only be read is not what was asked for.

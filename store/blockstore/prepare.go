@@ -43,7 +43,7 @@ func (s *Stream) prepareLocked() error {
 	}
 	if w.tail != nil && w.file == nil {
 		f, err := s.fs.Open(w.tail.name)
-		if isExhausted(err) {
+		if vfs.IsExhausted(err) {
 			return fmt.Errorf("prepare stream: %w", err) // nothing was done to the disk: the next call may be lucky
 		}
 		if err != nil {
@@ -95,7 +95,7 @@ func (s *Stream) syncNewestLocked() error {
 	}
 	b := blocks[len(blocks)-1]
 	f, err := s.fs.Open(b.name)
-	if isExhausted(err) {
+	if vfs.IsExhausted(err) {
 		return fmt.Errorf("prepare stream: %w", err)
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore/internal/scan"
+	"jsfs/store/internal/vfs"
 )
 
 // unpublished begins the name of a draft that did not become a message, and whose name another one has by now.
@@ -24,7 +25,7 @@ func (o *opening) readDrafts() error {
 	if err == nil {
 		err = o.takeMarked(files)
 	}
-	if isExhausted(err) {
+	if vfs.IsExhausted(err) {
 		return err
 	}
 	if err != nil && !o.opt.ReadOnly {
@@ -94,7 +95,7 @@ func (o *opening) draftKept(b *block, c *scan.Contents, durable int64) (off int6
 	}
 	files, err := o.fs.List(o.draftDir())
 	switch {
-	case isExhausted(err):
+	case vfs.IsExhausted(err):
 		return 0, false, err
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return 0, false, nil // the stream is only read then: see readDrafts
@@ -147,7 +148,7 @@ func (s *Stream) markedName(file string) (string, error) {
 		return unpublished + "1", nil // better another name than none
 	}
 	b, err := readFile(s.fs, s.draftDir()+"/"+string(draftMarkName)+file[1:])
-	if isExhausted(err) {
+	if vfs.IsExhausted(err) {
 		return "", err
 	}
 	if name := s.openName(b); err == nil && name != "" {

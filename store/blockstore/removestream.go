@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"jsfs/store"
+	"jsfs/store/internal/vfs"
 )
 
 // Remove implements [store.Store]. The stream's files are kept under another name.
@@ -150,7 +151,7 @@ func (s *Stream) retireLocked(whole bool) error {
 // isRefused says that an error is of calls that did nothing to the disk, as it is full or no more files may be open.
 func isRefused(err error) bool {
 	_, lost := errors.AsType[*syncError](err)
-	return (isNoSpace(err) || isExhausted(err)) && !errors.Is(err, syscall.EIO) && !lost
+	return (isNoSpace(err) || vfs.IsExhausted(err)) && !errors.Is(err, syscall.EIO) && !lost
 }
 
 // stayLocked lets a stream be opened again that was closed to be removed and is in its place still, as err kept it from

@@ -7,6 +7,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
 )
 
 // rotateLocked seals the tail, if there is one, and begins a new block. A full disk leaves the
@@ -79,7 +80,7 @@ func (s *Stream) beginBlockLocked() error {
 	b := newBlock(blockName(s.dir, hdr.Block), hdr)
 	f, err := s.fs.Create(b.name)
 	if err != nil {
-		if isNoSpace(err) || isExhausted(err) {
+		if isNoSpace(err) || vfs.IsExhausted(err) {
 			return fmt.Errorf("begin %s: %w", b.name, diskError(err)) // nothing was done to the disk
 		}
 		return s.failLocked(fmt.Errorf("begin %s: %w", b.name, err))
@@ -92,7 +93,7 @@ func (s *Stream) beginBlockLocked() error {
 	if err == nil {
 		err = s.fs.SyncDir(path.Dir(b.name))
 	}
-	if full || isExhausted(err) { // the directory is opened to be synced
+	if full || vfs.IsExhausted(err) { // the directory is opened to be synced
 		_ = f.Close()
 		if rerr := s.fs.Remove(b.name); rerr != nil {
 			return s.failLocked(fmt.Errorf("begin %s: %w", b.name, rerr))

@@ -62,7 +62,7 @@ func SalvageFS(fsys vfs.FS, secret *keys.Secret) (*Store, error) {
 
 // spares says whether err, which a file gave, is one that a store which is salvaged does without the file for.
 func (o *Options) spares(err error) bool {
-	return err != nil && o.salvage && !isExhausted(err) && !errors.Is(err, store.ErrLocked)
+	return err != nil && o.salvage && !vfs.IsExhausted(err) && !errors.Is(err, store.ErrLocked)
 }
 
 // spare notes that a file or a directory can't be read, if that is to keep nobody from the rest of the store.

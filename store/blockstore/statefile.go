@@ -17,7 +17,7 @@ func (s *Stream) writeStateLocked(clean bool, mark uint64) error {
 	w := &s.w
 	if w.stateFile == nil {
 		f, err := s.openState()
-		if isNoSpace(err) || isExhausted(err) {
+		if isNoSpace(err) || vfs.IsExhausted(err) {
 			return fmt.Errorf("state of stream %s: %w", s.config.Load().Name, diskError(err)) // the next call may be lucky
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/internal/record"
+	"jsfs/store/internal/vfs"
 	"jsfs/store/internal/watch"
 	"jsfs/store/replicate"
 )
@@ -292,7 +293,7 @@ func (st *Store) settleReplaced(incs []uint64) ([]uint64, error) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
-		if isExhausted(err) {
+		if vfs.IsExhausted(err) {
 			return nil, err
 		}
 		if err != nil {

@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -34,7 +33,7 @@ func (o *OS) sparing(keep int, do func() error) error {
 	err := do()
 	o.spare.gate.RUnlock()
 	for try := range spareTries {
-		if !isExhausted(err) {
+		if !IsExhausted(err) {
 			break
 		}
 		time.Sleep(time.Duration(try) * time.Millisecond)
@@ -97,6 +96,3 @@ func (o *OS) dropSpares() {
 	}
 	o.spare.fds = nil
 }
-
-// isExhausted says that the process, or the system, may have no more files open.
-func isExhausted(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }

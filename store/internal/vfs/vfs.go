@@ -1,6 +1,10 @@
 package vfs
 
-import "io"
+import (
+	"errors"
+	"io"
+	"syscall"
+)
 
 // FS is a directory tree. Its methods may be called concurrently.
 type FS interface {
@@ -54,4 +58,10 @@ type Usage struct {
 	Total     uint64 // what could be used at most
 	Free      uint64 // what this process may still use
 	BlockSize uint32 // the unit in which space is given out
+}
+
+// IsExhausted says that an error is about how many files the process, or the system, may have open (EMFILE, ENFILE), and says nothing about
+// the file: the same call may succeed later.
+func IsExhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

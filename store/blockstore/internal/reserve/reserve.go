@@ -92,7 +92,7 @@ func (r *Reserve) giveLocked(n, left int64) bool {
 		return false
 	}
 	f, err := r.fs.Open(FileName)
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+	if vfs.IsExhausted(err) {
 		return false // the next call may be lucky
 	}
 	if err != nil {
