@@ -264,7 +264,11 @@ func TestAfterALossEverythingIsLookedAtAgain(t *testing.T) {
 	}
 	rec := newRecorder(s)
 	rec.names[gone.node] = "GONE"
+	m.streams.rmdirs.add(gone.Incarnation())
 	(&notifier{fs: m.FS, kernel: rec}).afterLoss(t.Context())
+	if m.streams.rmdirs.take(gone.Incarnation()) {
+		t.Error("a removal is remembered whose event was lost")
+	}
 	for _, want := range []string{
 		"inode root -1 0", "entry root/S", "inode S -1 0", "entry root/GONE",
 		"delete S/000000000001 S/1", "inode S/1 0 0",
