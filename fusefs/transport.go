@@ -14,6 +14,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/fusefs/spinner"
 	"jsfs/fusefs/uring"
 )
 
@@ -22,7 +23,8 @@ import (
 // reader, on a thread of its own, reads a request, answers it and reads the next: a
 // program that does one thing after another is served by one thread.
 //
-// While requests come one after the other it does not even sleep in between: see receive.
+// While requests come one after the other it does not even sleep in between: see receive. And on two CPUs the other one is kept
+// from idling meanwhile: see package spinner.
 //
 // Where FUSE goes over io_uring, most requests come there, and only FORGET and INTERRUPT here.
 //
@@ -48,6 +50,7 @@ type transport struct {
 	endOnce sync.Once
 
 	ring *uring.Conn // nil: all requests come here
+	spin *spinner.Spinner
 }
 
 const (
@@ -135,6 +138,11 @@ func (t *transport) begin(agreed func(Transport, uint32)) error {
 // serve answers requests until the mount has ended and all are answered.
 func (t *transport) serve() {
 	watching := make(chan struct{})
+	if t.ring == nil {
+		t.spin = spinner.New()
+		t.spin.Start()
+		defer t.spin.Finish()
+	}
 	t.start()
 	go func() {
 		defer close(watching)
@@ -181,6 +189,7 @@ func (t *transport) read(r *reader) {
 		if t.resting.CompareAndSwap(true, false) {
 			t.watched <- struct{}{}
 		}
+		t.spin.Request()
 		op := x.opcode()
 		if p := &t.paces[op]; x.waits() {
 			t.answerApart(x)

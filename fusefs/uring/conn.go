@@ -3,10 +3,11 @@ package uring
 import (
 	"errors"
 	"log/slog"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"jsfs/fusefs/spinner"
 )
 
 // Handler answers a request, given in parts, into the parts of out, and returns how many bytes the
@@ -39,7 +40,7 @@ type Conn struct {
 	running sync.WaitGroup // receivers and workers
 
 	watch   *watch
-	spinner *spinner // nil if there is none
+	spinner *spinner.Spinner
 }
 
 // Prepare gets all ready that may fail. Then the kernel's INIT is to be answered, with FUSE_OVER_IO_URING among
@@ -49,10 +50,7 @@ func Prepare(opt Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt)}
-	if runtime.NumCPU() == spinnerCPUs {
-		c.spinner = newSpinner()
-	}
+	c := &Conn{opt: opt, started: make(chan struct{}), given: make(chan struct{}), watch: newWatch(opt.Interrupt), spinner: spinner.New()}
 	ready := make(chan error)
 	for cpu := range cpus {
 		q := &queue{conn: c, cpu: cpu, reserve: min(max(allReserves/cpus, minReserve), maxReserve)}
@@ -73,9 +71,7 @@ func Prepare(opt Options) (*Conn, error) {
 // Start begins to serve. The kernel holds all requests back until each queue has entries.
 func (c *Conn) Start() {
 	go c.watch.run()
-	if c.spinner != nil {
-		go c.spinner.run()
-	}
+	c.spinner.Start()
 	close(c.started)
 }
 
@@ -91,9 +87,7 @@ func (c *Conn) Wait() {
 	c.watch.close()
 	c.running.Wait()
 	c.watch.finish()
-	if c.spinner != nil {
-		c.spinner.finish()
-	}
+	c.spinner.Finish()
 }
 
 // begins says whether there is something to serve, once it is known.

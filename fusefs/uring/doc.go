@@ -8,7 +8,7 @@
 // bound to that CPU, with a ring of its own and one entry. If it waits for a disk it holds up its own
 // request alone. The kernel gives the next one to the entry that was armed last, so that a
 // program which does one thing after another is served by one thread. When no worker is free, a
-// request gets an entry from the queue's reserve, and with it a new worker. The spinner sees to it, on two CPUs, that caller
+// request gets an entry from the queue's reserve, and with it a new worker. Package spinner sees to it, on two CPUs, that caller
 // and worker stay where they are.
 //
 // FORGET, INTERRUPT and notifications stay on /dev/fuse, whose reader is not this package's.

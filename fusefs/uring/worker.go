@@ -68,7 +68,7 @@ func (w *worker) work() {
 func (w *worker) handle() {
 	e, opt := w.entry, &w.queue.conn.opt
 	unique := e.unique()
-	w.queue.conn.spinner.request()
+	w.queue.conn.spinner.Request()
 	w.queue.busy.Add(1)
 	defer w.queue.busy.Add(-1)
 	w.queue.conn.watch.begin(&w.task, unique, e.pid())

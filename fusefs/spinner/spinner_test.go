@@ -1,8 +1,11 @@
-package uring
+package spinner
 
 import (
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // until fails the test if something does not become true.
@@ -16,7 +19,7 @@ func until(t *testing.T, what string, is func() bool) {
 }
 
 // running is a spinner until the test ends.
-func running(t *testing.T) *spinner {
+func running(t *testing.T) *Spinner {
 	s := newSpinner()
 	ended := make(chan struct{})
 	go func() {
@@ -24,7 +27,7 @@ func running(t *testing.T) *spinner {
 		s.run()
 	}()
 	t.Cleanup(func() {
-		s.finish()
+		s.Finish()
 		<-ended
 	})
 	return s
@@ -34,7 +37,7 @@ func TestTheSpinnerSpinsWhileRequestsComeOneAfterTheOther(t *testing.T) {
 	s := running(t)
 	for range 3 {
 		until(t, "requests that follow each other", func() bool {
-			s.request()
+			s.Request()
 			return !s.resting.Load()
 		})
 		until(t, "no request", s.resting.Load) // or others wanted the CPU
@@ -45,7 +48,7 @@ func TestTheSpinnerRestsWhereRequestsComeSeldom(t *testing.T) {
 	s := running(t)
 	for range 4 * spinRow {
 		time.Sleep(2 * brisk)
-		if s.request(); !s.resting.Load() {
+		if s.Request(); !s.resting.Load() {
 			t.Fatal("it spins")
 		}
 	}
@@ -55,13 +58,37 @@ func TestTheSpinnerLeavesTheCPUToOthers(t *testing.T) {
 	s := running(t)
 	s.notBefore.Store(sinceStart() + int64(time.Hour))
 	for range 1000 {
-		if s.request(); !s.resting.Load() {
+		if s.Request(); !s.resting.Load() {
 			t.Fatal("it spins")
 		}
 	}
 	s.notBefore.Store(0)
 	until(t, "the others have gone", func() bool {
-		s.request()
+		s.Request()
 		return !s.resting.Load()
 	})
+}
+
+func TestTheSpinnerKeepsOffTheCPUWhereRequestsAreAnswered(t *testing.T) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	var before, after unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range len(before) * 64 {
+		if !before.IsSet(cpu) {
+			continue
+		}
+		free := apartFrom(cpu)
+		if on := thisCPU(); !before.IsSet(on) || on == cpu && before.Count() > 1 {
+			t.Errorf("kept off CPU %d, it runs on %d", cpu, on)
+		}
+		free()
+		if err := unix.SchedGetaffinity(0, &after); err != nil {
+			t.Fatal(err)
+		}
+		if after != before {
+			t.Errorf("free again from CPU %d, it may run on %d CPUs of %d", cpu, after.Count(), before.Count())
+		}
+	}
 }
