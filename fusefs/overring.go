@@ -25,9 +25,6 @@ const (
 	TransportUring Transport = "uring"
 )
 
-// ErrNoUring is wrapped by the error of a mount that asked for TransportUring where there is none.
-var ErrNoUring = uring.ErrUnavailable
-
 // overRing decides whether requests are to go over io_uring.
 func (o Options) overRing() (bool, error) {
 	if o.Transport == TransportDev {

@@ -72,7 +72,6 @@ type renaming struct {
 const (
 	renameNoReplace = 1
 	renameExchange  = 2
-	renameWhiteout  = 4
 )
 
 // wantsWrite says whether open(2) flags ask for more than reading.

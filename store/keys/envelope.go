@@ -108,9 +108,6 @@ func Place(b []byte) (place [placeSize]byte) {
 	return place
 }
 
-// NeedsPassphrase says whether it is a passphrase that unlocks an envelope.
-func NeedsPassphrase(b []byte) bool { return len(b) > 0 && b[0] == deriveArgon2 }
-
 // box returns what the data key is sealed with. bound has the parameters and the salt.
 func (s *Secret) box(bound []byte) (*seal.Box, error) {
 	if len(s.bytes) == 0 {
