@@ -56,6 +56,22 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestFlagsOfMountWinOverItsOptions(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--read-only -o rw", "a read-only mount makes no store"},
+		{"-o rw -r", "a read-only mount makes no store"},
+		{"-o ro --read-only=false --key-file flag", "open flag"},
+		{"--key-file flag -o key_file=option", "open flag"},
+		{"--key-file flag --cipher rot13 -o cipher=aes", `"rot13" is no cipher`},
+		{"--umask 9 -o umask=077", "flag --umask"},
+	} {
+		r := command{dir: scratch(t)}.run(t, `exec timeout 20 "$JSFS" mount `+c.args+` store mnt`)
+		if r.code != 1 && r.code != 2 || !strings.Contains(r.err, c.want) {
+			t.Errorf("jsfs mount %s: got %+v, want a refusal with %q", c.args, r, c.want)
+		}
+	}
+}
+
 // badMount is a command line that must be refused, in a directory with a good store in
 // it that must not change by it.
 type badMount struct {

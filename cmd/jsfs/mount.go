@@ -36,15 +36,8 @@ there is taken away first. A directory with streams of the first generation
   jsfs mount -o ro,allow_other,noxattr /var/lib/orders /srv/orders`,
 		Args: exactArgs("a SOURCE", "a MOUNTPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			apply := func() error {
-				for _, o := range opts {
-					if err := s.setMountOptions(o); err != nil {
-						return err
-					}
-				}
-				return s.applyFlags(c, map[string]string{"sync": syncArg, "uid": uid, "gid": gid, "umask": umask, "log-level": level, "transport": carrier})
-			}
-			if err := apply(); err != nil {
+			values := map[string]string{"sync": syncArg, "uid": uid, "gid": gid, "umask": umask, "log-level": level, "transport": carrier}
+			if err := s.apply(c, opts, values); err != nil {
 				return &exitError{exitUsage, err}
 			}
 			// Who reads what is said may go away, as in `jsfs mount ... | head -n 1`: the mount stays.
@@ -75,8 +68,26 @@ there is taken away first. A directory with streams of the first generation
 	return c
 }
 
-// applyFlags applies the flags that were given; they win over -o.
-func (s *settings) applyFlags(c *cobra.Command, values map[string]string) error {
+// apply applies the values of -o, and then the flags that were given, which win: those in values are yet to be read, and
+// the others stand in s.
+func (s *settings) apply(c *cobra.Command, opts []string, values map[string]string) error {
+	flags := *s
+	for _, o := range opts {
+		if err := s.setMountOptions(o); err != nil {
+			return err
+		}
+	}
+	for name, keep := range map[string]func(){
+		"read-only":   func() { s.readOnly = flags.readOnly },
+		"allow-other": func() { s.allowOther = flags.allowOther },
+		"debug-fuse":  func() { s.debugFuse = flags.debugFuse },
+		"key-file":    func() { s.key.file = flags.key.file },
+		"cipher":      func() { s.key.cipher = flags.key.cipher },
+	} {
+		if c.Flags().Changed(name) {
+			keep()
+		}
+	}
 	set := map[string]func(string) error{
 		"sync": s.setSync, "uid": s.setUID, "gid": s.setGID, "umask": s.setUmask, "transport": s.setTransport,
 		"log-level": func(v string) error { return s.logLevel.UnmarshalText([]byte(v)) },
