@@ -175,14 +175,14 @@ func TestStoreThatIsMountedAlreadyIsRefused(t *testing.T) {
 	m.sh("mkdir S; echo hi > S/x")
 	other := scratch(t)
 	r := command{dir: other}.run(t, `exec timeout 100 "$JSFS" mount "`+m.store+`" mnt`)
-	if r.code != 1 || !strings.Contains(r.err, "it is in use") || !strings.Contains(r.err, itoa(m.pid())) {
+	if r.code != 1 || !strings.Contains(r.err, "run `jsfs umount "+m.dir+"` first") || !strings.Contains(r.err, itoa(m.pid())) {
 		t.Errorf("the same store elsewhere: got %+v, want the pid %d", r, m.pid())
 	}
 	if left := sh(t, "ls -A "+quoted(other)); left != "" {
 		t.Errorf("it left %q behind", left)
 	}
-	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "it is in use") {
-		t.Errorf("check of a mounted store: got %+v, want exit code 2 and that it is in use", r)
+	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "run `jsfs umount "+m.dir+"` first") {
+		t.Errorf("check of a mounted store: got %+v, want exit code 2 and where it is mounted", r)
 	}
 	r = command{dir: other}.run(t, `exec timeout 100 "$JSFS" mount store2 "`+m.dir+`"`)
 	if r.code != 1 || !strings.Contains(r.err, m.store+" is mounted there") {

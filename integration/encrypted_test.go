@@ -99,8 +99,8 @@ func withKey(m *mnt) {
 func TestCheckWithoutTheKeyLooksAtNoStoreThatIsInUse(t *testing.T) {
 	m := mount(t, withArgs("--key-file", "key"), withKey)
 	m.sh("mkdir S && echo x > S/a")
-	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "it is in use") || !strings.Contains(r.err, itoa(m.pid())) {
-		t.Errorf("got %+v, want exit code 2, that it is in use, and the pid %d", r, m.pid())
+	if r := jsfs(t, "check", m.store); r.code != 2 || !strings.Contains(r.err, "is mounted at "+m.dir) || !strings.Contains(r.err, itoa(m.pid())) {
+		t.Errorf("got %+v, want exit code 2, where it is mounted, and the pid %d", r, m.pid())
 	}
 	m.stop()
 	if r := jsfs(t, "check", m.store); r.code != 0 || !strings.Contains(r.out, "no key was given") {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"jsfs/store"
@@ -71,5 +70,6 @@ func openWhenFree(src source, opt blockstore.Options) (store.Store, error) {
 // shown says whether the source is mounted somewhere.
 func shown(src source) bool {
 	all, err := mounts()
-	return err != nil || slices.ContainsFunc(all, func(e mountEntry) bool { return e.ours() && e.Source == src.name })
+	_, ok := mountOf(all, src)
+	return ok || err != nil
 }

@@ -26,7 +26,7 @@ func explainOpen(src source, err error, prefix string) error {
 	case errors.Is(err, store.ErrKey):
 		hint = fmt.Sprintf("give what unlocks it with --%[1]skey-file FILE or --%[1]spassphrase, or nothing if it was made without. Nothing was changed", prefix)
 	case errors.Is(err, store.ErrLocked):
-		hint = "it is in use, and only one process may have it open; unmount it there first"
+		return explainLocked(src, err)
 	case errors.Is(err, store.ErrVersion):
 		hint = "a newer jsfs wrote it; use that version. Nothing was changed"
 	case errors.Is(err, store.ErrNotStore) && hasBlocks(src.dir):
@@ -45,6 +45,15 @@ func explainOpen(src source, err error, prefix string) error {
 		return fmt.Errorf("open the store %s: %w", src.name, err)
 	}
 	return fmt.Errorf("open the store %s: %s: %w", src.name, hint, err)
+}
+
+// explainLocked says where a store that is in use is mounted.
+func explainLocked(src source, err error) error {
+	all, merr := mounts()
+	if e, ok := mountOf(all, src); ok && merr == nil {
+		return fmt.Errorf("the store %s is mounted at %s, and only one process may have it open; run `jsfs umount %s` first: %w", src.name, e.Point, e.Point, err)
+	}
+	return fmt.Errorf("the store %s is in use, and only one process may have it open: %w", src.name, err)
 }
 
 // hasBlocks says whether there are block files in dir, where a store has them.

@@ -83,6 +83,26 @@ func topmost(all []mountEntry, path string) (mountEntry, bool) {
 	return mountEntry{}, false
 }
 
+// mountOf returns the newest mount of ours that shows a source.
+func mountOf(all []mountEntry, src source) (mountEntry, bool) {
+	for _, e := range slices.Backward(all) {
+		if e.ours() && e.Source == src.name {
+			return e, true
+		}
+	}
+	return mountEntry{}, false
+}
+
+// mountAround returns the mount that an absolute path lies in.
+func mountAround(all []mountEntry, path string) (in mountEntry, ok bool) {
+	for _, e := range all {
+		if isInside(path, e.Point) && len(e.Point) >= len(in.Point) { // a later one hides an earlier one
+			in, ok = e, true
+		}
+	}
+	return in, ok
+}
+
 // elsewhere returns another mount of the same file system, as mount --bind makes them.
 func (e mountEntry) elsewhere(all []mountEntry) (mountEntry, bool) {
 	i := slices.IndexFunc(all, func(o mountEntry) bool { return o.ours() && o.Device == e.Device })

@@ -184,10 +184,8 @@ func instead(src source, stream string, err error) error {
 		return err
 	}
 	all, merr := mounts()
-	for i := len(all) - 1; i >= 0 && merr == nil; i-- {
-		if all[i].ours() && all[i].Source == src.name {
-			return fmt.Errorf("the store %s is mounted at %s; give %s/%s: %w", src.name, all[i].Point, all[i].Point, stream, store.ErrLocked)
-		}
+	if e, ok := mountOf(all, src); ok && merr == nil {
+		return fmt.Errorf("the store %s is mounted at %s; give %s/%s: %w", src.name, e.Point, e.Point, stream, store.ErrLocked)
 	}
 	return err
 }

@@ -65,16 +65,6 @@ func findMounted(arg string) (*mountedStream, error) {
 	return nil, fmt.Errorf("there is no stream %s in the mount at %s: %w", name, e.Point, store.ErrNotFound)
 }
 
-// mountAround returns the mount that an absolute path lies in.
-func mountAround(all []mountEntry, path string) (in mountEntry, ok bool) {
-	for _, e := range all {
-		if isInside(path, e.Point) && len(e.Point) >= len(in.Point) { // a later one hides an earlier one
-			in, ok = e, true
-		}
-	}
-	return in, ok
-}
-
 // inMount purges a stream that is mounted, and returns how many messages went.
 func (p *purging) inMount(at *mountedStream) (int64, error) {
 	if p.dryRun {

@@ -82,9 +82,6 @@ func (r *rescuing) run(ctx context.Context, fromArg, toArg string) (res transfer
 	}
 	from, err := blockstore.Salvage(src.dir, secret)
 	secret.Wipe()
-	if errors.Is(err, store.ErrLocked) {
-		return res, explainLocked(src, err)
-	}
 	if err != nil {
 		return res, explainStore(src, err)
 	}

@@ -20,14 +20,17 @@ type source struct {
 	dir string
 }
 
+// memorySource is the SOURCE that is a memory store.
+const memorySource = "mem:"
+
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+-]*:`)
 
 // parseSource reads a SOURCE. It looks at the disk and changes nothing.
 func parseSource(arg string) (source, error) {
 	switch s := scheme.FindString(arg); s {
 	case "":
-	case "mem:":
-		if arg != "mem:" {
+	case memorySource:
+		if arg != memorySource {
 			return source{}, fmt.Errorf("source %s: a memory store has no name; write mem: alone", arg)
 		}
 		return source{name: arg}, nil
@@ -48,7 +51,31 @@ func parseSource(arg string) (source, error) {
 	if outer := storeAround(dir); outer != "" {
 		return source{}, fmt.Errorf("source %s is inside the store %s, which is one store; give that, or a directory outside of it", arg, outer)
 	}
+	if err := checkNotShown(arg, dir); err != nil {
+		return source{}, err
+	}
 	return source{name: dir, dir: dir}, checkStoreDir(arg, dir)
+}
+
+// checkNotShown refuses a path in a mount of ours: it shows the store, and is none.
+func checkNotShown(arg, dir string) error {
+	all, err := mounts()
+	if err != nil {
+		return err
+	}
+	e, ok := mountAround(all, dir)
+	switch {
+	case !ok || !e.ours():
+		return nil
+	case e.Source == memorySource:
+		return memoryIsGone(arg)
+	}
+	return fmt.Errorf("source %s is in the mount of %s; run `jsfs umount %s`, and give %s", arg, e.Source, e.Point, e.Source)
+}
+
+// memoryIsGone refuses a memory store where a store's directory is needed.
+func memoryIsGone(arg string) error {
+	return fmt.Errorf("source %s: a memory store is gone when its mount ends; give a store's directory", arg)
 }
 
 // storeAround returns the store in whose directory an absolute path lies, "" if it lies in none.

@@ -79,19 +79,9 @@ func openTo(arg string, key *keyArgs) (store.Store, error) {
 func storeArg(arg string) (source, error) {
 	src, err := parseSource(arg)
 	if err == nil && src.dir == "" {
-		err = fmt.Errorf("source %s: a memory store is gone when its mount ends; give a store's directory", arg)
+		err = memoryIsGone(arg)
 	}
-	if err != nil {
-		return src, err
-	}
-	all, err := mounts()
-	if err != nil {
-		return src, err
-	}
-	if e, ok := topmost(all, src.dir); ok && e.ours() {
-		return src, fmt.Errorf("source %s is where %s is mounted; run `jsfs umount %s`, and give %s", arg, e.Source, arg, e.Source)
-	}
-	return src, nil
+	return src, err
 }
 
 func openTransfer(src source, s settings, key *keyArgs) (store.Store, error) {
@@ -101,23 +91,7 @@ func openTransfer(src source, s settings, key *keyArgs) (store.Store, error) {
 	}
 	defer secret.Wipe()
 	s.key.prefix = key.prefix // for what is said of it
-	st, err := openBlocks(src, s, blockstore.Options{Secret: secret, Cipher: cipher, Logger: slog.New(slog.DiscardHandler)}, os.Stderr)
-	if errors.Is(err, store.ErrLocked) {
-		return nil, explainLocked(src, err)
-	}
-	return st, err
-}
-
-// explainLocked says where a store that is in use is mounted.
-func explainLocked(src source, err error) error {
-	all, merr := mounts()
-	for i := len(all) - 1; i >= 0 && merr == nil; i-- {
-		if all[i].ours() && all[i].Source == src.name {
-			return fmt.Errorf("the store %s is mounted at %s, and only one process may have it open; run `jsfs umount %s` first: %w",
-				src.name, all[i].Point, all[i].Point, err)
-		}
-	}
-	return fmt.Errorf("the store %s is in use, and only one process may have it open: %w", src.name, err)
+	return openBlocks(src, s, blockstore.Options{Secret: secret, Cipher: cipher, Logger: slog.New(slog.DiscardHandler)}, os.Stderr)
 }
 
 // isInside says whether a path is a directory or lies in it.
