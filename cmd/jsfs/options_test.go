@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +133,34 @@ func TestAnEmptyKeyIsRefused(t *testing.T) {
 		if _, err := os.Stat(dir); err == nil {
 			t.Errorf("%s: a store was made", flag)
 		}
+	}
+}
+
+// Every flag of `jsfs mount` and every option of -o has a row on the page about them, and no row is about one that is not there.
+func TestThePageAboutMountingHasEveryFlagAndOption(t *testing.T) {
+	text, err := os.ReadFile("../../docs/mounting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(mountCommand().Flags().FlagUsages(), -1) {
+		there[m[1]] = true
+	}
+	for _, o := range mountOptions {
+		there["-o "+strings.TrimSuffix(o.name+"="+o.value, "=")] = true
+	}
+	told := map[string]bool{}
+	name := regexp.MustCompile("`(--[a-z-]+|-o [^`]+)`")
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, "\x00"), "|")
+		if len(cells) < 2 || cells[0] != "" {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
+			told[strings.ReplaceAll(m[1], "\x00", "|")] = true
+		}
+	}
+	if diff := cmp.Diff(told, there); diff != "" {
+		t.Errorf("docs/mounting.md (-tells of +there is):\n%s", diff)
 	}
 }
