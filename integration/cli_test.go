@@ -72,6 +72,17 @@ func TestFlagsOfMountWinOverItsOptions(t *testing.T) {
 	}
 }
 
+func TestAStreamWhoseDirectoryIsGoneIsForgottenWhenThatIsAsked(t *testing.T) {
+	command{dir: scratch(t)}.ok(t, `"$JSFS" mount --daemon store mnt
+		mkdir mnt/KEPT mnt/GONE; echo kept > mnt/KEPT/a; echo gone > mnt/GONE/a; "$JSFS" umount mnt
+		rm -r "store/streams/$(ls store/streams | tail -n 1)"
+		! "$JSFS" check store > out || exit 1
+		grep -q 'the directory of a stream is missing' out
+		"$JSFS" check --forget-missing store > out; grep -q '^forgotten: the stream that was in streams/' out
+		"$JSFS" check store > out; grep -qx 'nothing is damaged' out; ! grep -q forgotten out || exit 1
+		"$JSFS" mount --daemon store mnt; test "$(ls mnt)" = KEPT; test "$(cat mnt/KEPT/1)" = kept; "$JSFS" umount mnt`)
+}
+
 // badMount is a command line that must be refused, in a directory with a good store in
 // it that must not change by it.
 type badMount struct {
