@@ -288,7 +288,7 @@ func (fs *FS) openControl(c *call, s *stream, p place, in *fuse.OpenIn) (handle,
 	case mapping.ControlConfig:
 		return fs.openConfig(s, in)
 	case mapping.ControlCtl:
-		return fs.openCtl(s, in)
+		return fs.openCtl(c, s, in)
 	case mapping.ControlConsumerConfig, mapping.ControlConsumerInfo, mapping.ControlNext, mapping.ControlNextJSON, mapping.ControlOpenMessage:
 		return fs.openConsumerFile(c, s, p, in)
 	}

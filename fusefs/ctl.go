@@ -11,6 +11,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"jsfs/fusefs/publish"
 	"jsfs/store"
 )
 
@@ -34,18 +35,21 @@ and writing reads at its beginning how many messages purge, compact or erase rem
 `
 
 // openCtl opens a stream's ctl file.
-func (fs *FS) openCtl(s *stream, in *fuse.OpenIn) (handle, uint32, error) {
+func (fs *FS) openCtl(c *call, s *stream, in *fuse.OpenIn) (handle, uint32, error) {
 	if !wantsWrite(in.Flags) {
 		return &bytesHandle{content: []byte(ctlHelp)}, fuse.FOPEN_DIRECT_IO, nil
 	}
-	return &ctlWriter{fs: fs, stream: s, answer: ctlHelp}, fuse.FOPEN_DIRECT_IO, nil
+	closes := fs.pub.begin().NewCloses(publish.Open{Inode: c.hdr.NodeId, Thread: c.hdr.Pid})
+	return &ctlWriter{fs: fs, stream: s, closes: closes, answer: ctlHelp}, fuse.FOPEN_DIRECT_IO, nil
 }
 
 // ctlWriter is a ctl file that is open for writing. A line is done when its newline is written, or
-// at the close, so that its writer hears what came of it.
+// at the close, so that its writer hears what came of it. A child that ends, or a program that is killed, closes the
+// file in the middle of a line: the beginning of a command may be another one.
 type ctlWriter struct {
 	fs     *FS
 	stream *stream
+	closes *publish.Closes
 
 	// mu guards line, and is held while a command is done: they are done one after the other.
 	mu   sync.Mutex
@@ -75,6 +79,7 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 		w.told = true
 		return 0, w.failed
 	}
+	w.closes.Wrote(c.hdr.Pid)
 	for n < len(p) {
 		i := bytes.IndexByte(p[n:], '\n')
 		end := n + i
@@ -104,12 +109,16 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 func (w *ctlWriter) flush(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	whole := w.closes.Flush(c.hdr.Pid, len(w.line) > 0)
 	if err := w.failed; err != nil {
 		w.failed = nil
 		if w.told {
 			return nil
 		}
 		return err
+	}
+	if !whole {
+		return nil
 	}
 	return w.doLeftLocked(c)
 }
@@ -130,8 +139,23 @@ func (w *ctlWriter) doLeftLocked(c *call) error {
 	return w.do(c, line)
 }
 
-// release does nothing: a line that is left was done at the last close.
-func (w *ctlWriter) release(*call) {}
+// release does a line that is left, as who inherited the file from its opener closed it last. Nobody hears of an error but by its report.
+func (w *ctlWriter) release(c *call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	whole := w.closes.Release()
+	if len(w.line) == 0 {
+		return
+	}
+	err := refuse(syscall.EINTR, "command %q is not done: its writer was killed, or the mount ended, before its end", w.line)
+	if whole && w.fs.ending.Err() == nil {
+		err = w.doLeftLocked(c)
+	}
+	if err != nil {
+		errno, _ := errnoOf(err)
+		c.report(errno, err)
+	}
+}
 
 // do does one command.
 func (w *ctlWriter) do(c *call, line string) error {

@@ -1,6 +1,8 @@
 package fusefs
 
 import (
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -40,6 +42,21 @@ func TestACommandOfATakenMountIsDoneAtItsClose(t *testing.T) {
 	m.abandonAll()
 	wantStatus(t, "close", m.close(node, fh), 0)
 	m.wantPayloads()
+}
+
+// Where the connection breaks nobody closes anything: what there is of a command may be the beginning of another one.
+func TestHalfACommandOfABrokenMountIsNotDone(t *testing.T) {
+	m := newWritingMount(t, "one")
+	m.dir = m.walk("S/.jsfs").NodeId
+	node, fh, st := m.open("ctl", syscall.O_WRONLY, 0)
+	wantStatus(t, "open", st, 0)
+	wantStatus(t, "close of another descriptor", m.Flush(nil, &fuse.FlushIn{InHeader: m.header(node), Fh: fh}), 0)
+	wantStatus(t, "write", m.write(node, fh, "purge seq=2", 0), 0)
+	m.releaseAll()
+	m.wantPayloads("1 a.b one")
+	if got := m.reasons(); !slices.ContainsFunc(got, func(r string) bool { return strings.Contains(r, `"purge seq=2" is not done`) }) {
+		t.Errorf("the reasons are %q", got)
+	}
 }
 
 // An empty message is due when its file is closed: before that it is none, and its writer is told; behind that it is one.

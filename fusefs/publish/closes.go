@@ -1,0 +1,44 @@
+package publish
+
+import "sync"
+
+// Closes is an open of a file of which something else than messages is made, as a control file is. It says by the package's rule whether what
+// was written is whole when a descriptor is closed. All methods may be called concurrently.
+type Closes struct {
+	mu      sync.Mutex
+	rule    rule
+	flushed bool // somebody closed a descriptor since the last write
+}
+
+// NewCloses returns the Closes of a file that was opened for writing. Release must be called.
+func (d *Desk) NewCloses(o Open) *Closes { return &Closes{rule: newRule(d, o.Inode, o.Thread)} }
+
+// Wrote is told that a thread writes to the file.
+func (c *Closes) Wrote(tid uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rule.wrote.add(tid)
+	c.flushed = false
+}
+
+// Flush is told that a thread closed a descriptor, and says whether what was written is whole by that. due says that there is something.
+func (c *Closes) Flush(tid uint32, due bool) (whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flushed = true
+	if c.rule.flush(tid, due, false) != closed || !due {
+		return false
+	}
+	c.rule.wrote.reset()
+	return true
+}
+
+// Release is told that the last descriptor is closed, and says whether what is left is whole: it is unless its writer was killed, or nobody closed a
+// descriptor behind it, as where the connection is broken.
+func (c *Closes) Release() (whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rule.tables.opened(c.rule.inode, -1)
+	c.rule.leave()
+	return c.flushed && !c.rule.killed
+}
