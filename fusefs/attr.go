@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"math"
 	"syscall"
 	"time"
 
@@ -62,6 +63,23 @@ func setTimes(a *fuse.Attr, ns int64) {
 	}
 	a.Atime, a.Mtime, a.Ctime = uint64(sec), uint64(sec), uint64(sec)
 	a.Atimensec, a.Mtimensec, a.Ctimensec = uint32(nsec), uint32(nsec), uint32(nsec)
+}
+
+// askedTime is the time that utimens(2) asks for, in nanoseconds since the Unix epoch; where they can't count it, before 1678 or after 2262, the
+// nearest one that they can.
+func (fs *FS) askedTime(in *fuse.SetAttrIn) int64 {
+	if in.Valid&fuse.FATTR_MTIME_NOW != 0 {
+		return fs.now().UnixNano()
+	}
+	const beyond = 2 * (math.MaxInt64 / int64(time.Second)) // and time.Time can count it
+	asked := time.Unix(min(max(int64(in.Mtime), -beyond), beyond), int64(in.Mtimensec))
+	switch first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64); {
+	case asked.Before(first):
+		return math.MinInt64
+	case asked.After(last):
+		return math.MaxInt64
+	}
+	return asked.UnixNano()
 }
 
 func (fs *FS) messageAttr(a *fuse.Attr, id uint64, m store.Meta) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -122,8 +121,11 @@ func (fs *FS) createDraft(c *call, s *stream, name string, in *fuse.CreateIn) (u
 		return 0, nil, nil, 0, err
 	}
 	id, node := fs.enterDraft(s, name)
-	if made {
+	switch {
+	case made:
 		node.meta.setMode(in.Mode)
+	case in.Flags&syscall.O_TRUNC != 0:
+		node.meta.setModTime(nil)
 	}
 	return id, node, node.enter(d), 0, nil
 }
@@ -276,10 +278,7 @@ func (n *draftNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		n.meta.setMode(mode)
 	}
 	if in.Valid&fuse.FATTR_MTIME != 0 {
-		ns := int64(in.Mtime)*int64(time.Second) + int64(in.Mtimensec)
-		if in.Valid&fuse.FATTR_MTIME_NOW != 0 {
-			ns = n.fs.now().UnixNano()
-		}
+		ns := n.fs.askedTime(in)
 		n.meta.setModTime(&ns)
 	}
 	return nil
@@ -331,7 +330,11 @@ func (n *draftNode) emptied(d store.Draft) (store.Draft, error) {
 	if n.published != nil {
 		return nil, errors.Join(errStale, d.Close())
 	}
-	return emptied(d)
+	d, err := emptied(d)
+	if err == nil {
+		n.meta.setModTime(nil)
+	}
+	return d, err
 }
 
 // emptied empties a draft that was opened; if it can't, it closes it.

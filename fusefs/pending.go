@@ -223,8 +223,8 @@ func (n *pendingNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 	if mode, ok := in.GetMode(); ok {
 		n.meta.setMode(mode)
 	}
-	if in.Valid&fuse.FATTR_MTIME != 0 && in.Valid&fuse.FATTR_MTIME_NOW == 0 {
-		ns := int64(in.Mtime)*int64(time.Second) + int64(in.Mtimensec)
+	if in.Valid&fuse.FATTR_MTIME != 0 {
+		ns := n.fs.askedTime(in)
 		n.meta.setModTime(&ns)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -281,7 +280,7 @@ func (n *subjectNode) setAttr(c *call, h handle, in *fuse.SetAttrIn) error {
 		}
 	}
 	if in.Valid&fuse.FATTR_MTIME != 0 && in.Valid&fuse.FATTR_MTIME_NOW == 0 && w != nil {
-		w.w.SetModTime(int64(in.Mtime)*int64(time.Second) + int64(in.Mtimensec))
+		w.w.SetModTime(n.fs.askedTime(in))
 	}
 	return nil
 }
