@@ -70,6 +70,24 @@ func (st *Store) lookLocked() ([]*removedStream, error) {
 	}), nil
 }
 
+// syncRemoved makes durable that the removed streams are where they are found: the sync may have failed when one went, or the process
+// been killed before it.
+func (st *Store) syncRemoved() {
+	names, err := st.fs.List(removedDir)
+	if st.opt.ReadOnly || err == nil && len(names) == 0 {
+		return
+	}
+	if err == nil {
+		err = st.fs.SyncDir(removedDir)
+	}
+	if err == nil {
+		err = st.fs.SyncDir(streamsDir) // behind that: else a crash may leave one nowhere
+	}
+	if err != nil {
+		st.opt.Logger.Warn("whether removed streams are on disk could not be made sure", "cause", err)
+	}
+}
+
 // countRemovedLocked counts what removed streams take, if something bounds it. The caller holds mu for writing.
 func (st *Store) countRemovedLocked() {
 	st.looked = false

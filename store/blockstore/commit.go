@@ -267,6 +267,17 @@ func (s *Stream) planSyncLocked() {
 	}
 }
 
+// planLeft sees to it that what the process before left unsynced gets to the disk in time, as it is shown now.
+func (s *Stream) planLeft() {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	w := &s.w
+	left := w.tail != nil && w.plan.durable < w.end || w.tail == nil && w.lastBlock > 0
+	if w.plan.unclean && w.state.Boot == s.boot && left && !w.ready {
+		s.planSyncLocked()
+	}
+}
+
 // planLocked lets what was written be synced after the interval. Nothing else may be planned.
 func (s *Stream) planLocked() {
 	if s.lim.closed { // what is written still is synced by who closes

@@ -212,12 +212,14 @@ func (m *brokenModel) reopen(rt *rapid.T, a attempt) {
 	}
 	m.adopt(rt, "after it was opened again", a.may)
 	m.compareRemoved(rt)
+	clear(m.unsure) // opening has synced where they are
 	seq, err := m.s.Append(rt.Context(), store.Entry{Subject: "x", Data: []byte("again")})
 	m.must(rt, err)
 	if seq <= m.last {
 		rt.Fatalf("sequence %d is used again", seq)
 	}
 	m.now.live[seq] = "again"
+	m.doubt = nil // the configuration is on disk before a message
 }
 
 // adopt demands that the stream has one of what it may have, and goes on with that. It says whether it is another one.

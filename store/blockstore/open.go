@@ -235,6 +235,7 @@ func (st *Store) load() error {
 	if err := st.readRegister(incs); err != nil {
 		return err
 	}
+	st.syncRemoved()
 	if incs, err = st.settleReplaced(incs); err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ func (st *Store) enterStream(s *Stream, err error) {
 	if !st.opt.ReadOnly {
 		s.settleDrafts()
 		s.beginLimits(false)
+		s.planLeft()
 	}
 	s.beginConsumers()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 
 	"jsfs/store"
@@ -57,6 +58,9 @@ func (s *Stream) prepareLocked() error {
 		}
 	}
 	if !p.newBlock {
+		if err := s.syncNamesLocked(); err != nil { // who begins a block does that, too
+			return err
+		}
 		err := s.writeStateLocked(false, markFor(w.next))
 		w.ready = err == nil || w.failed != nil // else who opens the stream after a kill would take what comes for nobody's
 		return err
@@ -155,16 +159,29 @@ func (s *Stream) beginAfterLocked() error {
 	return nil
 }
 
-// setAsideLocked moves a file to quarantine.
+// syncNamesLocked makes durable what the names in the stream's directory lead to: a configuration that an update has put in place
+// is shown, and may not be on disk if the sync failed then.
+func (s *Stream) syncNamesLocked() error {
+	err := s.fs.SyncDir(s.dir)
+	if isNoSpace(err) || vfs.IsExhausted(err) {
+		return fmt.Errorf("prepare stream: %w", diskError(err))
+	}
+	if err != nil {
+		return s.failLocked(fmt.Errorf("prepare stream: %w", err))
+	}
+	return nil
+}
+
+// setAsideLocked moves a file to quarantine. It may be there already, if the sync behind that could not be tried.
 func (s *Stream) setAsideLocked(name string) error {
 	to, err := s.st.quarantineName(fmt.Sprintf("%016x-%s", s.inc, path.Base(name)))
 	if err == nil {
 		err = s.fs.Rename(name, to)
 	}
-	if err == nil {
-		err = s.fs.SyncDir(path.Dir(name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return diskError(err)
 	}
-	return diskError(err)
+	return s.syncNamesLocked()
 }
 
 // cutLocked copies the junk behind the tail to quarantine, durably, and cuts it off.

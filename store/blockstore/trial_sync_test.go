@@ -22,6 +22,7 @@ var spareSyncs = map[string]string{
 	"syncdir . after rename incarnation.new":                   "as for the file",
 	"syncdir . after rename jsfs.key.new":                      "jsfs.store is made after it, which syncs the directory before the store is used",
 	"sync streams/*/drafts/* after nothing":                    "the draft was renamed, and its bytes were synced before",
+	"syncdir streams/* after mkdir streams/*/drafts":           "it is for a configuration that an update left there as its own sync failed, of which TestAMessageComesAfterTheConfiguration tells",
 	"syncdir . after mkdir quarantine":                         "the first stream syncs the directory again",
 	"syncdir streams/*/drafts after ":                          "another process may have removed a draft's checksums; the time of the draft tells them from others as well, and TestTrialNoCrashMakesDamageOfADraft does without",
 	"syncdir streams/*/drafts after rename streams/*/drafts/*": "the contract asks for it with the draft's Sync only, and that syncs again",
