@@ -49,9 +49,7 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	if err != nil {
 		return &notServedError{explainMount(path, err)}
 	}
-	if srv.Transport() == fusefs.TransportUring {
-		addProcessors()
-	}
+	addProcessors(srv.Transport())
 	reader, stopGuard := startGuard(path, logger)
 	defer stopGuard()
 	if reader != nil {
@@ -71,17 +69,25 @@ func serve(ctx context.Context, s settings, st store.Store, src source, path str
 	return awaitEnd(ctx, srv, src, path, signals, ended, logger)
 }
 
-// spareProcessors is how many threads may run Go code besides those that wait for requests. One of them keeps a CPU from
-// idling (fusefs/uring).
-const spareProcessors = 3
+// How many threads may run Go code besides one for each CPU. One of them keeps a CPU from idling while requests
+// come (fusefs/spinner); over io_uring each CPU has one that waits for requests.
+const (
+	spareForDev   = 1
+	spareForUring = 3
+)
 
-// addProcessors lets more threads run Go code than there are processors, unless the user has said how many. Over io_uring each
-// processor has a thread that waits in the kernel, and Go takes such a thread for one that runs until its monitor looks, which
-// is up to 10 ms later. So long nobody else was woken: who waits in follow got a message 10 ms late.
-func addProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spareProcessors)
+// addProcessors lets more threads run Go code than there are CPUs, unless the user has said how many. Go takes a thread that waits in
+// the kernel, or gives its CPU away, for one that runs until its monitor looks, which is up to 10 ms later. So long nobody else was
+// woken: over io_uring who waits in follow got a message 10 ms late, and through /dev/fuse payloads were not sent ahead.
+func addProcessors(carrier fusefs.Transport) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
 	}
+	spare := spareForDev
+	if carrier == fusefs.TransportUring {
+		spare = spareForUring
+	}
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
 }
 
 // ofEngine returns what .jsfs/config says besides what the mount itself knows: how the engine was opened. Nothing

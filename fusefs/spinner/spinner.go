@@ -62,16 +62,12 @@ func newSpinner() *Spinner {
 	return s
 }
 
-// Start has requests looked for. It is called once. The thread that looks holds one of Go's processors nearly always, so that from here on
-// the program has one more of them than CPUs: else what it does besides its requests would wait.
+// Start has requests looked for. It is called once. The thread that looks holds one of Go's processors nearly always: a program should
+// have one more of them than CPUs, else what it does besides its requests waits.
 func (s *Spinner) Start() {
-	if s == nil {
-		return
+	if s != nil {
+		go s.run()
 	}
-	if runtime.GOMAXPROCS(0) <= cpus {
-		runtime.GOMAXPROCS(cpus + 1)
-	}
-	go s.run()
 }
 
 // Finish ends what Start began; no request may come any more. It does not wait.
