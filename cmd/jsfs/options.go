@@ -11,6 +11,7 @@ import (
 
 	"jsfs/store"
 	"jsfs/store/blockstore"
+	"jsfs/store/keys"
 )
 
 // settings are what a mount was asked to be, from flags and from -o alike.
@@ -60,7 +61,7 @@ type mountOption struct {
 var mountOptions = []mountOption{
 	{"allow_other", "", func(s *settings, _ string) error { s.allowOther = true; return nil }},
 	{"block_size", "BYTES", (*settings).setBlockSize},
-	{"cipher", "aes|chacha20", func(s *settings, v string) error { s.key.cipher = v; return nil }},
+	{"cipher", "aes|chacha20", (*settings).setCipher},
 	{"compression", "none|s2", (*settings).setCompression},
 	{"control", "hidden|listed", (*settings).setControl},
 	{"debug", "", func(s *settings, _ string) error { s.debugFuse = true; return nil }},
@@ -238,10 +239,10 @@ func setCount(to *int, v string) error {
 	return nil
 }
 
-// parseSize reads a number of bytes, with an optional K, M or G for powers of 1024.
+// parseSize reads a number of bytes, with an optional K, M, G or T for powers of 1024.
 func parseSize(v string) (int64, error) {
 	digits, shift := v, 0
-	for i, unit := range "KMG" {
+	for i, unit := range "KMGT" {
 		if cut, ok := strings.CutSuffix(strings.ToUpper(v), string(unit)); ok {
 			digits, shift = cut, 10*(i+1)
 		}
@@ -260,6 +261,12 @@ func (s *settings) setSeqWidth(v string) error {
 	}
 	s.seqWidth = n
 	return nil
+}
+
+func (s *settings) setCipher(v string) error {
+	_, err := keys.ParseCipher(v)
+	s.key.cipher = v
+	return err
 }
 
 // addSubjects adds patterns separated by semicolons, since commas separate options.

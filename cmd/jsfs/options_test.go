@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"jsfs/store"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -34,6 +36,7 @@ func TestMountOptions(t *testing.T) {
 		{"control directories are hidden again", "control=listed,control=hidden", settings{}},
 		{"sequences have a width", "seq_width=6", settings{seqWidth: 6}},
 		{"sizes may have a unit", "block_size=8M", settings{blockSize: 8 << 20}},
+		{"the largest unit is T", "max_storage=2T", settings{limits: store.AccountLimits{MaxStorage: 2 << 40}}},
 		{"what was removed is kept for a time", "keep_deleted=36h,keep_limits=yes", settings{keepDeleted: 36 * time.Hour, keepLimits: true}},
 		{"what was removed is not kept", "keep_deleted=0,keep_limits=no", settings{keepDeleted: -1}},
 	} {
@@ -56,6 +59,7 @@ func TestMountOptionsThatAreRefused(t *testing.T) {
 		{"a value must be there", "uid", "uid=USER"},
 		{"a value must not be empty", "umask=", "umask=OCTAL"},
 		{"an unknown policy lists those there are", "sync=often", "always, interval, interval=200ms or never"},
+		{"an unknown cipher is the option's", "cipher=rot13", "option -o cipher=rot13: \"rot13\" is no cipher"},
 		{"always has no duration", "sync=always=1s", "takes no duration"},
 		{"an interval is at most a second", "sync=interval=2s", "from 1ms to 1s"},
 		{"a umask is octal", "umask=999", "octal"},
