@@ -29,6 +29,8 @@ type subjectIndex struct {
 	chain tailChain // of the same messages
 	// undeleted counts the messages that came back.
 	undeleted uint64
+	// missed are messages that were live at the moment that the index was made of, and whose subject was not found: they are not counted.
+	missed map[uint64]bool
 }
 
 // noSubject stands for the subject of a message that damage has made unreadable.
@@ -204,6 +206,10 @@ func (x *subjectIndex) install(y *subjectIndex, news []subjectChange) {
 	x.asked.Store(true)
 	x.ready, x.open, x.news = true, false, nil
 	for _, c := range news {
+		if c.kind == store.Deleted && y.missed[c.seq] { // it was erased before its block was read
+			delete(y.missed, c.seq)
+			continue
+		}
 		if x.ready {
 			x.apply(c)
 		}
@@ -279,11 +285,36 @@ func (s *Stream) readSubjectIndex(ctx context.Context, n *subjectBase) (*subject
 			}
 			y.chain = tailChain{runs: v.runs[:len(v.runs):len(v.runs)], prevs: make([]uint32, v.count)}
 		}
+		listed := 0
 		for e := range t.Prefixed("") {
 			places = y.addEntry(&v, gone, e, places[:0])
+			listed += int(e.Count)
+		}
+		if listed < v.count {
+			y.miss(&v, gone, t)
 		}
 	}
 	return y, nil
+}
+
+// miss notes the messages of v that are not in its table t, and were not gone.
+func (x *subjectIndex) miss(v *view, gone *bitset, t *subjectTable) {
+	listed := new(bitset).grown(v.count)
+	var places []uint32
+	for e := range t.Prefixed("") {
+		places = e.Places(places[:0])
+		for _, i := range places {
+			listed.set(int(i), int(i)+1, true)
+		}
+	}
+	if x.missed == nil {
+		x.missed = map[uint64]bool{}
+	}
+	for i := range v.count {
+		if !listed.get(i) && (gone == nil || !gone.get(i)) {
+			x.missed[v.seqOf(i)] = true
+		}
+	}
 }
 
 // addEntry counts in the messages of v on one subject. It returns places, which it uses.

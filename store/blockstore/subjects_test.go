@@ -179,6 +179,39 @@ func TestTheIndexIsMadeWhileTheStreamChanges(t *testing.T) {
 	}
 }
 
+// TestAMessageIsErasedWhileTheIndexIsMade has the blocks read behind an erasure that the index is told of: the message is taken out once.
+func TestAMessageIsErasedWhileTheIndexIsMade(t *testing.T) {
+	for name, first := range map[string]bool{"the footer's names are erased with it": true, "the tail": false} {
+		t.Run(name, func(t *testing.T) {
+			fsys, _, s := openHooked(t)
+			for range 8 {
+				put(t, s, "x")
+			}
+			seq := store.Seq(s.cur.Load().last)
+			if first {
+				seq = 2
+				if _, err := s.Erase(t.Context(), 1); err != nil { // the only one on its subject: its name goes
+					t.Fatal(err)
+				}
+			}
+			want, err := s.Count(t.Context(), store.Query{Subject: "x"})
+			fatal(t, err)
+			s.subjects.drop()
+			fsys.once(func() {
+				if live, err := s.Erase(t.Context(), seq); err != nil || !live {
+					t.Error(live, err)
+				}
+			})
+			for range 2 {
+				got, err := s.Count(t.Context(), store.Query{Subject: "x"})
+				if err != nil || got.Messages != want.Messages-1 {
+					t.Errorf("got %+v and %v, want one less than %+v", got, err, want)
+				}
+			}
+		})
+	}
+}
+
 // TestADamagedFooterCostsNoAnswer damages the lists of subjects: what is found is the same, and it is reported.
 func TestADamagedFooterCostsNoAnswer(t *testing.T) {
 	fs := vfs.NewMem()
