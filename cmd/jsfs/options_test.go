@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"jsfs/store"
-
 	"github.com/google/go-cmp/cmp"
+
+	"jsfs/store"
 )
 
 func TestMountOptions(t *testing.T) {
