@@ -79,7 +79,6 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 		w.told = true
 		return 0, w.failed
 	}
-	w.closes.Wrote(c.hdr.Pid)
 	for n < len(p) {
 		i := bytes.IndexByte(p[n:], '\n')
 		end := n + i
@@ -87,16 +86,16 @@ func (w *ctlWriter) write(c *call, p []byte, _ int64, _ bool) (n int, err error)
 			end = len(p)
 		}
 		if len(w.line)+end-n > maxControl {
-			w.line = nil // the beginning of a command may be another one
+			w.takeLocked() // the beginning of a command may be another one
 			w.failed, w.told = refuse(syscall.EFBIG, "a command has at most %d bytes", maxControl), n == 0
 			return n, w.failed
 		}
 		if i < 0 {
 			w.line = append(w.line, p[n:]...)
+			w.closes.Wrote(c.hdr.Pid)
 			return len(p), nil
 		}
-		line := string(w.line) + string(p[n:end])
-		w.line = nil
+		line := w.takeLocked() + string(p[n:end])
 		if w.failed = w.do(c, line); w.failed != nil {
 			w.told = n == 0
 			return n, w.failed
@@ -133,10 +132,14 @@ func (w *ctlWriter) fsync(c *call) error {
 }
 
 // doLeftLocked does the command that has no newline.
-func (w *ctlWriter) doLeftLocked(c *call) error {
+func (w *ctlWriter) doLeftLocked(c *call) error { return w.do(c, w.takeLocked()) }
+
+// takeLocked returns what was written of a line, which waits for its end no more.
+func (w *ctlWriter) takeLocked() string {
 	line := string(w.line)
 	w.line = nil
-	return w.do(c, line)
+	w.closes.Done()
+	return line
 }
 
 // release does a line that is left, as who inherited the file from its opener closed it last. Nobody hears of an error but by its report.

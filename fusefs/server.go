@@ -195,7 +195,7 @@ func (fs *FS) drain() {
 // releaseAll releases the handles that are still open when the mount has ended: the
 // kernel drops RELEASEs that wait when a mount is taken away.
 func (fs *FS) releaseAll() {
-	fs.end()
+	fs.end() // before the releases: what is left of a command is then known not to be one that was closed
 	for _, fh := range fs.handles.all() {
 		fs.Release(nil, &fuse.ReleaseIn{Fh: fh})
 	}

@@ -38,3 +38,38 @@ func TestHalfACommandOfAKilledProgramIsNotDone(t *testing.T) {
 		t.Errorf("a program that ends: left is %q, want %q", got, want)
 	}
 }
+
+// Who wrote a command is forgotten when it is done: it says nothing of who is in the middle of the next one.
+func TestWhoWroteACommandSaysNothingOfTheNextOne(t *testing.T) {
+	for _, c := range []struct{ name, first string }{
+		{"the opener begins the one before, and a child ends it", "printf sy >&3; /bin/echo nc >&3"},
+		{"a child begins it, and the opener ends it", "/usr/bin/printf sy >&3; echo nc >&3"},
+		{"the opener writes all of it", "echo sync >&3"},
+		{"it has no newline, and fsync is its end", `printf sync >&3; python3 -c "import os; os.fsync(3)"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := mount(t)
+			outside := m.command()
+			outside.env = append(outside.env, "DIR="+t.TempDir())
+			r := outside.strictly(t, `
+				mkdir S; for i in 1 2 3; do echo $i > S/a; echo $i > S/b; done
+				mkfifo $DIR/begun $DIR/closed
+				exec 3> S/.jsfs/ctl
+				`+c.first+`
+				(
+					printf 'purge ' >&3
+					echo > $DIR/begun
+					read -r < $DIR/closed
+					echo subject=b >&3
+				) &
+				read -r < $DIR/begun
+				exec 3>&-
+				echo > $DIR/closed
+				wait
+				cat S/*`)
+			if want := "1\n2\n3\n"; r.code != 0 || r.out != want {
+				t.Errorf("got %+v, want %q left", r, want)
+			}
+		})
+	}
+}

@@ -31,7 +31,8 @@
 // written anywhere in the file. [Lines] is an open of a log: a message a line, appended
 // before the write returns; the rule holds for its last line while that lacks a newline.
 //
-// [Closes] is an open of a file that is no message's, as that of commands: the rule says when what was written is whole.
+// [Closes] is an open of a file that is no message's, as that of commands: the rule says when what was written is whole. Who wrote
+// a command says nothing of the next one.
 //
 // What the package promises: a message is appended whole, with the bytes that were
 // written and no others; no more memory is taken than the [Budget] allows, whatever is
