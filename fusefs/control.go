@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"math"
 	"syscall"
 	"time"
 
@@ -330,5 +331,8 @@ type errorsHandle struct {
 }
 
 func (h *errorsHandle) read(c *call, p []byte, off int64) (int, error) {
+	if off > math.MaxInt64-h.start {
+		return 0, nil
+	}
 	return c.fs.errors.readAt(p, h.start+off), nil
 }

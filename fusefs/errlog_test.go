@@ -3,11 +3,14 @@ package fusefs
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 func newErrorLog() *errorLog { return &errorLog{log: slog.New(slog.DiscardHandler)} }
@@ -68,6 +71,25 @@ func TestErrorLogHoldsTheLastLines(t *testing.T) {
 		lo := min(off, len(want))
 		if w := want[lo:min(lo+size, len(want))]; string(got) != string(w) {
 			t.Fatalf("read of %d at %d: got %q, want %q", size, off, got, w)
+		}
+	}
+}
+
+// pread(2) may be asked for any offset, and behind the end there is nothing.
+func TestFarBehindTheErrorsThereIsNothing(t *testing.T) {
+	m := newMounted(t, Options{})
+	for range maxErrors + 1 { // so that offset 0 of the open is not 0
+		m.errors.add(time.Now(), "x", "p", syscall.EPERM, "reason")
+	}
+	node := m.walk(".jsfs/errors").NodeId
+	open, st := m.openAt(node, syscall.O_RDONLY)
+	if !st.Ok() {
+		t.Fatal(st)
+	}
+	defer m.Release(nil, &fuse.ReleaseIn{InHeader: header(node), Fh: open.Fh})
+	for _, off := range []int64{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 - 100, 1 << 40} {
+		if got, st := m.readAt(node, open.Fh, off, 10); got != "" || !st.Ok() {
+			t.Errorf("at %d: got %q, %v", off, got, st)
 		}
 	}
 }
