@@ -23,7 +23,7 @@ type borrowed struct {
 
 // loan is a handle that is held for whoever reads its node.
 type loan struct {
-	open   sync.Once
+	open   untilDone
 	handle handle
 	err    error
 
@@ -44,25 +44,49 @@ const (
 // borrow returns the handle of a node, which open opens if there is none, and what gives it back.
 func (t *borrowed) borrow(c *call, node uint64, open func() (handle, error)) (handle, func(), error) {
 	l := t.enter(c, node)
-	l.open.Do(func() { l.handle, l.err = open() })
-	if l.err != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		l.users--
-		if t.m[node] == l {
-			delete(t.m, node) // the next one tries again
+	lent := false
+	defer func() {
+		if !lent {
+			t.giveBack(c, node, l)
 		}
-		return nil, nil, l.err
+	}()
+	err := l.open.do(c, func() error {
+		l.handle, l.err = open()
+		return l.err
+	})
+	if err == nil && l.err != nil {
+		err = l.err
+		t.forget(node, l) // the next one tries again
 	}
-	return l.handle, func() {
-		t.mu.Lock()
-		l.users--
-		orphan := l.users == 0 && t.m[node] != l
-		t.mu.Unlock()
-		if orphan {
-			l.release(c)
-		}
-	}, nil
+	if err != nil {
+		return nil, nil, err
+	}
+	lent = true
+	return l.handle, func() { t.giveBack(c, node, l) }, nil
+}
+
+// giveBack notes that somebody has no use for a handle any more.
+func (t *borrowed) giveBack(c *call, node uint64, l *loan) {
+	t.mu.Lock()
+	l.users--
+	unused := l.users == 0
+	if unused && l.handle == nil && t.m[node] == l { // who opens it was interrupted, and nobody else does
+		delete(t.m, node)
+	}
+	orphan := unused && t.m[node] != l
+	t.mu.Unlock()
+	if orphan {
+		l.release(c)
+	}
+}
+
+// forget makes the next one open a handle of his own.
+func (t *borrowed) forget(node uint64, l *loan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.m[node] == l {
+		delete(t.m, node)
+	}
 }
 
 func (t *borrowed) enter(c *call, node uint64) *loan {
@@ -75,7 +99,7 @@ func (t *borrowed) enter(c *call, node uint64) *loan {
 		l = nil
 	}
 	if l == nil {
-		l = &loan{made: now}
+		l = &loan{open: newUntilDone(), made: now}
 		if t.m == nil {
 			t.m = map[uint64]*loan{}
 		}

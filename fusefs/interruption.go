@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ func (i *interruption) Value(any) any { return nil }
 
 // Done is closed when the request is to be given up.
 func (i *interruption) Done() <-chan struct{} {
-	if i.waits {
+	if i.waits || i.cancel == nil {
 		return i.cancel
 	}
 	i.make.Do(func() {
@@ -88,4 +89,9 @@ func (i *interruption) end() {
 	if i.ended != nil {
 		close(i.ended)
 	}
+}
+
+// interrupted says that an error says nothing but that what was done with ctx was interrupted.
+func interrupted(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, context.Canceled))
 }

@@ -81,7 +81,7 @@ func (h *messageHandle) read(c *call, p []byte, off int64) (int, error) {
 		}
 		return copy(p, (*content)[off:]), nil
 	}
-	return c.fs.big.read(h.key, h.size, func() ([]byte, error) {
+	return c.fs.big.read(c, h.key, h.size, func() ([]byte, error) {
 		m, err := c.fs.loadOpen(c, h.stream, h.seq, nil)
 		if err != nil || h.part == 0 {
 			return m.Data, err

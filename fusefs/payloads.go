@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"time"
 
@@ -35,12 +36,12 @@ type payloads struct {
 
 // payload is a message that is loaded, or being loaded.
 type payload struct {
-	node  uint64
-	size  int64     // what it counts in payloads.bytes
-	begun time.Time // when it was made, to be loaded
-	once  sync.Once
-	data  []byte
-	err   error
+	node   uint64
+	size   int64     // what it counts in payloads.bytes
+	begun  time.Time // when it was made, to be loaded
+	loaded untilDone
+	data   []byte
+	err    error
 
 	// Guarded by payloads.mu.
 	readers int       // that are reading from it now
@@ -68,11 +69,20 @@ func (t *payloads) close(node uint64) {
 }
 
 // read reads from the payload of a message of that size, which it loads if it is not there. Callers
-// that come while it is being loaded wait for it.
-func (t *payloads) read(node uint64, size int64, load func() ([]byte, error), b []byte, off int64) (int, error) {
+// that come while it is being loaded wait for it, unless ctx ends.
+func (t *payloads) read(ctx context.Context, node uint64, size int64, load func() ([]byte, error), b []byte, off int64) (int, error) {
 	p := t.enter(node, size)
-	defer t.leave(p)
-	p.once.Do(func() { p.data, p.err = load() })
+	loaded := false
+	defer func() { t.leave(p, loaded) }()
+	err := p.loaded.do(ctx, func() (err error) {
+		p.data, err = load()
+		p.err = err
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	loaded = true
 	if p.err != nil || off >= int64(len(p.data)) {
 		return 0, p.err
 	}
@@ -94,7 +104,7 @@ func (t *payloads) enter(node uint64, size int64) *payload {
 		now := time.Now()
 		wait := t.makeRoomLocked(size, now, !now.Before(last))
 		if wait == 0 {
-			p := &payload{node: node, size: size, begun: now, readers: 1}
+			p := &payload{node: node, size: size, begun: now, loaded: newUntilDone(), readers: 1}
 			t.m[node] = t.lru.PushFront(p)
 			t.bytes += size
 			t.mu.Unlock()
@@ -146,13 +156,17 @@ func (t *payloads) oldestLocked(now time.Time, last bool) (oldest *payload, hang
 	return nil, hang
 }
 
-// leave ends what enter began. What could not be loaded is dropped: the next one tries again.
-func (t *payloads) leave(p *payload) {
+// leave ends what enter began. loaded says that the payload was loaded, or could not be. What could not be loaded is dropped, and so is what
+// nobody loads any more: the next one tries again.
+func (t *payloads) leave(p *payload, loaded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p.readers--
-	p.used = time.Now()
-	if e := t.m[p.node]; p.err != nil && e != nil && e.Value == p {
+	if loaded {
+		p.used = time.Now()
+	}
+	failed := loaded && p.err != nil || p.readers == 0 && p.used.IsZero()
+	if e := t.m[p.node]; failed && e != nil && e.Value == p {
 		t.dropLocked(p.node)
 	}
 }

@@ -1,6 +1,9 @@
 package fusefs
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,7 +38,7 @@ func (l *loads) readers(n, pieces int, pause time.Duration) {
 
 func (l *loads) piece(node uint64, data []byte) {
 	b := make([]byte, 10)
-	n, err := l.read(node, l.size, func() ([]byte, error) {
+	n, err := l.read(l.t.Context(), node, l.size, func() ([]byte, error) {
 		l.count.Add(1)
 		return data, nil
 	}, b, 5)
@@ -96,14 +99,14 @@ func TestALoadThatHangsDoesNotHoldUpOthersForLong(t *testing.T) {
 		hang := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, _ = l.read(1, l.size, func() ([]byte, error) {
+			_, _ = l.read(t.Context(), 1, l.size, func() ([]byte, error) {
 				<-hang
 				return nil, errStale
 			}, nil, 0)
 		})
 		synctest.Wait()
 		begun := time.Now()
-		if n, err := l.read(2, l.size, func() ([]byte, error) { return []byte("data"), nil }, make([]byte, 4), 0); n != 4 || err != nil {
+		if n, err := l.read(t.Context(), 2, l.size, func() ([]byte, error) { return []byte("data"), nil }, make([]byte, 4), 0); n != 4 || err != nil {
 			t.Errorf("got %d, %v", n, err)
 		}
 		if took := time.Since(begun); took > payloadWait+payloadIdle {
@@ -117,4 +120,121 @@ func TestALoadThatHangsDoesNotHoldUpOthersForLong(t *testing.T) {
 			t.Errorf("%d bytes are kept", l.bytes)
 		}
 	})
+}
+
+// Who is interrupted while he loads a message has EINTR for himself: who waits for the same message loads it.
+func TestAnInterruptedLoadIsTheReadersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &loads{t: t, size: 4}
+		l.open(1)
+		ctx, interrupt := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := l.read(ctx, 1, l.size, func() ([]byte, error) {
+				<-ctx.Done()
+				return nil, fmt.Errorf("read the block: %w", ctx.Err())
+			}, make([]byte, 4), 0)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("who is interrupted has %v", err)
+			}
+		})
+		synctest.Wait()
+		const others = 3
+		for range others {
+			wg.Go(func() { l.whole(1, "data") })
+		}
+		synctest.Wait()
+		interrupt()
+		wg.Wait()
+		if got := l.count.Load(); got != 1 {
+			t.Errorf("%d others loaded it %d times", others, got)
+		}
+		l.closed(1)
+	})
+}
+
+// Who waits for a message that another one loads can be interrupted, and harms nobody.
+func TestWhoWaitsForALoadCanBeInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &loads{t: t, size: 4}
+		l.open(1)
+		hang := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			n, err := l.read(t.Context(), 1, l.size, func() ([]byte, error) {
+				<-hang
+				return []byte("data"), nil
+			}, make([]byte, 4), 0)
+			if n != 4 || err != nil {
+				t.Errorf("who loads it reads %d bytes, %v", n, err)
+			}
+		})
+		synctest.Wait()
+		ctx, interrupt := context.WithCancel(t.Context())
+		interrupt()
+		if _, err := l.read(ctx, 1, l.size, nil, nil, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("who waits has %v", err)
+		}
+		close(hang)
+		wg.Wait()
+		l.whole(1, "data")
+		if got := l.count.Load(); got != 0 {
+			t.Errorf("it was loaded again %d times", got)
+		}
+		l.closed(1)
+	})
+}
+
+// A panic while a message is loaded is no empty message: who waits for it loads it.
+func TestAPanicWhileAMessageIsLoadedLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &loads{t: t, size: 4}
+		l.open(1)
+		hang := make(chan struct{})
+		bug := func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is lost")
+				}
+			}()
+			_, _ = l.read(t.Context(), 1, l.size, func() ([]byte, error) {
+				<-hang
+				panic("a bug")
+			}, make([]byte, 4), 0)
+		}
+		var wg sync.WaitGroup
+		wg.Go(bug)
+		synctest.Wait()
+		wg.Go(func() { l.whole(1, "data") })
+		synctest.Wait()
+		close(hang)
+		wg.Wait()
+		l.drop(1)
+		bug()
+		if l.bytes != 0 || len(l.m) != 0 {
+			t.Errorf("%d bytes of %d messages are kept", l.bytes, len(l.m))
+		}
+		l.whole(1, "data")
+		l.closed(1)
+	})
+}
+
+// whole reads a message from its beginning to its end.
+func (l *loads) whole(node uint64, want string) {
+	b := make([]byte, 10)
+	n, err := l.read(l.t.Context(), node, l.size, func() ([]byte, error) {
+		l.count.Add(1)
+		return []byte(want), nil
+	}, b, 0)
+	if got := string(b[:n]); got != want || err != nil {
+		l.t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+// closed closes a message, and looks whether something is kept.
+func (l *loads) closed(node uint64) {
+	l.close(node)
+	if l.bytes != 0 || l.lru.Len() != 0 {
+		l.t.Errorf("%d bytes of %d messages are kept", l.bytes, l.lru.Len())
+	}
 }

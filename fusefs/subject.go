@@ -349,7 +349,7 @@ func (n *subjectNode) openWriter(c *call, id uint64, flags uint32, made bool) (*
 	target.Header = meta.header
 	open := publish.Open{Inode: n.ino(), Thread: c.hdr.Pid, Empty: made}
 	h := &subjectHandle{
-		node: n, id: id, at: n.fs.now(), meta: meta,
+		node: n, id: id, at: n.fs.now(), meta: meta, opened: newUntilDone(),
 		readable: flags&syscall.O_ACCMODE == syscall.O_RDWR,
 	}
 	if err := n.beginWriting(c); err != nil {

@@ -27,8 +27,12 @@ func (n *subjectNode) openUnder(c *call) (*under, error) {
 	}
 	u := &under{fs: n.fs, stream: n.stream, seq: last.seq, size: last.size}
 	if last.seq == 0 { // it is damaged: who needs its bytes is told
-		if _, u.err = n.load(c, nil); u.err == nil {
+		_, u.err = n.load(c, nil)
+		switch {
+		case u.err == nil:
 			u.err = errStale // somebody else appended to it meanwhile
+		case interrupted(c, u.err):
+			return nil, u.err
 		}
 		u.size = math.MaxInt64
 	}
@@ -60,7 +64,7 @@ func (u *under) read(ctx context.Context, p []byte, off int64) (n int, err error
 	if u.err != nil {
 		return 0, u.err
 	}
-	return u.fs.big.read(u.node, u.size, func() ([]byte, error) {
+	return u.fs.big.read(ctx, u.node, u.size, func() ([]byte, error) {
 		m, err := u.fs.loadOpen(ctx, u.stream, u.seq, nil)
 		return m.Data, err
 	}, p, off)

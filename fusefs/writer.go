@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,7 +22,7 @@ type subjectHandle struct {
 	under    *under // what it held when it was opened; nil if it was empty, was emptied, or is appended to
 
 	// newest is the message that is read as long as nothing was written, opened by the first read.
-	opened sync.Once
+	opened untilDone
 	newest handle
 	err    error // why it could not be opened
 }
@@ -50,7 +49,13 @@ func (h *subjectHandle) read(c *call, p []byte, off int64) (int, error) {
 }
 
 func (h *subjectHandle) openNewest(c *call) (handle, error) {
-	h.opened.Do(func() { h.newest, h.err = h.node.openNewest(c) })
+	err := h.opened.do(c, func() error {
+		h.newest, h.err = h.node.openNewest(c)
+		return h.err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return h.newest, h.err
 }
 
