@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -159,4 +160,38 @@ func TestADraftOfAnotherStreamIsThereUntilItsMessageIsOnDisk(t *testing.T) {
 			t.Errorf("to %s: %v", to, steps)
 		}
 	}
+}
+
+// interrupts is a stream whose Append takes so long that its caller, who is interrupted in it, gets EINTR from whatever comes next.
+type interrupts struct {
+	store.Stream
+	interrupt func()
+}
+
+func (s *interrupts) Append(ctx context.Context, e store.Entry) (store.Seq, error) {
+	seq, err := s.Stream.Append(ctx, e)
+	s.interrupt()
+	_ = ctx.Err() // it is noticed
+	time.Sleep(2 * interruptGrace)
+	return seq, err
+}
+
+func (s *interrupts) Sync(ctx context.Context) error { return cmp.Or(ctx.Err(), s.Stream.Sync(ctx)) }
+
+// Once there is the message its draft goes, whoever interrupts that: who is told EINTR tries again, and there would be two messages.
+func TestADraftThatIsAMessageOfAnotherStreamIsGoneForWhoIsInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newWritingMount(t)
+		wantStatus(t, "the draft", m.put(".d", "draft", shellCreate), 0)
+		other, cancel := m.stream("R"), make(chan struct{})
+		other.Stream = &interrupts{other.Stream, func() { close(cancel) }}
+		in := &fuse.RenameIn{InHeader: m.header(m.dir), Newdir: other.node}
+		wantStatus(t, "rename", m.Rename(cancel, in, ".d", "x.y"), 0)
+		if got := m.cat("R/x.y"); got != "draft" {
+			t.Errorf("the message is %q", got)
+		}
+		if _, st := m.lookupAt(m.dir, ".d"); st != fuse.ENOENT {
+			t.Errorf("the draft: %v, want ENOENT", st)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,10 +122,11 @@ func (fs *FS) publishDraft(c *call, r renaming) (err error) {
 		return err
 	}
 	if r.from != r.to {
-		if err := r.to.Sync(c); err != nil { // else a loss of power takes both
+		ctx := context.WithoutCancel(c)        // who is interrupted would try again, and there would be two messages
+		if err := r.to.Sync(ctx); err != nil { // else a loss of power takes both
 			return fmt.Errorf("the message is stored, but not on disk for certain, and the draft %s stays: %w", r.oldName, err)
 		}
-		if err := r.from.RemoveDraft(c, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := r.from.RemoveDraft(ctx, r.oldName); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("the message is stored, but the draft %s stays: %w", r.oldName, err)
 		}
 	}
