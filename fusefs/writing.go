@@ -166,7 +166,11 @@ func (fs *FS) restoreUnlinked(c *call, s *stream, seq store.Seq) (bool, error) {
 	if !ok || fs.now().Sub(r.at) > hideFor || !fs.sameProcess(r.thread, c.hdr.Pid) {
 		return false, nil
 	}
-	if err := s.Undelete(c, seq); err != nil {
+	err := s.Undelete(c, seq)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil // nothing is left of it, as it was erased or its room was needed
+	}
+	if err != nil {
 		return false, err
 	}
 	s.changed.Store(fs.now().UnixNano())

@@ -241,6 +241,20 @@ func TestUnlinkedMessageComesBack(t *testing.T) {
 	}
 }
 
+// Where nothing is left of what was unlinked, who makes it anew is refused as everybody is.
+func TestAnUnlinkedMessageThatIsGoneIsStillNotMadeAnew(t *testing.T) {
+	m := newWritingMount(t, "one", "two")
+	wantStatus(t, "the draft", m.put(".d", "new", shellCreate), 0)
+	wantStatus(t, "unlink", m.unlink("000000000002"), 0)
+	m.ctl("S", "erase 2\n")
+	var out fuse.EntryOut
+	in := &fuse.MknodIn{InHeader: m.header(m.s.node), Mode: syscall.S_IFREG | 0o644}
+	wantStatus(t, "MKNOD", m.Mknod(nil, in, "000000000002", &out), syscall.EEXIST)
+	wantStatus(t, "CREATE", m.put("000000000002", "new", shellCreate), syscall.EEXIST)
+	wantStatus(t, "RENAME", m.rename(".d", "000000000002", 0), syscall.EEXIST)
+	m.wantPayloads("1 a.b one")
+}
+
 func TestDraftNode(t *testing.T) {
 	m := newWritingMount(t)
 	temp := uint32(syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL)
