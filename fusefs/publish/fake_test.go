@@ -65,6 +65,7 @@ type fakeStream struct {
 	calls   int         // of AppendAll
 	refuse  error       // what Append gives
 	from    int         // the message, counted from 1, from which refuse holds
+	stored  func(n int) // called with how many messages there are, for each, unless nil
 	onWrite func(n int) // called for each write to a draft, unless nil
 	noDraft error       // what CreateDraft gives
 }
@@ -91,6 +92,9 @@ func (s *fakeStream) Append(ctx context.Context, e store.Entry) (store.Seq, erro
 	m := store.Msg{Subject: e.Subject, Header: slices.Clone(e.Header), Data: slices.Clone(e.Data)}
 	m.Seq = seq
 	s.msgs = append(s.msgs, m)
+	if s.stored != nil {
+		s.stored(len(s.msgs))
+	}
 	return seq, nil
 }
 

@@ -43,7 +43,7 @@ func (d *Desk) newLines(s store.Stream, to sink, o Open) *Lines {
 
 // Write appends the lines that p completes, with one sync at most for each maxBatch of them,
 // and returns how many bytes of p it took. A refusal at a line returns the bytes before it; the
-// next call gives the error. It gives the error itself if it took nothing.
+// next call gives the error, unless ctx ended. It gives the error itself if it took nothing.
 func (l *Lines) Write(ctx context.Context, p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,6 +63,8 @@ func (l *Lines) Write(ctx context.Context, p []byte) (int, error) {
 	l.spoiled = nil
 	switch {
 	case err == nil:
+	case n > 0 && ctx.Err() != nil:
+		err = nil // who is interrupted hears how far he came
 	case n > 0:
 		l.pending, err = err, nil
 	case l.buf.size > 0:

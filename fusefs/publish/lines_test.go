@@ -247,3 +247,28 @@ func BenchmarkLines(b *testing.B) {
 		})
 	}
 }
+
+// Who is interrupted between the lines of his write hears how far he came, and whoever writes next hears nothing of it.
+func TestAnInterruptionOfAWriteIsNotTheNextOnes(t *testing.T) {
+	s := newFakeStream()
+	l := newLines(s, &fakeProc{})
+	ctx, interrupt := context.WithCancel(t.Context())
+	s.stored = func(n int) {
+		if n == maxBatch {
+			interrupt()
+		}
+	}
+	text := bytes.Repeat([]byte("\n"), maxBatch+1)
+	if n, err := l.Write(ctx, text); n != maxBatch || err != nil {
+		t.Fatalf("got %d, %v; want %d, nil", n, err, maxBatch)
+	}
+	if n, err := l.Write(t.Context(), text[maxBatch:]); n != 1 || err != nil {
+		t.Errorf("the next write: got %d, %v; want 1, nil", n, err)
+	}
+	if n, err := l.Write(ctx, []byte("a\n")); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("who is interrupted at once: got %d, %v", n, err)
+	}
+	if got := len(s.msgs); got != len(text) {
+		t.Errorf("%d lines are stored, want %d", got, len(text))
+	}
+}
