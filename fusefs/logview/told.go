@@ -7,7 +7,8 @@ const maxTold = 64
 
 // told are the sizes of the log that were told last, to whomever. tail(1) asks for the size and then reads just as far, so
 // what it gets in the place of what was removed must not come from behind that, where it would end in the middle of a
-// message.
+// message. Only a read that ends at such a size is kept from that: of one that ends before it nobody knows whether its reader will stop
+// there, and an end for who doesn't would hide from him what is there.
 type told struct {
 	mu    sync.Mutex
 	sizes [maxTold]int64
