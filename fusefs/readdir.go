@@ -2,9 +2,9 @@ package fusefs
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/cespare/xxhash/v2"
@@ -49,67 +49,6 @@ func (l *listing) add(name string, ino uint64, mode uint32, cookie uint64) (*fus
 	return out, out != nil
 }
 
-// beginner is a directory's handle that wants to know when a listing begins: whenever the directory is read
-// from its beginning, and when it is first read from anywhere else.
-type beginner interface {
-	begin(c *call, s *stream) error
-	hasBegun() bool
-}
-
-// begun is what the handles of directories know about their listings.
-type begun struct {
-	last  atomic.Uint64 // the stream's last sequence when the listing began
-	known atomic.Bool
-}
-
-func (b *begun) hasBegun() bool { return b.known.Load() }
-
-// begin notes that a listing begins. s is nil for a directory that is no stream's.
-func (b *begun) begin(c *call, s *stream) error {
-	if s != nil {
-		st, err := s.State(c)
-		if err != nil {
-			return err
-		}
-		b.last.Store(uint64(st.Last))
-	}
-	b.known.Store(true)
-	return nil
-}
-
-// dirHandle is an open message directory. A listing ends at the message that was the
-// last one when it began, or it would never end while somebody writes.
-type dirHandle struct {
-	readHandle
-	begun
-
-	// given is how many messages were listed with their attributes since somebody looked one up or used
-	// one, and uses is how many of the stream were then.
-	given, uses atomic.Uint64
-}
-
-// maxGiven is how many messages get their attributes in a listing although nobody looks any up or uses any:
-// the kernel may forget as much as that before somebody uses it, and who lists millions of names
-// and nothing else must not fill its memory with their inodes.
-const maxGiven = 128 << 10
-
-// wantsAttributes says whether the next message is to be listed with its attributes, and counts it if not.
-func (h *dirHandle) wantsAttributes(s *stream) bool {
-	if n := s.lookups.Load() + s.used.Load(); n != h.uses.Load() {
-		h.uses.Store(n)
-		h.given.Store(0)
-	}
-	if h.given.Add(1) <= maxGiven {
-		return true
-	}
-	s.bare.Add(1)
-	return false
-}
-
-func (*dirHandle) read(*call, []byte, int64) (int, error) {
-	return 0, refuse(syscall.EISDIR, "it is a directory")
-}
-
 // OpenDir opens a directory.
 func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) (st fuse.Status) {
 	c := fs.call("opendir", &in.InHeader, cancel, "")
@@ -123,10 +62,12 @@ func (fs *FS) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut
 	case err != nil:
 	case at.kind == mapping.KindStream && at.view == nil && fs.names.reads(s, opener):
 		// It gets attributes, as names were just looked up, and so asks here, not the kernel; what others were told stays.
-		out.Fh = fs.handles.add(&dirHandle{})
+		h := fs.newDirHandle(s)
+		h.most.Store(math.MaxUint64)
+		out.Fh = fs.handles.add(h)
 		out.OpenFlags = fuse.FOPEN_KEEP_CACHE
 	case at.kind == mapping.KindStream:
-		out.Fh = fs.handles.add(&dirHandle{})
+		out.Fh = fs.handles.add(fs.newDirHandle(s))
 		if at.view == nil {
 			out.OpenFlags = fs.keepNames(c, s)
 		}
