@@ -30,6 +30,9 @@ func (fs *FS) renameObject(c *call, r renaming) error {
 	if err != nil {
 		return err
 	}
+	if !ok && r.old.Kind == mapping.NameDraft {
+		return errAbsent
+	}
 	if !ok {
 		return refuse(syscall.EPERM, "%s stands for a subject and can't be renamed", r.oldName)
 	}

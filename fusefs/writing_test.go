@@ -287,6 +287,15 @@ func TestDraftNode(t *testing.T) {
 	}
 }
 
+// What was renamed away in another directory of the stream meanwhile is not there: it stands for no subject.
+func TestADraftThatIsGoneIsAbsent(t *testing.T) {
+	m := newWritingMount(t, "one")
+	for _, to := range []string{"x.y", ".e", "7"} {
+		wantStatus(t, "rename to "+to, m.rename(".d", to, 0), syscall.ENOENT)
+	}
+	wantStatus(t, "rename of a subject", m.rename("a.b", "x.y", 0), syscall.EPERM)
+}
+
 func TestDraftRefusedStays(t *testing.T) {
 	m := newWritingMount(t)
 	wantStatus(t, "the draft", m.put(".d", strings.Repeat("x", 100), shellCreate), 0)
