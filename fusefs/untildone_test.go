@@ -18,9 +18,13 @@ import (
 type lastLoads struct {
 	store.Stream
 	errs []error
+	wait chan struct{} // waited for, unless nil
 }
 
 func (s *lastLoads) LoadLast(ctx context.Context, subject string, buf []byte) (store.Msg, error) {
+	if s.wait != nil {
+		<-s.wait
+	}
 	if len(s.errs) == 0 {
 		return s.Stream.LoadLast(ctx, subject, buf)
 	}
@@ -34,7 +38,7 @@ func TestAnInterruptedReadOfAnOpenSubjectIsTriedAgain(t *testing.T) {
 	m := newWritingMount(t, "one")
 	node, fh, st := m.open("a.b", syscall.O_RDWR|syscall.O_APPEND, 0)
 	wantStatus(t, "open", st, 0)
-	m.s.Stream = &lastLoads{m.s.Stream, []error{context.Canceled}}
+	m.s.Stream = &lastLoads{Stream: m.s.Stream, errs: []error{context.Canceled}}
 	_, st = m.readAt(node, fh, 0, 8)
 	wantStatus(t, "interrupted", st, syscall.EINTR)
 	if got, st := m.readAt(node, fh, 0, 8); got != "one" || !st.Ok() {
@@ -43,13 +47,34 @@ func TestAnInterruptedReadOfAnOpenSubjectIsTriedAgain(t *testing.T) {
 	wantStatus(t, "close", m.close(node, fh), 0)
 }
 
+// Nothing is left open of a subject whose mount is taken away while somebody begins to read.
+func TestAMountIsTakenAwayInTheFirstReadOfASubject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newWritingMount(t, "one")
+		node, fh, st := m.open("a.b", syscall.O_RDWR|syscall.O_APPEND, 0)
+		wantStatus(t, "open", st, 0)
+		slow := &lastLoads{Stream: m.s.Stream, wait: make(chan struct{})}
+		m.s.Stream = slow
+		var wg sync.WaitGroup
+		wg.Go(func() { m.readAt(node, fh, 0, 8) })
+		synctest.Wait()
+		wg.Go(m.abandonAll)
+		synctest.Wait()
+		close(slow.wait)
+		wg.Wait()
+		if len(m.shown.m) != 0 {
+			t.Errorf("%v is left open", m.shown.m)
+		}
+	})
+}
+
 // Why the message under an open can't be read is no interruption of the open: that is the open's answer.
 func TestAnInterruptedOpenIsNotDamage(t *testing.T) {
 	m := newWritingMount(t, "one")
 	node, st := m.lookupAt(m.dir, "a.b")
 	wantStatus(t, "lookup", st, 0)
 	m.append(m.s, "two") // so that what is known of the newest one is not it
-	m.s.Stream = &lastLoads{m.s.Stream, []error{&store.CorruptError{}, context.Canceled}}
+	m.s.Stream = &lastLoads{Stream: m.s.Stream, errs: []error{&store.CorruptError{}, context.Canceled}}
 	_, st = m.openAt(node.NodeId, syscall.O_RDWR)
 	wantStatus(t, "interrupted", st, syscall.EINTR)
 	if got := m.handles.all(); len(got) != 0 {

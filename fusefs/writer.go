@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -108,6 +109,10 @@ func (h *subjectHandle) release(c *call) {
 	if h.under != nil {
 		h.under.close()
 	}
+	_ = h.opened.do(context.Background(), func() error { // where the mount is taken away somebody may be reading
+		h.err = errStale
+		return nil
+	})
 	if h.newest != nil {
 		h.newest.release(c)
 	}
