@@ -33,6 +33,7 @@ type FS struct {
 	errors  *errorLog
 	big     payloads
 	shown   openFiles
+	heads   heads
 	reopens reopens
 	pub     publisher
 

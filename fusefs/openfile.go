@@ -162,6 +162,7 @@ func (fs *FS) erased(s *stream, seq store.Seq, time int64) {
 	s.erasures.Add(seq, time)
 	fs.big.dropMessages(seq) // who writes over it reads from there, too
 	fs.shown.erasures.Add(1)
+	fs.heads.forget()
 	fs.shown.mu.Lock()
 	defer fs.shown.mu.Unlock()
 	for _, handles := range fs.shown.m {

@@ -43,7 +43,7 @@ type attributes interface {
 // attributes finds those of the node that a call is about.
 func (fs *FS) attributes(c *call) (attributes, error) {
 	if kind, _, _ := mapping.SplitNode(c.hdr.NodeId); kind == mapping.KindMessage {
-		_, m, err := fs.loadNode(c, nil)
+		m, err := fs.loadHead(c)
 		return messageAttributes{m}, err
 	}
 	s, at, err := fs.split(c.hdr.NodeId)
