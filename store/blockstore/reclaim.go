@@ -57,16 +57,27 @@ func (s *Stream) reclaim(ctx context.Context, e effort) (gained int64, err error
 }
 
 // enoughRoom is how many blocks' space is enough when room is needed at once, enoughTime for how long somebody waits for it where
-// there is less, and tooLong where there is none.
+// there is less, once enoughWork bytes were written, and tooLong where there is none. A small disk is gone through to its end however slow it
+// is: where others take the room before all blocks had a use of it, the rest can't be written anew.
 const (
 	enoughRoom = 4
 	enoughTime = time.Second
+	enoughWork = 8 << 20
 	tooLong    = 10 * time.Second
 )
 
+// begunWork is when space began to be given back, and how much the store had written anew by then.
+type begunWork struct {
+	time.Time
+	rewritten int64
+}
+
+func (st *Store) beginWork() begunWork { return begunWork{time.Now(), st.rewritten.Load()} }
+
 // isEnough says whether so many bytes that were given back since then are enough for who waits for room.
-func (e *effort) isEnough(gained, blockSize int64, since time.Time) bool {
-	return e.urgent && gained > 0 && (gained >= enoughRoom*blockSize || time.Since(since) > enoughTime)
+func (st *Store) isEnough(e *effort, gained int64, since begunWork) bool {
+	return e.urgent && gained > 0 && (gained >= enoughRoom*st.opt.BlockSize ||
+		st.rewritten.Load()-since.rewritten >= enoughWork && time.Since(since.Time) > enoughTime)
 }
 
 // renew writes blocks anew for which it is worth it. If room is needed at once, it ends when there is some.
@@ -75,7 +86,7 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", s.config.Load().Name, err)
 	}
-	begun := time.Now()
+	begun := s.st.beginWork()
 	var errs []error
 	for i := range groups {
 		old := groups[i].old
@@ -96,7 +107,7 @@ func (s *Stream) renew(ctx context.Context, e effort) (gained int64, err error) 
 		if err != nil && !errors.Is(err, errBusy) {
 			errs = append(errs, err)
 		}
-		if stop || e.urgent && time.Since(begun) > tooLong || e.isEnough(gained, s.opt.BlockSize, begun) {
+		if stop || e.urgent && time.Since(begun.Time) > tooLong || s.st.isEnough(&e, gained, begun) {
 			for _, g := range groups[i+1:] {
 				unjudge(g.old)
 			}
@@ -255,7 +266,7 @@ func (st *Store) reclaim(ctx context.Context, e effort) (gained int64, err error
 	st.mu.RLock()
 	streams := slices.SortedFunc(maps.Values(st.streams), func(a, b *Stream) int { return cmp.Compare(a.inc, b.inc) })
 	st.mu.RUnlock()
-	begun := time.Now()
+	begun := st.beginWork()
 	var errs []error
 	for _, s := range streams {
 		n, err := s.reclaim(ctx, e)
@@ -263,7 +274,7 @@ func (st *Store) reclaim(ctx context.Context, e effort) (gained int64, err error
 		if err != nil && !errors.Is(err, store.ErrClosed) {
 			errs = append(errs, err)
 		}
-		if e.isEnough(gained, st.opt.BlockSize, begun) {
+		if st.isEnough(&e, gained, begun) {
 			return gained, errors.Join(errs...)
 		}
 		if st.closing.Load() || ctx.Err() != nil {

@@ -160,3 +160,29 @@ func TestReadingWhileSpaceIsGivenBackNeverFails(t *testing.T) {
 		}
 	}
 }
+
+// Who makes room goes through a small disk to its end, however long that takes.
+func TestWhenRoomIsEnough(t *testing.T) {
+	const size = 32 << 10
+	st := &Store{opt: Options{BlockSize: size}}
+	for _, tt := range []struct {
+		urgent            bool
+		gained, rewritten int64
+		took              time.Duration
+		enough            bool
+	}{
+		{urgent: true, gained: enoughRoom * size, enough: true},
+		{urgent: true, gained: size, rewritten: enoughWork, took: 2 * enoughTime, enough: true},
+		{urgent: true, gained: size, rewritten: enoughWork - 1, took: time.Hour},
+		{urgent: true, gained: size, rewritten: enoughWork},
+		{urgent: true, rewritten: enoughWork, took: time.Hour},
+		{gained: enoughRoom * size, rewritten: enoughWork, took: time.Hour},
+	} {
+		begun := st.beginWork()
+		begun.Time = begun.Add(-tt.took)
+		st.rewritten.Add(tt.rewritten)
+		if got := st.isEnough(&effort{urgent: tt.urgent}, tt.gained, begun); got != tt.enough {
+			t.Errorf("%+v: got %v", tt, got)
+		}
+	}
+}

@@ -326,6 +326,7 @@ func (r *rewriting) flush(ctx context.Context) error {
 		}
 	}
 	n := len(r.buf)
+	r.s.st.rewritten.Add(int64(n))
 	r.end, r.buf = r.end+int64(n), r.buf[:0]
 	if cap(r.buf) > keepBuffer {
 		r.buf = nil

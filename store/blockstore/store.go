@@ -55,9 +55,11 @@ type Store struct {
 	reclaimer reclaimer
 
 	// held counts the files of replaced blocks that are still open: their space is not given back yet.
-	held    atomic.Int64
-	pace    *pace.Pace  // of what compaction writes
-	closing atomic.Bool // whoever gives space back is to stop
+	held atomic.Int64
+	// rewritten counts the bytes that were written anew.
+	rewritten atomic.Int64
+	pace      *pace.Pace  // of what compaction writes
+	closing   atomic.Bool // whoever gives space back is to stop
 
 	// mu serialises creating and removing streams, and guards the rest. It is held while the disk
 	// works for them.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"jsfs/store"
 	"jsfs/store/blockstore"
@@ -66,11 +68,14 @@ func TestTrialAFullDiskGivesBackWhatWasRemoved(t *testing.T) {
 }
 
 // Removals on a full disk make room until a block can be written anew with the reserve again: where they stop as soon as there is any,
-// less can be written on this disk than was free.
+// less can be written on this disk than was free. The clock is the test's: what a message takes depends on how long the one before took.
 func TestRemovalsOnAFullDiskLeaveRoomForARewriting(t *testing.T) {
 	t.Parallel()
 	const seed = 1064
 	opt := variantOf(seed / 5).of(blockstore.Options{Sync: policies[seed%3], BlockSize: 128 << 10})
+	var now atomic.Int64
+	now.Store(1_700_000_000_000_000_000)
+	opt.Now = func() int64 { return now.Add(int64(time.Microsecond)) }
 	d := &fullDisk{T: t, mem: vfs.NewMem(), rng: seeded(seed), opt: opt, size: 120}
 	d.mem.SetLimit(2 << 20)
 	d.run(removals[3].choose)
