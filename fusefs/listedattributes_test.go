@@ -59,13 +59,14 @@ func TestFewAttributesAreListedWhereNamesAreReadAhead(t *testing.T) {
 	if got := s.bare.Load(); got != 0 {
 		t.Errorf("%d were counted as listed without, and the kernel gets them when they are looked up", got)
 	}
+	m.append(s, make([]string, fewGiven)...)
 	l = m.plusLister(s.node)
-	total, bare = 0, 0
+	total, bare = l.next()
+	m.lookupAt(s.node, "000000000007")
 	for with, without := l.next(); with+without > 0; with, without = l.next() {
-		m.lookupAt(s.node, "000000000007")
 		total, bare = total+with, bare+without
 	}
-	if total != fewGiven+5000 || bare != 0 {
+	if total != 2*fewGiven+5000 || bare != 0 {
 		t.Errorf("who looks up what he lists: got %d with and %d without attributes, want all with", total, bare)
 	}
 }

@@ -186,3 +186,19 @@ func TestWhenRoomIsEnough(t *testing.T) {
 		}
 	}
 }
+
+// What is written anew is counted, so that who makes room knows how much that was.
+func TestWhatIsWrittenAnewIsCounted(t *testing.T) {
+	_, st, s := openHooked(t)
+	b := s.cur.Load().blocks[0]
+	for seq := store.Seq(1); seq < store.Seq(b.next); seq += 2 {
+		if _, err := s.Remove(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fatal(t, st.Reclaim(t.Context()))
+	now := s.cur.Load().blocks[0]
+	if got := st.rewritten.Load(); now == b || got != now.size {
+		t.Errorf("%d bytes were counted, and the block that was written anew (%v) has %d", got, now != b, now.size)
+	}
+}
